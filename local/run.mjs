@@ -1,0 +1,53 @@
+// Every npm script starts here: plain JavaScript, because on a fresh clone nothing else can run yet.
+// It installs the npm dependencies when they are missing or older than the lock file, then runs the
+// TypeScript file it was given, in this process, so that a signal reaches it directly.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const MINIMUM_NODE = [20, 15];
+const root = fileURLToPath(new URL('..', import.meta.url));
+const [script, ...args] = process.argv.slice(2);
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
+  console.error(`Node.js ${MINIMUM_NODE.join('.')} or newer is needed, this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+if (!dependenciesAreInstalled()) {
+  console.error('Installing npm dependencies …');
+  const install = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    // npm's own report goes to stderr: what a command prints on stdout stays fit for a pipe.
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (install.status !== 0) {
+    console.error('npm ci failed; its message is above.');
+    process.exit(1);
+  }
+}
+
+process.argv.splice(1, process.argv.length - 1, resolve(root, script), ...args);
+const { register } = await import('tsx/esm/api');
+register();
+await import(pathToFileURL(resolve(root, script)).href);
+
+/** Compares the lock file with the copy of it that npm keeps of what it installed. */
+function dependenciesAreInstalled() {
+  try {
+    const wanted = packages(`${root}/package-lock.json`);
+    const installed = packages(`${root}/node_modules/.package-lock.json`);
+    return Object.entries(wanted).every(
+      ([path, { version, optional }]) => path === '' || optional || installed[path]?.version === version,
+    );
+  } catch {
+    return false;
+  }
+}
+
+function packages(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages;
+}
