@@ -1,0 +1,256 @@
+import { isUtf8 } from 'node:buffer';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import * as v from 'valibot';
+import type { ProduceConfig } from '../../src/config.ts';
+import { Failure, type ValidationError } from '../../src/errors.ts';
+import { type HttpRequest, mediaType } from '../../src/http.ts';
+import type { Header, ProducerRecord } from '../../src/record.ts';
+import { isTopicName, TOPIC_NAME_RULE } from '../../src/topic.ts';
+import { recordTexts } from './json-text.ts';
+
+const unzip = promisify(gunzip);
+
+export type Format = 'json' | 'binary' | 'text';
+
+const formats = new Map<string, Format>([
+  ['', 'json'],
+  ['application/json', 'json'],
+  ['application/vnd.kafka.json.v2+json', 'json'],
+  ['application/vnd.kafka.binary.v2+json', 'binary'],
+  ['application/vnd.kafka.text.v2+json', 'text'],
+]);
+
+/** The platform cuts off answers above 6 MiB; this many entries of `offsets` stay below it, failed ones too. */
+export const MAX_RECORDS = 10_000;
+const MAX_PARTITION = 2 ** 31 - 1;
+/** The last moment that a JavaScript date, and so every consumer in this language, can name. */
+const MAX_TIMESTAMP = 8_640_000_000_000_000;
+
+const MAX_VALIDATION_ERRORS = 20;
+const BOM_LENGTH = 3;
+const NULL = Buffer.from('null');
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+const absent = v.nullish(v.null('must be null: schemas are not supported'));
+
+const headerSchema = v.union(
+  [
+    v.strictObject({ key: v.string(), value: v.nullish(v.string()) }),
+    v.strictObject({ name: v.string(), value: v.nullish(v.string()) }),
+  ],
+  'must be {"key": string, "value": base64 or null}',
+);
+
+const partitionSchema = v.pipe(
+  v.number('must be a number'),
+  v.integer('must be a whole number'),
+  v.minValue(0, 'must not be negative'),
+  v.maxValue(MAX_PARTITION, `must be at most ${MAX_PARTITION}`),
+);
+
+const timestampSchema = v.pipe(
+  v.number('must be epoch milliseconds'),
+  v.integer('must be a whole number of milliseconds'),
+  v.minValue(0, 'must not be negative'),
+  v.maxValue(MAX_TIMESTAMP, `must be at most ${MAX_TIMESTAMP}`),
+);
+
+const recordSchema = v.strictObject({
+  key: v.optional(v.unknown()),
+  value: v.optional(v.unknown()),
+  partition: v.nullish(partitionSchema),
+  timestamp: v.nullish(timestampSchema),
+  headers: v.nullish(v.array(headerSchema, 'must be an array')),
+});
+
+const bodySchema = v.strictObject(
+  {
+    records: v.pipe(
+      v.array(recordSchema, 'must be an array of records'),
+      v.minLength(1, 'must hold at least one record'),
+      v.maxLength(MAX_RECORDS, `must hold at most ${MAX_RECORDS} records`),
+    ),
+    topic: v.optional(v.string('must be a string')),
+    key_schema: absent,
+    key_schema_id: absent,
+    value_schema: absent,
+    value_schema_id: absent,
+  },
+  'must be a JSON object with "records"',
+);
+
+type Body = v.InferOutput<typeof bodySchema>;
+type BodyRecord = Body['records'][number];
+type BodyHeader = v.InferOutput<typeof headerSchema>;
+
+/** What the path says of where the records go. */
+export interface Target {
+  topic?: string | undefined;
+  partition?: number | undefined;
+}
+
+/** The records of a request in one of the REST Proxy's formats. Throws the Failure that the caller gets. */
+export async function readRecords(
+  request: HttpRequest,
+  target: Target,
+  config: ProduceConfig,
+): Promise<ProducerRecord[]> {
+  const format = formatOf(request.headers['content-type']);
+  const bytes = await readBody(request, config.maxBodyBytes);
+  const body = validBody(parseJson(bytes, bytes === request.body ? request.json : undefined));
+  const topic = allowedTopic(target.topic ?? body.topic ?? config.defaultTopic, config);
+  const texts = format === 'json' ? recordTexts(bytes) : [];
+  const errors: ValidationError[] = [];
+  const records = body.records.map((record, index) => {
+    const at = `records[${index}]`;
+    const bytesOf = (member: 'key' | 'value') =>
+      format === 'json'
+        ? jsonText(texts[index]?.[member])
+        : decode(record[member], format, `${at}.${member}`, errors);
+    return {
+      topic,
+      key: bytesOf('key'),
+      value: bytesOf('value'),
+      headers: (record.headers ?? []).map((header, n) =>
+        readHeader(header, `${at}.headers[${n}].value`, errors),
+      ),
+      ...partitionOf(record, target, `${at}.partition`, errors),
+      ...(record.timestamp == null ? {} : { timestamp: record.timestamp }),
+    };
+  });
+  if (errors.length > 0) throw invalid(errors);
+  return records;
+}
+
+function formatOf(contentType: string | undefined): Format {
+  const type = mediaType(contentType);
+  const format = formats.get(type);
+  if (format) return format;
+  const known = [...formats.keys()].filter(Boolean).join(', ');
+  throw new Failure('UNSUPPORTED_MEDIA_TYPE', `the content-type must be one of ${known}`);
+}
+
+/** The topic, where it has a valid name and `PRODUCE_TOPICS` has it. */
+export function allowedTopic(topic: string | undefined, { isTopicAllowed }: ProduceConfig): string {
+  if (topic === undefined) {
+    throw invalid([{ path: 'topic', message: 'is in neither path nor body, and KAFKA_TOPIC is not set' }]);
+  }
+  if (!isTopicName(topic)) throw invalid([{ path: 'topic', message: `must be ${TOPIC_NAME_RULE}` }]);
+  if (!isTopicAllowed(topic)) {
+    throw new Failure('TOPIC_NOT_ALLOWED', `topic ${topic} is not among PRODUCE_TOPICS of this function`);
+  }
+  return topic;
+}
+
+/** The body's bytes, decompressed where they are gzip; BODY_TOO_LARGE counts them after that, too. */
+export async function readBody({ headers, body }: HttpRequest, maxBytes: number): Promise<Buffer> {
+  const tooLarge = () =>
+    new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
+  if (body.length > maxBytes) throw tooLarge();
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '') return body;
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+    throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'the content-encoding must be gzip or identity');
+  }
+  try {
+    return await unzip(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge();
+    throw new Failure('MALFORMED_REQUEST', 'the body is not valid gzip, as its content-encoding says');
+  }
+}
+
+export function parseJson(bytes: Buffer, parsed: unknown): unknown {
+  if (bytes.length === 0) throw new Failure('MALFORMED_REQUEST', 'the request has no body');
+  if (!isUtf8(bytes)) throw new Failure('MALFORMED_REQUEST', 'the body is not UTF-8');
+  if (parsed !== undefined) return parsed;
+  try {
+    return JSON.parse(bytes.toString('utf8', startsWithBom(bytes) ? BOM_LENGTH : 0));
+  } catch {
+    throw new Failure('MALFORMED_REQUEST', 'the body is not JSON');
+  }
+}
+
+function validBody(json: unknown): Body {
+  const result = v.safeParse(bodySchema, json);
+  if (result.success) return result.output;
+  throw invalid(
+    result.issues.slice(0, MAX_VALIDATION_ERRORS).map((issue) => ({
+      path: pathOf(issue),
+      message: issue.type === 'strict_object' && issue.path ? unknownMember(issue) : issue.message,
+    })),
+  );
+}
+
+/** A tombstone where the text is absent or null. */
+function jsonText(text: Buffer | undefined): Buffer | null {
+  return text === undefined || text.equals(NULL) ? null : text;
+}
+
+function decode(
+  data: unknown,
+  format: 'binary' | 'text',
+  path: string,
+  errors: ValidationError[],
+): Buffer | null {
+  if (data === undefined || data === null) return null;
+  if (typeof data === 'string') {
+    if (format === 'binary') return decodeBase64(data, path, errors);
+    if (!LONE_SURROGATE.test(data)) return Buffer.from(data);
+    errors.push({ path, message: 'must not hold half of a surrogate pair, which UTF-8 cannot express' });
+  } else {
+    errors.push({
+      path,
+      message: format === 'binary' ? 'must be base64 or null' : 'must be a string or null',
+    });
+  }
+  return null;
+}
+
+/** Base64 with its padding and nothing else: Node's own decoder skips over what it doesn't know. */
+function decodeBase64(text: string, path: string, errors: ValidationError[]): Buffer {
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') !== text) errors.push({ path, message: 'is not base64 (RFC 4648, padded)' });
+  return bytes;
+}
+
+function readHeader(header: BodyHeader, path: string, errors: ValidationError[]): Header {
+  const key = 'key' in header ? header.key : header.name;
+  return { key, value: header.value == null ? null : decodeBase64(header.value, path, errors) };
+}
+
+function partitionOf(
+  { partition }: BodyRecord,
+  target: Target,
+  path: string,
+  errors: ValidationError[],
+): { partition?: number } {
+  if (target.partition === undefined) return partition == null ? {} : { partition };
+  if (partition != null && partition !== target.partition) {
+    errors.push({ path, message: `differs from partition ${target.partition} in the path` });
+  }
+  return { partition: target.partition };
+}
+
+/** All that is wrong with a request's content, in one answer. */
+export function invalid(errors: readonly ValidationError[]): Failure {
+  const [first] = errors;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  return new Failure('INVALID_RECORD', `${first?.path} ${first?.message}${more}`, {
+    validationErrors: errors.slice(0, MAX_VALIDATION_ERRORS),
+  });
+}
+
+function pathOf(issue: v.BaseIssue<unknown>): string {
+  const keys = (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${key}`));
+  return keys.join('').replace(/^\./, '') || 'body';
+}
+
+function unknownMember(issue: v.BaseIssue<unknown>): string {
+  return issue.expected === 'never' ? 'is not a member that this format knows' : issue.message;
+}
+
+function startsWithBom(bytes: Buffer): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+}

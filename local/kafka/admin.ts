@@ -1,0 +1,182 @@
+import { pbkdf2Sync, randomBytes } from 'node:crypto';
+import { array, call, compactArray, compactBytes, int8, int16, int32, type Reader, string } from './wire.ts';
+
+/** Codes of Kafka's protocol: resource types, operations, pattern types. */
+const RESOURCE = { topic: 2, group: 3, cluster: 4, transactionalId: 5 } as const;
+const OPERATION = { all: 2, write: 4, describe: 8 } as const;
+const PATTERN = { literal: 3, prefixed: 4 } as const;
+const ANY = 1;
+const ALLOW = 3;
+
+const SCRAM = [
+  { mechanism: 1, digest: 'sha256', length: 32 },
+  { mechanism: 2, digest: 'sha512', length: 64 },
+] as const;
+const SCRAM_ITERATIONS = 4096;
+
+export interface KafkaUser {
+  username: string;
+  password: string;
+}
+
+export interface TopicMetadata {
+  name: string;
+  partitions: { partition: number; leader: number; replicas: number[]; isr: number[] }[];
+}
+
+/** What one broker sees now: the brokers that are registered and not fenced, and the topics asked for. */
+export interface Metadata {
+  nodeIds: number[];
+  topics: TopicMetadata[];
+}
+
+export interface AccessRule {
+  principal: string;
+  resource: keyof typeof RESOURCE;
+  name: string;
+  pattern: keyof typeof PATTERN;
+  operation: keyof typeof OPERATION;
+}
+
+/** Rejects when the broker doesn't accept connections. A topic that is not there has no partitions. */
+export async function metadata(port: number, topics: readonly string[] = []): Promise<Metadata> {
+  const answer = await call(port, { apiKey: 3, apiVersion: 1, body: array(topics.map(string)) });
+  const nodeIds = answer.array(() => {
+    const nodeId = answer.int32();
+    answer.string();
+    answer.int32();
+    answer.string();
+    return nodeId;
+  });
+  answer.int32();
+  return { nodeIds, topics: answer.array(() => topicMetadata(answer)) };
+}
+
+function topicMetadata(answer: Reader): TopicMetadata {
+  answer.int16();
+  const name = answer.string() ?? '';
+  answer.int8();
+  const partitions = answer.array(() => {
+    answer.int16();
+    return {
+      partition: answer.int32(),
+      leader: answer.int32(),
+      replicas: answer.array(() => answer.int32()),
+      isr: answer.array(() => answer.int32()),
+    };
+  });
+  return { name, partitions };
+}
+
+/** Rejects with the broker's reason, for example when the topic exists. */
+export async function createTopic(
+  port: number,
+  topic: { name: string; partitions: number; replicationFactor: number; config: Record<string, string> },
+): Promise<void> {
+  const config = Object.entries(topic.config).map(([key, value]) =>
+    Buffer.concat([string(key), string(value)]),
+  );
+  const entry = Buffer.concat([
+    string(topic.name),
+    int32(topic.partitions),
+    int16(topic.replicationFactor),
+    array([]),
+    array(config),
+  ]);
+  const body = Buffer.concat([array([entry]), int32(5_000), int8(0)]);
+  const answer = await call(port, { apiKey: 19, apiVersion: 2, body });
+  answer.int32();
+  answer.array(() => {
+    const name = answer.string();
+    rejectError(`Creating topic ${name}`, answer.int16(), answer.string());
+  });
+}
+
+/** Whether this broker answers as the leader of these partitions: it does so a moment after metadata names it. */
+export async function leadersAnswer(
+  port: number,
+  topic: string,
+  partitions: readonly number[],
+): Promise<boolean> {
+  if (partitions.length === 0) return true;
+  const latest = Buffer.alloc(8, 0xff);
+  const wanted = partitions.map((partition) => Buffer.concat([int32(partition), latest]));
+  const body = Buffer.concat([int32(-1), array([Buffer.concat([string(topic), array(wanted)])])]);
+  const answer = await call(port, { apiKey: 2, apiVersion: 1, body });
+  const errors = answer.array(() => {
+    answer.string();
+    return answer.array(() => {
+      answer.int32();
+      const error = answer.int16();
+      answer.int64();
+      answer.int64();
+      return error;
+    });
+  });
+  return errors.flat().every((error) => error === 0);
+}
+
+/** Whether there is a coordinator; asking for one creates the internal topic behind it. */
+export async function hasCoordinator(port: number, kind: 'group' | 'transaction'): Promise<boolean> {
+  const body = Buffer.concat([string('embedded-kafka'), int8(kind === 'group' ? 0 : 1)]);
+  const answer = await call(port, { apiKey: 10, apiVersion: 1, body });
+  answer.int32();
+  return answer.int16() === 0;
+}
+
+export async function createAcls(port: number, rules: readonly AccessRule[]): Promise<void> {
+  const entries = rules.map((rule) =>
+    Buffer.concat([
+      int8(RESOURCE[rule.resource]),
+      string(rule.name),
+      int8(PATTERN[rule.pattern]),
+      string(rule.principal),
+      string('*'),
+      int8(OPERATION[rule.operation]),
+      int8(ALLOW),
+    ]),
+  );
+  const answer = await call(port, { apiKey: 30, apiVersion: 1, body: array(entries) });
+  answer.int32();
+  answer.array(() => rejectError('Creating an ACL', answer.int16(), answer.string()));
+}
+
+/** The number of resource patterns that this broker holds ACLs for. */
+export async function aclResources(port: number): Promise<number> {
+  const anything = [int8(ANY), string(null), int8(ANY), string(null), string(null), int8(ANY), int8(ANY)];
+  const answer = await call(port, { apiKey: 29, apiVersion: 1, body: Buffer.concat(anything) });
+  answer.int32();
+  rejectError('Describing ACLs', answer.int16(), answer.string());
+  return answer.int32();
+}
+
+/** Credentials for SCRAM-SHA-256 and SCRAM-SHA-512. Only salted passwords travel, and none stands in an argv. */
+export async function upsertScramCredentials(port: number, users: readonly KafkaUser[]): Promise<void> {
+  // A request a mechanism: Kafka refuses a user that stands in one request twice.
+  for (const { mechanism, digest, length } of SCRAM) {
+    const upsertions = users.map(({ username, password }) => {
+      const salt = randomBytes(16);
+      return Buffer.concat([
+        compactBytes(Buffer.from(username)),
+        int8(mechanism),
+        int32(SCRAM_ITERATIONS),
+        compactBytes(salt),
+        compactBytes(pbkdf2Sync(password, salt, SCRAM_ITERATIONS, length, digest)),
+        int8(0),
+      ]);
+    });
+    const body = Buffer.concat([compactArray([]), compactArray(upsertions), int8(0)]);
+    const answer = await call(port, { apiKey: 51, apiVersion: 0, body, flexible: true });
+    answer.int32();
+    answer.compactArray(() => {
+      const user = answer.compactString();
+      rejectError(`Setting the SCRAM credentials of ${user}`, answer.int16(), answer.compactString());
+      answer.tags();
+    });
+  }
+}
+
+function rejectError(action: string, code: number, message: string | null): void {
+  if (code !== 0)
+    throw new Error(`${action} failed with Kafka's error ${code}${message ? `: ${message}` : ''}`);
+}

@@ -1,0 +1,186 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { withProgress } from '../console.ts';
+import { temporarySibling } from './temporary.ts';
+
+const run = promisify(execFile);
+
+const POM = fileURLToPath(new URL('./pom.xml', import.meta.url));
+const MINIMUM_JAVA = 17;
+const OWN_CLUSTER = 'or set KAFKA_BOOTSTRAP_SERVERS to use a cluster of your own';
+
+export interface Distribution {
+  /** Of Apache Kafka, such as 4.3.1. */
+  version: string;
+  /** The Java executable. */
+  java: string;
+  /** Names the Java build, as an archive of classes fits one build only. */
+  javaId: string;
+  /** The cache directory, complete. */
+  directory: string;
+  classpath: string;
+  /** What formatting a metadata log directory writes beside meta.properties: the release's feature levels. */
+  bootstrapCheckpoint: string;
+}
+
+let prepared: Promise<Distribution> | undefined;
+
+/**
+ * Apache Kafka's jars and the Java that runs them, fetched with Maven the first time and kept in
+ * `KAFKA_FUNCTIONS_CACHE`, else in `kafka-functions` under `XDG_CACHE_HOME` or `~/.cache`.
+ * Rejects with one sentence that names the remedy when Java or, for the first fetch, Maven is missing.
+ */
+export function kafkaDistribution(): Promise<Distribution> {
+  prepared ??= prepare().catch((error: unknown) => {
+    prepared = undefined;
+    throw error;
+  });
+  return prepared;
+}
+
+/** The class path of the broker and of Kafka's command line tools. Rejects as `kafkaDistribution` does. */
+export async function kafkaClasspath(): Promise<string> {
+  return (await kafkaDistribution()).classpath;
+}
+
+async function prepare(): Promise<Distribution> {
+  const pom = await readFile(POM, 'utf8');
+  const version = /<kafka\.version>([^<]+)</.exec(pom)?.[1];
+  if (!version) throw new Error(`${POM} names no kafka.version`);
+  const { java, javaId } = await findJava();
+  const hash = createHash('sha256').update(pom).digest('hex').slice(0, 12);
+  const directory = join(cacheRoot(), `kafka-${version}-${hash}`);
+  if (!existsSync(directory)) {
+    await withProgress(`Fetching Apache Kafka ${version} (54 MB, once)`, () => fill(directory, java));
+  }
+  const classpath = await classpathOf(directory);
+  return { version, java, javaId, directory, classpath, bootstrapCheckpoint: checkpointIn(directory) };
+}
+
+/** Fills a sibling and renames it, so that a directory of that name is always complete. */
+async function fill(directory: string, java: string): Promise<void> {
+  const temporary = await temporarySibling(directory);
+  await mkdir(temporary);
+  try {
+    await copyJars(join(temporary, 'lib'));
+    await writeBootstrapCheckpoint(temporary, java);
+    await rename(temporary, directory).catch((error: unknown) => {
+      // Another process was quicker, and what it put there is the same.
+      if (!existsSync(directory)) throw error;
+    });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function copyJars(lib: string): Promise<void> {
+  const args = [
+    '-B',
+    '-f',
+    POM,
+    'dependency:copy-dependencies',
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${lib}`,
+  ];
+  try {
+    // The cache as working directory: Maven must not find or make anything in the caller's.
+    await run('mvn', args, { cwd: dirname(lib), maxBuffer: 64 << 20, shell: process.platform === 'win32' });
+  } catch (error) {
+    if (isMissing(error)) {
+      throw new Error(
+        `Fetching Apache Kafka needs Maven, and there is no mvn on the PATH: install it (for example the package maven), ${OWN_CLUSTER}.`,
+      );
+    }
+    const output = (error as { stdout?: string }).stdout ?? '';
+    const reasons = output.split('\n').filter((line) => line.includes('ERROR'));
+    throw new Error(`Maven could not fetch Apache Kafka, ${OWN_CLUSTER}.\n${reasons.slice(0, 5).join('\n')}`);
+  }
+}
+
+/**
+ * Formats a directory once with Kafka's own tool. The checkpoint it writes belongs to the release, not to a
+ * cluster, so every later cluster is formatted by copying it, without a Java process of 2 s a broker.
+ */
+async function writeBootstrapCheckpoint(directory: string, java: string): Promise<void> {
+  const work = join(directory, 'format');
+  const properties = [
+    'process.roles=controller',
+    'node.id=1',
+    'controller.quorum.voters=1@127.0.0.1:1',
+    'controller.listener.names=CONTROLLER',
+    'listeners=CONTROLLER://127.0.0.1:1',
+    `log.dirs=${join(work, 'data').replaceAll('\\', '/')}`,
+  ];
+  await mkdir(work);
+  await writeFile(join(work, 'server.properties'), properties.join('\n'));
+  await run(java, [
+    '-cp',
+    await classpathOf(directory),
+    'kafka.tools.StorageTool',
+    'format',
+    '--cluster-id',
+    randomClusterId(),
+    '--config',
+    join(work, 'server.properties'),
+  ]);
+  await rename(join(work, 'data', 'bootstrap.checkpoint'), checkpointIn(directory));
+  await rm(work, { recursive: true });
+}
+
+/** 16 random bytes as Kafka writes them; a leading dash would read as an option on a command line. */
+export function randomClusterId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? randomClusterId() : id;
+}
+
+async function classpathOf(directory: string): Promise<string> {
+  const lib = join(directory, 'lib');
+  const jars = (await readdir(lib)).filter((name) => name.endsWith('.jar')).sort();
+  return jars.map((name) => join(lib, name)).join(delimiter);
+}
+
+function checkpointIn(directory: string): string {
+  return join(directory, 'bootstrap.checkpoint');
+}
+
+function cacheRoot(): string {
+  const own = process.env.KAFKA_FUNCTIONS_CACHE;
+  if (own) return own;
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kafka-functions');
+}
+
+async function findJava(): Promise<{ java: string; javaId: string }> {
+  const home = process.env.JAVA_HOME;
+  const atHome = home && join(home, 'bin', 'java');
+  const java = atHome && existsSync(atHome) ? atHome : 'java';
+  const remedy = `install a Java runtime (for example the package openjdk-17-jre-headless), ${OWN_CLUSTER}.`;
+  let banner: string;
+  try {
+    banner = (await run(java, ['-version'])).stderr;
+  } catch (error) {
+    if (isMissing(error)) {
+      throw new Error(
+        `Apache Kafka needs Java ${MINIMUM_JAVA} or newer, and there is no java on the PATH: ${remedy}`,
+      );
+    }
+    throw new Error(`${java} -version failed: ${remedy}`, { cause: error });
+  }
+  const version = /version "(?:1\.)?(\d+)/.exec(banner)?.[1];
+  if (Number(version) < MINIMUM_JAVA) {
+    throw new Error(
+      `Apache Kafka needs Java ${MINIMUM_JAVA} or newer, and ${java} is Java ${version}: ${remedy}`,
+    );
+  }
+  return { java, javaId: createHash('sha256').update(banner).digest('hex').slice(0, 12) };
+}
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'EACCES';
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Distribution } from './distribution.ts';
+import type { Guard, GuardedProcess } from './guard.ts';
+import { type NodeProperties, serverProperties } from './server-properties.ts';
+
+const LOG_CONFIGURATION = fileURLToPath(new URL('./log4j2.xml', import.meta.url));
+const LOG_LINES = 20;
+
+/** One Java process: a broker, a controller, or both. */
+export interface KafkaNode {
+  readonly nodeId: number;
+  /** For messages: `broker 1`. */
+  readonly label: string;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly running: boolean;
+  start(): void;
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** Resolves when the process is gone. */
+  exited(): Promise<void>;
+  /** The last lines of its log, without the passwords in it. */
+  lastLogLines(): Promise<string>;
+}
+
+export interface NodeOptions {
+  distribution: Distribution;
+  javaOptions: readonly string[];
+  guard: Guard;
+  clusterId: string;
+  directory: string;
+  heap: string;
+  ports: Record<string, number>;
+  properties: NodeProperties;
+}
+
+/** Writes a node's properties and formats its data directory; starting it is the caller's. */
+export async function prepareNode(options: NodeOptions): Promise<KafkaNode> {
+  const { distribution, guard, directory, ports, properties } = options;
+  const { nodeId, roles, dataDirectory, users } = properties;
+  const label = `${roles[0]} ${nodeId}`;
+  const propertiesFile = join(directory, `server-${nodeId}.properties`);
+  const log = join(directory, `server-${nodeId}.log`);
+  await writeFile(propertiesFile, serverProperties(properties), { mode: 0o600 });
+  await format(dataDirectory, options.clusterId, nodeId, distribution.bootstrapCheckpoint);
+  const args = [
+    `-Xmx${options.heap}`,
+    // What boots fastest: a short life has no use for a second compiler or a parallel collector.
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-Xlog:disable',
+    ...options.javaOptions,
+    `-Dlog4j2.configurationFile=${LOG_CONFIGURATION}`,
+    '-cp',
+    distribution.classpath,
+    'kafka.Kafka',
+    propertiesFile,
+  ];
+  let current: GuardedProcess | undefined;
+
+  return {
+    nodeId,
+    label,
+    ports,
+    get running() {
+      return current !== undefined && current.exit === undefined;
+    },
+    start() {
+      current = guard.start(`${nodeId}`, distribution.java, args, log);
+    },
+    signal(signal) {
+      guard.signal(`${nodeId}`, signal);
+    },
+    async exited() {
+      await current?.exited;
+    },
+    async lastLogLines() {
+      const lines = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-LOG_LINES);
+      return Object.values(users).reduce(
+        (text, { password }) => text.replaceAll(password, '[redacted]'),
+        lines.join('\n'),
+      );
+    },
+  };
+}
+
+/** What `kafka-storage format` does, with the checkpoint that it wrote when the distribution was fetched. */
+async function format(
+  directory: string,
+  clusterId: string,
+  nodeId: number,
+  checkpoint: string,
+): Promise<void> {
+  const directoryId = randomBytes(16).toString('base64url');
+  await mkdir(directory);
+  await writeFile(
+    join(directory, 'meta.properties'),
+    `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${directoryId}\n`,
+  );
+  await copyFile(checkpoint, join(directory, 'bootstrap.checkpoint'));
+}
+
+/** The port of the listener of that name; throws where there is none. */
+export function port(ports: Readonly<Record<string, number>>, name: string): number {
+  const found = ports[name];
+  if (found === undefined) throw new Error(`No listener is named ${name}`);
+  return found;
+}

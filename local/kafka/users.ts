@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import { type AccessRule, createAcls, type KafkaUser, upsertScramCredentials } from './admin.ts';
+
+export interface KafkaUsers {
+  /** Super user. */
+  admin: KafkaUser;
+  /** May do everything with topics, groups and transactional ids, and describe the cluster. */
+  app: KafkaUser;
+  /** May write topics `restricted-allowed…`, describe topics `restricted-readonly…`, and nothing else. */
+  restricted: KafkaUser;
+}
+
+const RULES: readonly AccessRule[] = [
+  { principal: 'User:app', resource: 'topic', name: '*', pattern: 'literal', operation: 'all' },
+  { principal: 'User:app', resource: 'group', name: '*', pattern: 'literal', operation: 'all' },
+  { principal: 'User:app', resource: 'transactionalId', name: '*', pattern: 'literal', operation: 'all' },
+  {
+    principal: 'User:app',
+    resource: 'cluster',
+    name: 'kafka-cluster',
+    pattern: 'literal',
+    operation: 'describe',
+  },
+  restricted('restricted-allowed', 'describe'),
+  restricted('restricted-allowed', 'write'),
+  restricted('restricted-readonly', 'describe'),
+];
+
+/** How many resource patterns the rules name: a broker that describes as many has received all of them. */
+export const ACL_RESOURCES = new Set(RULES.map(({ resource, name }) => `${resource} ${name}`)).size;
+
+/** Passwords of 32 random characters, new for every cluster. */
+export function createUsers(): KafkaUsers {
+  return { admin: user('admin'), app: user('app'), restricted: user('restricted') };
+}
+
+/** Gives the users their SCRAM credentials and ACLs; PLAIN ones stand in the broker's properties. */
+export async function registerUsers(port: number, users: KafkaUsers): Promise<void> {
+  await upsertScramCredentials(port, Object.values(users));
+  // Last, because the metadata log keeps its order: a broker that has the ACLs has the credentials too.
+  await createAcls(port, RULES);
+}
+
+function restricted(name: string, operation: AccessRule['operation']): AccessRule {
+  return { principal: 'User:restricted', resource: 'topic', name, pattern: 'prefixed', operation };
+}
+
+function user(username: string): KafkaUser {
+  return { username, password: randomBytes(24).toString('base64url') };
+}

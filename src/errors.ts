@@ -1,0 +1,95 @@
+/** May the record be in the log all the same? `none`: certainly not. `unknown`: nobody can say. */
+export type Delivery = 'none' | 'unknown';
+
+interface ErrorKind {
+  status: number;
+  errorCode: number;
+  retriable: boolean;
+  delivery: Delivery;
+}
+
+/** The public contract of every failure: what a caller sees follows from its code alone. */
+const kinds = {
+  MALFORMED_REQUEST: { status: 400, errorCode: 400, retriable: false, delivery: 'none' },
+  AUTHENTICATION_FAILED: { status: 401, errorCode: 40101, retriable: false, delivery: 'none' },
+  API_KEY_REFUSED: { status: 401, errorCode: 40102, retriable: false, delivery: 'none' },
+  SIGNATURE_INVALID: { status: 401, errorCode: 40102, retriable: false, delivery: 'none' },
+  TOPIC_NOT_AUTHORIZED: { status: 403, errorCode: 40301, retriable: false, delivery: 'none' },
+  TOPIC_NOT_ALLOWED: { status: 403, errorCode: 40301, retriable: false, delivery: 'none' },
+  UNKNOWN_TOPIC: { status: 404, errorCode: 40401, retriable: false, delivery: 'none' },
+  UNKNOWN_PARTITION: { status: 404, errorCode: 40402, retriable: false, delivery: 'none' },
+  UNKNOWN_ROUTE: { status: 404, errorCode: 404, retriable: false, delivery: 'none' },
+  METHOD_NOT_ALLOWED: { status: 405, errorCode: 405, retriable: false, delivery: 'none' },
+  NOT_ACCEPTABLE: { status: 406, errorCode: 40601, retriable: false, delivery: 'none' },
+  RECORD_TOO_LARGE: { status: 413, errorCode: 41301, retriable: false, delivery: 'none' },
+  BODY_TOO_LARGE: { status: 413, errorCode: 413, retriable: false, delivery: 'none' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, errorCode: 415, retriable: false, delivery: 'none' },
+  INVALID_RECORD: { status: 422, errorCode: 422, retriable: false, delivery: 'none' },
+  THROTTLED: { status: 429, errorCode: 42901, retriable: true, delivery: 'none' },
+  QUEUE_FULL: { status: 429, errorCode: 42901, retriable: true, delivery: 'none' },
+  INTERNAL: { status: 500, errorCode: 500, retriable: false, delivery: 'unknown' },
+  CONFIG_INVALID: { status: 500, errorCode: 50001, retriable: false, delivery: 'none' },
+  BROKER_UNREACHABLE: { status: 503, errorCode: 50302, retriable: true, delivery: 'none' },
+  NO_LEADER: { status: 503, errorCode: 50003, retriable: true, delivery: 'none' },
+  NOT_ENOUGH_REPLICAS: { status: 503, errorCode: 50003, retriable: true, delivery: 'none' },
+  ACK_TIMEOUT: { status: 504, errorCode: 50401, retriable: true, delivery: 'unknown' },
+  CONNECTION_LOST: { status: 504, errorCode: 50401, retriable: true, delivery: 'unknown' },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof kinds;
+
+export const errorCodes = Object.keys(kinds) as ErrorCode[];
+
+/** A place in the input that is wrong: `records[0].partition`, and why. */
+export interface ValidationError {
+  path: string;
+  message: string;
+}
+
+interface FailureDetails {
+  cause?: unknown;
+  validationErrors?: readonly ValidationError[];
+  retryAfterMs?: number;
+}
+
+/**
+ * The one error of this project. `message` is for the caller and names no address, credential or stack;
+ * what only an operator may see is in `cause`, which goes to the log.
+ */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly code: ErrorCode;
+  readonly validationErrors: readonly ValidationError[] | undefined;
+  /** When a retry has a chance, where that is known. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: FailureDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.validationErrors = details.validationErrors;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+
+  get status(): number {
+    return kinds[this.code].status;
+  }
+
+  get errorCode(): number {
+    return kinds[this.code].errorCode;
+  }
+
+  get retriable(): boolean {
+    return kinds[this.code].retriable;
+  }
+
+  get delivery(): Delivery {
+    return kinds[this.code].delivery;
+  }
+}
+
+/** Whatever was thrown, as a Failure: anything that is not one already is a defect of ours. */
+export function toFailure(error: unknown): Failure {
+  return error instanceof Failure
+    ? error
+    : new Failure('INTERNAL', 'an unexpected error; the log has the details', { cause: error });
+}

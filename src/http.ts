@@ -1,0 +1,56 @@
+import type { Failure } from './errors.ts';
+
+export const JSON_TYPE = 'application/json';
+const DEFAULT_RETRY_AFTER_MS = 1_000;
+
+/** An HTTP request as every function takes it, whichever gateway or server it came through. */
+export interface HttpRequest {
+  method: string;
+  /** Without the query string, still percent-encoded. */
+  path: string;
+  query: Readonly<Record<string, string>>;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  body: Buffer;
+  /** Where the gateway has matched the path itself. */
+  pathParameters?: Readonly<Record<string, string>>;
+  /** The platform's id of this call. */
+  requestId?: string;
+  /** The body parsed as JSON, where that has been done on the way. */
+  json?: unknown;
+}
+
+export interface HttpResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** A media type without its parameters, in lower case; empty where there is none. */
+export function mediaType(header: string | undefined): string {
+  return (header?.split(';', 1)[0] ?? '').trim().toLowerCase();
+}
+
+export function jsonResponse(status: number, body: unknown, type = JSON_TYPE): HttpResponse {
+  return { status, headers: { 'content-type': type }, body: JSON.stringify(body) };
+}
+
+/** The error body of the contract, with whatever else is known. */
+export function failureResponse(failure: Failure, type = JSON_TYPE, more: object = {}): HttpResponse {
+  const { message, validationErrors, retriable, retryAfterMs = DEFAULT_RETRY_AFTER_MS } = failure;
+  const { error_code, ...verdict } = failureVerdict(failure);
+  const body = {
+    error_code,
+    message,
+    ...verdict,
+    ...(validationErrors && { validation_errors: validationErrors }),
+    ...more,
+  };
+  const response = jsonResponse(failure.status, body, type);
+  if (retriable) response.headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  return response;
+}
+
+export function failureVerdict({ errorCode, code, retriable, delivery }: Failure) {
+  return { error_code: errorCode, code, retriable, delivery };
+}

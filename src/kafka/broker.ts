@@ -1,0 +1,120 @@
+import { isIPv6 } from 'node:net';
+import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
+import type { Address } from '../config.ts';
+import { within } from '../deadline.ts';
+import type { Log } from '../log.ts';
+import type { ClientOptions } from './client-options.ts';
+import { RequestFailed, Session } from './session.ts';
+import { kafkajsRequest, type Request } from './wire/request.ts';
+
+/**
+ * After this long without a word from the broker, a connection proves itself before it is trusted with
+ * a record: while a function is frozen, NAT and load balancers forget flows without telling either end.
+ */
+const PROOF_AFTER_MS = 1_000;
+const PROOF_TIMEOUT_MS = 1_000;
+/** A connection attempt ends after this long, even where its caller has more time. */
+const CONNECTION_TIMEOUT_MS = 10_000;
+
+/** One broker. The connection is opened when first needed, shared by all callers, and opened anew once lost. */
+export class Broker {
+  readonly address: Address;
+  /** Until when (epoch milliseconds) the broker asked not to be sent records. */
+  throttledUntil = 0;
+  #session: Session | undefined;
+  #attempt: Promise<Session> | undefined;
+  #closing = new AbortController();
+  readonly #options: ClientOptions;
+  readonly #log: Log;
+
+  constructor(address: Address, options: ClientOptions, log: Log) {
+    this.address = address;
+    this.#options = options;
+    this.#log = log;
+  }
+
+  get isConnected(): boolean {
+    return this.#session !== undefined && this.#session.lost === undefined;
+  }
+
+  /** Is somebody's attempt at a connection, or its proof, under way? */
+  get isOpening(): boolean {
+    return this.#attempt !== undefined;
+  }
+
+  /** Resolves once there is a connection that has spoken within the last second. */
+  async ready(deadline: number): Promise<void> {
+    await this.#readySession(deadline);
+  }
+
+  /** Sends a request, over a new connection where needed, and reads the answer; else throws RequestFailed. */
+  async send<T>(request: Request<T>, deadline: number): Promise<T> {
+    const session = await this.#readySession(deadline);
+    const limit = this.#options.requestTimeout;
+    return session.send(request, limit === undefined ? deadline : Math.min(deadline, Date.now() + limit));
+  }
+
+  /** Ends the connection, or the attempt at one, at once. */
+  close(): void {
+    const reason = new RequestFailed('the connection was closed by this client', { sent: true });
+    this.#closing.abort(reason);
+    this.#closing = new AbortController();
+    this.#session?.destroy(reason);
+    this.#session = undefined;
+  }
+
+  toString(): string {
+    const { host, port } = this.address;
+    return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  }
+
+  async #readySession(deadline: number): Promise<Session> {
+    if (this.#session && this.isConnected && isFresh(this.#session)) return this.#session;
+    if (!this.#attempt) {
+      const attempt = this.#proveOrOpen(deadline).finally(() => {
+        this.#attempt = undefined;
+      });
+      this.#attempt = attempt;
+    }
+    // The attempt may be another caller's, with more time than this one has.
+    return within(
+      this.#attempt,
+      deadline,
+      () => new RequestFailed('no connection in time', { timedOut: true }),
+    );
+  }
+
+  async #proveOrOpen(deadline: number): Promise<Session> {
+    if (this.#session && this.isConnected && (await this.#proves(this.#session, deadline))) {
+      return this.#session;
+    }
+    const started = Date.now();
+    const limit = this.#options.connectionTimeout ?? CONNECTION_TIMEOUT_MS;
+    this.#session = undefined;
+    this.#session = await Session.open(this.address, this.#options, {
+      log: this.#log,
+      deadline: Math.min(deadline, started + limit),
+      signal: this.#closing.signal,
+    });
+    this.#log.debug('connected', { broker: `${this}`, ms: Date.now() - started });
+    return this.#session;
+  }
+
+  async #proves(session: Session, deadline: number): Promise<boolean> {
+    try {
+      await session.send(
+        kafkajsRequest(apiVersions, undefined),
+        Math.min(deadline, Date.now() + PROOF_TIMEOUT_MS),
+      );
+      return true;
+    } catch (error) {
+      this.#log.debug('an idle connection turned out to be lost', { broker: `${this}`, error });
+      return false;
+    }
+  }
+}
+
+function isFresh(session: Session): boolean {
+  const silence = Date.now() - session.heardAt;
+  return silence >= 0 && silence < PROOF_AFTER_MS;
+}

@@ -1,0 +1,195 @@
+import metadataDefinition from 'kafkajs/src/protocol/requests/metadata/index.js';
+import type { Address } from '../config.ts';
+import { remaining, sleep } from '../deadline.ts';
+import { Failure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { Broker } from './broker.ts';
+import { connectionFailure, metadataFailure } from './client-errors.ts';
+import type { ClientOptions } from './client-options.ts';
+import { kafkajsRequest, type Request } from './wire/request.ts';
+
+/** Kafka's own default for `metadata.max.age.ms`. */
+const METADATA_MAX_AGE_MS = 300_000;
+/** How long one address may take before the next one is tried beside it. */
+const HEAD_START_MS = 500;
+const MAX_ATTEMPTS = 3;
+
+export interface PartitionMetadata {
+  partition: number;
+  /** Node id; -1 while there is no leader. */
+  leader: number;
+  replicas: number[];
+  isr: number[];
+}
+
+export interface TopicMetadata {
+  name: string;
+  /** In the order of their numbers, from 0. */
+  partitions: PartitionMetadata[];
+  readAt: number;
+}
+
+/**
+ * The warm connection to one cluster: its brokers and what is known of its topics. Nothing connects
+ * before the first call; every call may be made by any number of callers at once.
+ */
+export class Connection {
+  readonly clientId: string;
+  readonly #options: ClientOptions;
+  readonly #log: Log;
+  /** One broker an address, so that a bootstrap address that is advertised too has one connection. */
+  readonly #brokers = new Map<string, Broker>();
+  #addresses = new Map<number, Address>();
+  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #reading = new Map<string, Promise<TopicMetadata>>();
+
+  constructor(options: ClientOptions, log: Log) {
+    this.clientId = options.clientId;
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** Connects to the cluster and learns its brokers, so that the first request doesn't pay for it. */
+  async open(deadline: number): Promise<void> {
+    await this.#readMetadata([], deadline);
+  }
+
+  /** Has the cluster been reached before? Then what fails now may well be a fail-over. */
+  get isKnown(): boolean {
+    return this.#addresses.size > 0;
+  }
+
+  /**
+   * What is known of a topic; asked of a broker where nothing is, where it is older than `maxAgeMs`, and
+   * where the topic is not there. Throws UNKNOWN_TOPIC, TOPIC_NOT_AUTHORIZED, BROKER_UNREACHABLE …
+   */
+  async topic(
+    name: string,
+    deadline: number,
+    { maxAgeMs = METADATA_MAX_AGE_MS } = {},
+  ): Promise<TopicMetadata> {
+    const known = this.#topics.get(name);
+    if (known && Date.now() - known.readAt < maxAgeMs) return known;
+    const reading = this.#reading.get(name) ?? this.#readTopic(name, deadline);
+    this.#reading.set(name, reading);
+    return reading;
+  }
+
+  /** The leader as last heard of, without asking; undefined while there is none. */
+  leader(topic: string, partition: number): Broker | undefined {
+    const nodeId = this.#topics.get(topic)?.partitions[partition]?.leader;
+    const address = nodeId === undefined ? undefined : this.#addresses.get(nodeId);
+    return address && this.#broker(address);
+  }
+
+  /** A broker that answers: a connected one, else the first of all known addresses to be reached. */
+  async anyBroker(deadline: number): Promise<Broker> {
+    const connected = [...this.#brokers.values()].find((broker) => broker.isConnected);
+    if (connected) {
+      try {
+        await connected.ready(deadline);
+        return connected;
+      } catch (error) {
+        this.#log.debug('a broker was lost', { broker: `${connected}`, error });
+      }
+    }
+    const addresses = [...this.#addresses.values(), ...this.#options.bootstrapServers];
+    return this.#firstReady([...new Set(addresses.map((address) => this.#broker(address)))], deadline);
+  }
+
+  /** Ends every connection at once. The next call would open new ones. */
+  close(): void {
+    for (const broker of this.#brokers.values()) broker.close();
+    this.#brokers.clear();
+  }
+
+  async #readTopic(name: string, deadline: number): Promise<TopicMetadata> {
+    try {
+      await this.#readMetadata([name], deadline);
+      const topic = this.#topics.get(name);
+      if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${name} does not exist`);
+      return topic;
+    } finally {
+      this.#reading.delete(name);
+    }
+  }
+
+  async #readMetadata(topics: string[], deadline: number): Promise<void> {
+    const request = kafkajsRequest(metadataDefinition, { topics, allowAutoTopicCreation: false });
+    const metadata = await this.#askAnyBroker(request, deadline);
+    this.#addresses = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    for (const { topic, topicErrorCode, partitionMetadata } of metadata.topicMetadata) {
+      const failure = metadataFailure(topicErrorCode, topic);
+      if (failure) {
+        this.#topics.delete(topic);
+        throw failure;
+      }
+      const partitions = partitionMetadata
+        .map(({ partitionId, leader, replicas, isr }) => ({ partition: partitionId, leader, replicas, isr }))
+        .sort((a, b) => a.partition - b.partition);
+      this.#topics.set(topic, { name: topic, partitions, readAt: Date.now() });
+    }
+  }
+
+  /** A broker may be lost between proving itself and answering; then another one is asked. */
+  async #askAnyBroker<T>(request: Request<T>, deadline: number): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const broker = await this.anyBroker(deadline);
+      try {
+        return await broker.send(request, deadline);
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || remaining(deadline) === 0) throw connectionFailure(error);
+        this.#log.debug('a broker did not answer', { broker: `${broker}`, error });
+      }
+    }
+  }
+
+  /** Tries one address after the other, the next one as soon as one fails or takes its time. */
+  async #firstReady(brokers: Broker[], deadline: number): Promise<Broker> {
+    const failures: unknown[] = [];
+    const attempts: Promise<Broker | undefined>[] = [];
+    const started: Broker[] = [];
+    let winner: Broker | undefined;
+    for (const broker of brokers) {
+      if (!broker.isOpening) started.push(broker);
+      const attempt = broker.ready(deadline).then(
+        () => broker,
+        (error: unknown) => {
+          this.#log.debug('a broker could not be reached', { broker: `${broker}`, error });
+          failures.push(error);
+          return undefined;
+        },
+      );
+      attempts.push(attempt);
+      winner = await Promise.race([
+        firstOf(attempts),
+        attempt,
+        sleep(Math.min(HEAD_START_MS, remaining(deadline))),
+      ]);
+      if (winner) break;
+    }
+    winner ??= await firstOf(attempts);
+    for (const broker of started) if (!broker.isConnected) broker.close();
+    if (!winner) throw connectionFailure(failures[0]);
+    return winner;
+  }
+
+  #broker(address: Address): Broker {
+    const key = `${address.host}:${address.port}`;
+    const known = this.#brokers.get(key);
+    if (known) return known;
+    const broker = new Broker(address, this.#options, this.#log);
+    this.#brokers.set(key, broker);
+    return broker;
+  }
+}
+
+/** The first broker to be reached; undefined once all attempts have failed. */
+function firstOf(attempts: Promise<Broker | undefined>[]): Promise<Broker | undefined> {
+  const reached = attempts.map(async (attempt) => {
+    const broker = await attempt;
+    if (!broker) throw new Error('not reached');
+    return broker;
+  });
+  return Promise.any(reached).catch(() => undefined);
+}

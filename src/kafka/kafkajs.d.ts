@@ -1,0 +1,153 @@
+// The parts of kafkajs 2.2.4 (pinned) that are used below its public API, as far as they are used.
+
+declare module 'kafkajs/src/protocol/encoder.js' {
+  export default class Encoder {
+    readonly buffer: Buffer;
+  }
+}
+
+declare module 'kafkajs/src/protocol/decoder.js' {
+  export default class Decoder {
+    constructor(buffer: Buffer);
+    offset: number;
+    readInt8(): number;
+    readInt16(): number;
+    readInt32(): number;
+    readInt64(): bigint;
+    readString(): string | null;
+    readBoolean(): boolean;
+    readArray<T>(read: (decoder: Decoder) => T): T[];
+  }
+}
+
+declare module 'kafkajs/src/protocol/error.js' {
+  /** The error that a code of the protocol stands for: `type` is its name in the protocol. */
+  export function createErrorFromCode(code: number): Error & { type: string; code: number };
+}
+
+declare module 'kafkajs/src/protocol/requests/definition' {
+  import type Encoder from 'kafkajs/src/protocol/encoder.js';
+
+  export interface Definition<Arguments, Response> {
+    versions: string[];
+    protocol(choice: { version: number }): (args: Arguments) => {
+      request: { apiKey: number; apiName: string; encode(): Promise<Encoder> };
+      response: { decode(payload: Buffer): Promise<Response>; parse(decoded: Response): Promise<Response> };
+    };
+  }
+}
+
+declare module 'kafkajs/src/protocol/requests/apiVersions/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    void,
+    { apiVersions: { apiKey: number; minVersion: number; maxVersion: number }[] }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { topics: string[]; allowAutoTopicCreation: boolean },
+    {
+      brokers: { nodeId: number; host: string; port: number; rack: string | null }[];
+      clusterId: string | null;
+      controllerId: number;
+      topicMetadata: {
+        topicErrorCode: number;
+        topic: string;
+        isInternal: boolean;
+        partitionMetadata: {
+          partitionErrorCode: number;
+          partitionId: number;
+          leader: number;
+          replicas: number[];
+          isr: number[];
+          offlineReplicas: number[];
+        }[];
+      }[];
+    }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/initProducerId/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { transactionalId?: string; transactionTimeout?: number },
+    { errorCode: number; producerId: string; producerEpoch: number }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/network/connection.js' {
+  import type { EventEmitter } from 'node:events';
+  import type { Socket } from 'node:net';
+  import type { ConnectionOptions } from 'node:tls';
+
+  type Write = (message: string, extra?: Record<string, unknown>) => void;
+
+  export interface KafkajsLogger {
+    namespace(name: string): KafkajsLogger;
+    debug: Write;
+    info: Write;
+    warn: Write;
+    error: Write;
+  }
+
+  export interface KafkajsConnectionOptions {
+    host: string;
+    port: number;
+    clientId: string;
+    logger: KafkajsLogger;
+    socketFactory(target: {
+      host: string;
+      port: number;
+      ssl: ConnectionOptions | null;
+      onConnect: () => void;
+    }): Socket;
+    ssl: ConnectionOptions | null;
+    sasl: { mechanism: string; username: string; password: string } | null;
+    connectionTimeout: number;
+    requestTimeout: number;
+    enforceRequestTimeout: boolean;
+    reauthenticationThreshold: number;
+  }
+
+  export interface QueuedRequest {
+    entry: {
+      apiKey: number;
+      apiName: string;
+      apiVersion: number;
+      correlationId: number;
+      resolve(answer: { payload: Buffer }): void;
+      reject(error: Error): void;
+    };
+    expectResponse: boolean;
+    requestTimeout: number | null;
+    sendRequest(): void;
+  }
+
+  export default class Connection {
+    constructor(options: KafkajsConnectionOptions);
+    clientId: string;
+    sasl: unknown;
+    reauthenticationThreshold: number;
+    sessionLifetime: { toInt(): number };
+    requestQueue: EventEmitter & {
+      push(request: QueuedRequest): void;
+      scheduleCheckPendingRequests(): void;
+      rejectAll(error: Error): void;
+    };
+    setVersions(versions: Record<number, { minVersion: number; maxVersion: number }>): void;
+    setSupportAuthenticationProtocol(supported: boolean): void;
+    nextCorrelationId(): number;
+    connect(): Promise<unknown>;
+    isAuthenticated(): boolean;
+    authenticate(): Promise<void>;
+  }
+}

@@ -1,0 +1,156 @@
+import type { Failure } from '../errors.ts';
+import type { RecordMetadata } from '../record.ts';
+import type { ProducerIdentity } from './producer-identity.ts';
+import { BATCH_OVERHEAD, recordSizeBound, type TimedRecord } from './wire/record-batch.ts';
+
+export type Outcome = RecordMetadata | Failure;
+
+/** One record on its way to its outcome, which it gets once. */
+export interface Entry {
+  readonly record: TimedRecord;
+  readonly bodySize: number;
+  /** Epoch milliseconds: until then the outcome is known, or is that nobody knows it. */
+  readonly deadline: number;
+  outcome: Outcome | undefined;
+  /** The batch that took it, from when it is sent until the cluster certainly did not append it. */
+  batch: Batch | undefined;
+  /** Records of a refused batch travel again in runs of half its size, to find the one it was refused for. */
+  run: symbol | undefined;
+  settle(outcome: Outcome): void;
+}
+
+/** Records that were, or are now, sent together. */
+export interface Batch {
+  readonly queue: PartitionQueue;
+  readonly entries: readonly Entry[];
+  readonly size: number;
+  /** Undefined without idempotence. */
+  readonly identity: ProducerIdentity | undefined;
+  readonly baseSequence: number;
+  /** Why the batch may be in the log although nobody acknowledged it. Once set, it can only be sent as it is. */
+  doubt: Failure | undefined;
+}
+
+/** What waits for one partition, in the order of its arrival. At most one batch of it is under way. */
+export class PartitionQueue {
+  readonly topic: string;
+  readonly partition: number;
+  /** A batch is being sent. */
+  isSending = false;
+  /** A back-off or a look for the new leader is under way. */
+  isParked = false;
+  /** Failed attempts since the last success. */
+  attempts = 0;
+  lastFailure: Failure | undefined;
+  /** Not before this (epoch milliseconds), so that more records gather (`KAFKA_LINGER_MS`). */
+  ripeAt = 0;
+  #waiting: Entry[] = [];
+  #waitingBytes = 0;
+  /** A batch in doubt: it goes out again, unchanged, before anything else. */
+  #inDoubt: Batch | undefined;
+  #sequence: { identity: ProducerIdentity | undefined; next: number } = { identity: undefined, next: 0 };
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+
+  get isEmpty(): boolean {
+    return !this.#inDoubt && this.#waiting.length === 0;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** All entries without an outcome yet that are not under way. */
+  get entries(): Entry[] {
+    return [...(this.#inDoubt?.entries ?? []), ...this.#waiting].filter(({ outcome }) => !outcome);
+  }
+
+  add(entry: Entry): void {
+    this.#waiting.push(entry);
+    this.#waitingBytes += entry.bodySize;
+  }
+
+  /** Forgets the entries that got their outcome while they waited. */
+  prune(): void {
+    if (this.#inDoubt?.entries.every(({ outcome }) => outcome)) this.#inDoubt = undefined;
+    if (this.#waiting.some(({ outcome }) => outcome)) {
+      this.#setWaiting(this.#waiting.filter(({ outcome }) => !outcome));
+    }
+  }
+
+  /**
+   * The next batch of at most `maxBytes`; of one record at the least where `atLeastOne` is set. A batch
+   * in doubt comes first and keeps its identity; a new one takes `identity` and the next sequence.
+   */
+  take(identity: ProducerIdentity | undefined, maxBytes: number, atLeastOne: boolean): Batch | undefined {
+    this.prune();
+    if (this.#inDoubt) {
+      const batch = this.#inDoubt;
+      if (batch.size > maxBytes && !atLeastOne) return undefined;
+      this.#inDoubt = undefined;
+      return batch;
+    }
+    const run = this.#waiting[0]?.run;
+    let size = BATCH_OVERHEAD;
+    let count = 0;
+    for (const entry of this.#waiting) {
+      const larger = size + recordSizeBound(entry.bodySize);
+      if (entry.run !== run || (larger > maxBytes && !(atLeastOne && count === 0))) break;
+      size = larger;
+      count++;
+    }
+    if (count === 0) return undefined;
+    if (this.#sequence.identity !== identity) this.#sequence = { identity, next: 0 };
+    const entries = this.#waiting.slice(0, count);
+    this.#setWaiting(this.#waiting.slice(count));
+    const batch: Batch = {
+      queue: this,
+      entries,
+      size,
+      identity,
+      baseSequence: this.#sequence.next,
+      doubt: undefined,
+    };
+    for (const entry of entries) entry.batch = batch;
+    return batch;
+  }
+
+  /** The batch stands in the log: the next one continues its sequence. */
+  acknowledged(batch: Batch): void {
+    this.attempts = 0;
+    this.lastFailure = undefined;
+    if (this.#sequence.identity === batch.identity) {
+      // Sequences are 31-bit and wrap to 0 (DefaultRecordBatch.incrementSequence).
+      this.#sequence.next = (batch.baseSequence + batch.entries.length) % 2 ** 31;
+    }
+  }
+
+  /** The batch may stand in the log: it is kept as it is. */
+  keepInDoubt(batch: Batch, doubt: Failure): void {
+    batch.doubt = doubt;
+    this.#inDoubt = batch;
+  }
+
+  /** The batch certainly does not stand in the log: its records wait again, before all others. */
+  putBack(batch: Batch): void {
+    for (const entry of batch.entries) entry.batch = undefined;
+    this.#setWaiting([...batch.entries.filter(({ outcome }) => !outcome), ...this.#waiting]);
+  }
+
+  #setWaiting(waiting: Entry[]): void {
+    this.#waiting = waiting;
+    this.#waitingBytes = waiting.reduce((sum, { bodySize }) => sum + bodySize, 0);
+  }
+}
+
+/** Divides a refused batch's records into two runs, each of which is sent by itself. */
+export function halve(entries: readonly Entry[]): void {
+  const first = Symbol('run');
+  const second = Symbol('run');
+  entries.forEach((entry, index) => {
+    entry.run = index < entries.length / 2 ? first : second;
+  });
+}

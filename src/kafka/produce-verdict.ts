@@ -1,0 +1,49 @@
+import { type ErrorCode, Failure } from '../errors.ts';
+import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import type { PartitionResult } from './wire/produce.ts';
+
+/**
+ * What a partition's error code in a Produce answer means for the batch.
+ * `retry`: not appended, and a later attempt may be. `doubt`: it may be in the log. `split`: refused for
+ * one of its records. `new-identity`: refused because the broker and we differ about its sequence.
+ * `no-idempotence`: the cluster does not let this user produce idempotently. `refuse`: for good.
+ */
+export type Verdict = 'retry' | 'doubt' | 'split' | 'new-identity' | 'no-idempotence' | 'refuse';
+
+const verdicts: Record<number, [Verdict, ErrorCode]> = {
+  [kafkaErrors.CORRUPT_MESSAGE]: ['split', 'INVALID_RECORD'],
+  [kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION]: ['retry', 'UNKNOWN_TOPIC'],
+  [kafkaErrors.LEADER_NOT_AVAILABLE]: ['retry', 'NO_LEADER'],
+  [kafkaErrors.NOT_LEADER_OR_FOLLOWER]: ['retry', 'NO_LEADER'],
+  [kafkaErrors.REQUEST_TIMED_OUT]: ['doubt', 'ACK_TIMEOUT'],
+  [kafkaErrors.REPLICA_NOT_AVAILABLE]: ['retry', 'NO_LEADER'],
+  [kafkaErrors.MESSAGE_TOO_LARGE]: ['split', 'RECORD_TOO_LARGE'],
+  [kafkaErrors.NETWORK_EXCEPTION]: ['doubt', 'CONNECTION_LOST'],
+  [kafkaErrors.INVALID_TOPIC_EXCEPTION]: ['refuse', 'INVALID_RECORD'],
+  [kafkaErrors.RECORD_LIST_TOO_LARGE]: ['split', 'RECORD_TOO_LARGE'],
+  [kafkaErrors.NOT_ENOUGH_REPLICAS]: ['retry', 'NOT_ENOUGH_REPLICAS'],
+  [kafkaErrors.NOT_ENOUGH_REPLICAS_AFTER_APPEND]: ['doubt', 'ACK_TIMEOUT'],
+  [kafkaErrors.TOPIC_AUTHORIZATION_FAILED]: ['refuse', 'TOPIC_NOT_AUTHORIZED'],
+  [kafkaErrors.CLUSTER_AUTHORIZATION_FAILED]: ['no-idempotence', 'TOPIC_NOT_AUTHORIZED'],
+  [kafkaErrors.INVALID_TIMESTAMP]: ['split', 'INVALID_RECORD'],
+  [kafkaErrors.POLICY_VIOLATION]: ['split', 'INVALID_RECORD'],
+  [kafkaErrors.OUT_OF_ORDER_SEQUENCE_NUMBER]: ['new-identity', 'BROKER_UNREACHABLE'],
+  [kafkaErrors.INVALID_PRODUCER_EPOCH]: ['new-identity', 'BROKER_UNREACHABLE'],
+  [kafkaErrors.INVALID_PRODUCER_ID_MAPPING]: ['new-identity', 'BROKER_UNREACHABLE'],
+  [kafkaErrors.KAFKA_STORAGE_ERROR]: ['retry', 'NO_LEADER'],
+  [kafkaErrors.UNKNOWN_PRODUCER_ID]: ['new-identity', 'BROKER_UNREACHABLE'],
+  [kafkaErrors.FENCED_LEADER_EPOCH]: ['retry', 'NO_LEADER'],
+  [kafkaErrors.UNKNOWN_LEADER_EPOCH]: ['retry', 'NO_LEADER'],
+  [kafkaErrors.INVALID_RECORD]: ['split', 'INVALID_RECORD'],
+};
+
+/** The verdict on a refused batch, and the failure that its records end with where no later attempt succeeds. */
+export function judge({ topic, partition, errorCode, errorMessage }: PartitionResult): {
+  verdict: Verdict;
+  failure: Failure;
+} {
+  // An error of the broker's own (-1, a duplicate too old to place, …) does not say whether it appended.
+  const [verdict, code] = verdicts[errorCode] ?? (['refuse', 'INTERNAL'] as const);
+  const reason = errorMessage ? `${kafkaErrorName(errorCode)}: ${errorMessage}` : kafkaErrorName(errorCode);
+  return { verdict, failure: new Failure(code, `partition ${partition} of topic ${topic}: ${reason}`) };
+}

@@ -1,0 +1,84 @@
+import initProducerId from 'kafkajs/src/protocol/requests/initProducerId/index.js';
+import type { ProducerConfig } from '../config.ts';
+import { remaining, sleep } from '../deadline.ts';
+import { Failure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Broker } from './broker.ts';
+import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import { kafkajsRequest } from './wire/request.ts';
+
+const RETRY_AFTER_MS = 50;
+
+/** Who the cluster takes this producer for. A partition's sequence counts from 0 for each one. */
+export interface ProducerIdentity {
+  producerId: bigint;
+  producerEpoch: number;
+}
+
+/** The producer id in use: asked for when first needed, shared by all partitions, discarded after a failure. */
+export class IdentityKeeper {
+  /** Undefined before `obtain`, after `discard`, and for good where idempotence is off. */
+  current: ProducerIdentity | undefined;
+  #wanted: ProducerConfig['idempotence'];
+  #asking: Promise<void> | undefined;
+  readonly #log: Log;
+
+  constructor(idempotence: ProducerConfig['idempotence'], log: Log) {
+    this.#wanted = idempotence;
+    this.#log = log;
+  }
+
+  /** True while records must not be sent for want of a producer id. */
+  get isMissing(): boolean {
+    return this.#wanted !== 'off' && !this.current;
+  }
+
+  /** Throws a Failure, or RequestFailed, where the cluster doesn't give one. */
+  async obtain(broker: Broker, deadline: number): Promise<void> {
+    if (!this.isMissing) return;
+    this.#asking ??= this.#ask(broker, deadline).finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+  }
+
+  discard(): void {
+    this.current = undefined;
+  }
+
+  /** The cluster refuses idempotence. Where it was only preferred, publishing goes on without; else throws CONFIG_INVALID. */
+  giveUp(reason: string): void {
+    if (this.#wanted === 'required') {
+      throw new Failure(
+        'CONFIG_INVALID',
+        'KAFKA_ENABLE_IDEMPOTENCE is true, but the cluster does not let this user produce idempotently: ' +
+          `${reason}. It needs IdempotentWrite on the cluster, or Write on a topic`,
+      );
+    }
+    if (this.#wanted === 'off') return;
+    this.#log.warn('publishing without idempotence, because the cluster refuses it', { reason });
+    this.#wanted = 'off';
+    this.current = undefined;
+  }
+
+  async #ask(broker: Broker, deadline: number): Promise<void> {
+    for (;;) {
+      const answer = await broker.send(kafkajsRequest(initProducerId, {}), deadline);
+      const { errorCode, producerId, producerEpoch } = answer;
+      switch (errorCode) {
+        case kafkaErrors.NONE:
+          this.current = { producerId: BigInt(producerId), producerEpoch };
+          return;
+        case kafkaErrors.CLUSTER_AUTHORIZATION_FAILED:
+        case kafkaErrors.UNSUPPORTED_VERSION:
+          this.giveUp(kafkaErrorName(errorCode));
+          return;
+      }
+      // A broker that has just started has none to give yet.
+      if (remaining(deadline) <= RETRY_AFTER_MS) {
+        throw new Failure('BROKER_UNREACHABLE', `no producer id yet: ${kafkaErrorName(errorCode)}`);
+      }
+      await sleep(RETRY_AFTER_MS);
+    }
+  }
+}

@@ -1,0 +1,488 @@
+import type { ProducerConfig } from '../config.ts';
+import { remaining, sleep } from '../deadline.ts';
+import { Failure, toFailure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { ProducerRecord } from '../record.ts';
+import type { Broker } from './broker.ts';
+import { connectionFailure, kafkaErrors } from './client-errors.ts';
+import type { Connection, TopicMetadata } from './connection.ts';
+import { type Batch, type Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
+import { partitionOfKey, StickyPartitions } from './partitioner.ts';
+import { judge } from './produce-verdict.ts';
+import { IdentityKeeper } from './producer-identity.ts';
+import { RequestFailed } from './session.ts';
+import { type PartitionResult, partitionSize, produceRequest, produceSize } from './wire/produce.ts';
+import { encodeRecordBatch, recordBodySize, singleBatchSize } from './wire/record-batch.ts';
+
+const FIRST_BACKOFF_MS = 20;
+const MAX_BACKOFF_MS = 250;
+/** An unknown partition is asked for again where the topic was looked at longer ago than this. */
+const PARTITIONS_MAX_AGE_MS = 1_000;
+const ACKS = { all: -1, '1': 1, '0': 0 } as const;
+
+interface Placed {
+  record: ProducerRecord;
+  partition: number;
+  bodySize: number;
+}
+
+/**
+ * Publishes records and tells what became of each one.
+ *
+ * Records wait in one queue a partition. One loop a leader takes what waits for it, sends it as one
+ * Produce request and reads every partition's result; meanwhile the next records gather. A batch the
+ * leader certainly did not append goes back to its queue. A batch that may have been appended is sent
+ * again as it is, with its own producer id and sequence, so that the broker can tell a repetition; after
+ * a record's final failure the producer id is discarded, because a sequence that is rolled back or left
+ * open would make the broker take the next record for a repetition of this one.
+ */
+export class Producer {
+  readonly #connection: Connection;
+  readonly #config: ProducerConfig;
+  readonly #log: Log;
+  readonly #queues = new Map<string, PartitionQueue>();
+  /** Queues that hold records, the one served last at the end. */
+  readonly #active = new Set<PartitionQueue>();
+  readonly #leadersServed = new Set<Broker>();
+  readonly #sticky = new StickyPartitions();
+  #queuedBytes = 0;
+  readonly #identity: IdentityKeeper;
+
+  constructor(connection: Connection, config: ProducerConfig, log: Log) {
+    this.#connection = connection;
+    this.#config = config;
+    this.#log = log;
+    this.#identity = new IdentityKeeper(config.idempotence, log);
+  }
+
+  /** Opens the connection and takes a producer id, so that the first record doesn't wait for them. */
+  async warm(deadline: number): Promise<void> {
+    await this.#connection.open(deadline);
+    await this.#identity.obtain(await this.#connection.anyBroker(deadline), deadline);
+  }
+
+  /**
+   * Publishes records and resolves, by the deadline (epoch milliseconds), with one outcome each, in
+   * their order. Throws a Failure, and publishes nothing, where a record can't be published at all:
+   * an unknown topic or partition, a record too large, no room in the queue, no cluster.
+   */
+  async send(records: readonly ProducerRecord[], deadline: number): Promise<Outcome[]> {
+    const topics = new Map<string, TopicMetadata>();
+    for (const { topic } of records) {
+      if (!topics.has(topic)) topics.set(topic, await this.#connection.topic(topic, deadline));
+    }
+    const placed: Placed[] = [];
+    for (const [index, record] of records.entries()) {
+      const topic = topics.get(record.topic);
+      if (topic) placed.push({ record, ...(await this.#place(record, index, topic, deadline)) });
+    }
+    this.#admit(placed.reduce((sum, { bodySize }) => sum + bodySize, 0));
+    return new Promise((resolve) => this.#enqueue(placed, deadline, resolve));
+  }
+
+  async #place(
+    record: ProducerRecord,
+    index: number,
+    topic: TopicMetadata,
+    deadline: number,
+  ): Promise<{ partition: number; bodySize: number }> {
+    const bodySize = recordBodySize(record);
+    const { maxRequestSize } = this.#config;
+    const requestSize =
+      produceSize(this.#connection.clientId) + partitionSize(record.topic) + singleBatchSize(bodySize);
+    if (requestSize > maxRequestSize) {
+      const sizes = `${requestSize} bytes in a produce request, KAFKA_MAX_REQUEST_SIZE is ${maxRequestSize}`;
+      throw new Failure('RECORD_TOO_LARGE', `records[${index}] would take ${sizes}`);
+    }
+    if (record.partition === undefined) {
+      const partition =
+        record.key === null
+          ? this.#sticky.choose(topic)
+          : partitionOfKey(record.key, topic.partitions.length);
+      return { partition, bodySize };
+    }
+    const { partition } = record;
+    let { partitions } = topic;
+    if (partition >= partitions.length) {
+      ({ partitions } = await this.#connection.topic(topic.name, deadline, {
+        maxAgeMs: PARTITIONS_MAX_AGE_MS,
+      }));
+    }
+    if (partition >= partitions.length) {
+      const known = `topic ${topic.name} has partitions 0 to ${partitions.length - 1}`;
+      throw new Failure(
+        'UNKNOWN_PARTITION',
+        `records[${index}]: there is no partition ${partition}, ${known}`,
+      );
+    }
+    return { partition, bodySize };
+  }
+
+  #admit(bytes: number): void {
+    const { maxQueueBytes } = this.#config;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > maxQueueBytes) {
+      throw new Failure(
+        'QUEUE_FULL',
+        `${this.#queuedBytes} bytes of records wait already, PRODUCE_MAX_QUEUE_BYTES is ${maxQueueBytes}`,
+      );
+    }
+  }
+
+  #enqueue(placed: readonly Placed[], deadline: number, resolve: (outcomes: Outcome[]) => void): void {
+    const now = Date.now();
+    const touched = new Set<PartitionQueue>();
+    const outcomes: Outcome[] = new Array(placed.length);
+    let pending = placed.length;
+    const entries = placed.map(({ record, partition, bodySize }, index): Entry => {
+      const { key, value, headers, timestamp = now } = record;
+      const queue = this.#queue(record.topic, partition);
+      const entry: Entry = {
+        record: { key, value, headers, timestamp },
+        bodySize,
+        deadline,
+        outcome: undefined,
+        batch: undefined,
+        run: undefined,
+        settle: (outcome) => {
+          if (entry.outcome) return;
+          entry.outcome = outcome;
+          outcomes[index] = outcome;
+          this.#queuedBytes -= bodySize;
+          if (--pending > 0) return;
+          clearTimeout(timer);
+          resolve(outcomes);
+        },
+      };
+      this.#queuedBytes += bodySize;
+      if (queue.isEmpty) queue.ripeAt = now + this.#config.lingerMs;
+      queue.add(entry);
+      touched.add(queue);
+      return entry;
+    });
+    const left = remaining(deadline);
+    const timer = setTimeout(() => this.#expire(entries, left), left);
+    for (const queue of touched) {
+      this.#active.add(queue);
+      this.#wake(queue);
+    }
+    if (entries.length === 0) resolve([]);
+  }
+
+  /** The deadline has come: what was sent may be in the log, what was not is certainly not. */
+  #expire(entries: readonly Entry[], afterMs: number): void {
+    for (const entry of entries) {
+      if (entry.outcome) continue;
+      const { batch } = entry;
+      if (batch) {
+        const waited = `no acknowledgement within ${afterMs} ms (acks=${this.#config.acks})`;
+        entry.settle(batch.doubt ?? new Failure('ACK_TIMEOUT', waited));
+        this.#identity.discard();
+      } else {
+        entry.settle(this.#failureOfUnsent(entry, afterMs));
+      }
+    }
+    for (const queue of this.#active) {
+      queue.prune();
+      if (queue.isEmpty) this.#active.delete(queue);
+    }
+  }
+
+  #failureOfUnsent(entry: Entry, afterMs: number): Failure {
+    const queue = [...this.#active].find(({ entries }) => entries.includes(entry));
+    const { lastFailure } = queue ?? {};
+    return lastFailure?.delivery === 'none'
+      ? lastFailure
+      : new Failure('BROKER_UNREACHABLE', `the record could not be sent within ${afterMs} ms`);
+  }
+
+  #queue(topic: string, partition: number): PartitionQueue {
+    const key = `${topic}/${partition}`;
+    const known = this.#queues.get(key);
+    if (known) return known;
+    const queue = new PartitionQueue(topic, partition);
+    this.#queues.set(key, queue);
+    return queue;
+  }
+
+  /** Sees to it that somebody works on this queue: its leader's loop, or a look for the leader. */
+  #wake(queue: PartitionQueue): void {
+    if (queue.isParked || queue.isSending) return;
+    const leader = this.#connection.leader(queue.topic, queue.partition);
+    if (leader) {
+      this.#serve(leader);
+    } else {
+      const sentence = `partition ${queue.partition} of topic ${queue.topic} has no leader at the moment`;
+      this.#park(queue, new Failure('NO_LEADER', sentence));
+    }
+  }
+
+  #serve(leader: Broker): void {
+    if (this.#leadersServed.has(leader)) return;
+    this.#leadersServed.add(leader);
+    void this.#serveLoop(leader);
+  }
+
+  async #serveLoop(leader: Broker): Promise<void> {
+    try {
+      for (let queues = this.#queuesOf(leader); queues.length > 0; queues = this.#queuesOf(leader)) {
+        await this.#round(leader, queues);
+      }
+    } catch (error) {
+      const failure = toFailure(error);
+      this.#log.error('the producer failed', { error: failure });
+      for (const queue of this.#queuesOf(leader)) this.#refuse(queue.entries, failure);
+    } finally {
+      this.#leadersServed.delete(leader);
+    }
+  }
+
+  async #round(leader: Broker, queues: readonly PartitionQueue[]): Promise<void> {
+    const deadline = latestDeadline(queues.flatMap(({ entries }) => entries));
+    try {
+      await leader.ready(deadline);
+      await this.#identity.obtain(leader, deadline);
+    } catch (error) {
+      const failure = connectionFailure(error);
+      for (const queue of queues) this.#unreachable(queue, failure);
+      return;
+    }
+    const unripe = this.#timeUntilRipe(queues);
+    if (leader.throttledUntil > Date.now()) await this.#waitOutThrottle(leader, queues);
+    else if (unripe > 0) await sleep(unripe);
+    else await this.#exchange(leader, this.#compose(leader));
+  }
+
+  #queuesOf(leader: Broker): PartitionQueue[] {
+    const queues = [];
+    for (const queue of this.#active) {
+      if (queue.isParked || queue.isSending) continue;
+      queue.prune();
+      if (queue.isEmpty) this.#active.delete(queue);
+      else if (this.#connection.leader(queue.topic, queue.partition) === leader) queues.push(queue);
+    }
+    return queues;
+  }
+
+  #timeUntilRipe(queues: readonly PartitionQueue[]): number {
+    const full = queues.some(({ waitingBytes }) => waitingBytes >= this.#config.batchSize);
+    return full ? 0 : Math.min(...queues.map(({ ripeAt }) => ripeAt)) - Date.now();
+  }
+
+  /** Records whose deadline comes before the end of the throttle learn it now. */
+  async #waitOutThrottle(leader: Broker, queues: readonly PartitionQueue[]): Promise<void> {
+    const retryAfterMs = leader.throttledUntil - Date.now();
+    const message = `the broker asks this client to wait another ${retryAfterMs} ms (quota)`;
+    const failure = new Failure('THROTTLED', message, { retryAfterMs });
+    const entries = queues.flatMap((queue) => queue.entries);
+    const late = entries.filter(({ batch, deadline }) => !batch && deadline <= leader.throttledUntil);
+    for (const entry of late) entry.settle(failure);
+    if (late.length < entries.length) {
+      const nextDeadline = Math.min(...entries.filter(({ outcome }) => !outcome).map((e) => e.deadline));
+      await sleep(Math.min(retryAfterMs, remaining(nextDeadline)));
+    }
+  }
+
+  /** One Produce request: a batch of each queue, as long as they fit. */
+  #compose(leader: Broker): Batch[] {
+    const batches: Batch[] = [];
+    // Another leader's loop may have discarded the producer id a moment ago.
+    if (this.#identity.isMissing) return batches;
+    const { maxRequestSize, batchSize } = this.#config;
+    let room = maxRequestSize - produceSize(this.#connection.clientId);
+    for (const queue of this.#queuesOf(leader)) {
+      const overhead = partitionSize(queue.topic);
+      const batch = queue.take(
+        this.#identity.current,
+        Math.min(room - overhead, batchSize),
+        batches.length === 0,
+      );
+      if (!batch) continue;
+      batches.push(batch);
+      room -= overhead + batch.size;
+      this.#sticky.taken(queue.topic, queue.partition);
+      // The others come first next time.
+      this.#active.delete(queue);
+      this.#active.add(queue);
+    }
+    return batches;
+  }
+
+  async #exchange(leader: Broker, batches: readonly Batch[]): Promise<void> {
+    if (batches.length === 0) return;
+    for (const { queue } of batches) queue.isSending = true;
+    const deadline = latestDeadline(
+      batches.flatMap(({ entries }) => entries.filter(({ outcome }) => !outcome)),
+    );
+    try {
+      const results = await this.#produce(leader, batches, deadline);
+      for (const batch of batches) this.#conclude(batch, results);
+    } catch (error) {
+      const sent = error instanceof RequestFailed && error.sent;
+      this.#log.debug('a produce request failed', { broker: `${leader}`, sent, error });
+      for (const batch of batches) {
+        if (sent) this.#doubt(batch, doubtOf(error, this.#config.acks));
+        else this.#sendAgain(batch, connectionFailure(error));
+      }
+    } finally {
+      for (const { queue } of batches) queue.isSending = false;
+    }
+  }
+
+  async #produce(
+    leader: Broker,
+    batches: readonly Batch[],
+    deadline: number,
+  ): Promise<readonly PartitionResult[] | undefined> {
+    const request = produceRequest(
+      batches.map(({ queue: { topic, partition }, entries, identity, baseSequence }) => ({
+        topic,
+        partition,
+        records: encodeRecordBatch(
+          entries.map(({ record }) => record),
+          identity && { ...identity, baseSequence },
+        ),
+      })),
+      { acks: ACKS[this.#config.acks], timeout: Math.max(1, remaining(deadline)) },
+    );
+    const { partitions, throttleTimeMs } = await leader.send(request, deadline);
+    if (throttleTimeMs > 0) leader.throttledUntil = Date.now() + throttleTimeMs;
+    return this.#config.acks === '0' ? undefined : partitions;
+  }
+
+  #conclude(batch: Batch, results: readonly PartitionResult[] | undefined): void {
+    const { topic, partition } = batch.queue;
+    if (!results) {
+      for (const entry of batch.entries) entry.settle({ partition, offset: null });
+      return;
+    }
+    const result = results.find((r) => r.topic === topic && r.partition === partition);
+    if (!result) {
+      this.#doubt(
+        batch,
+        new Failure('CONNECTION_LOST', `the answer lacks partition ${partition} of ${topic}`),
+      );
+    } else if (result.errorCode === kafkaErrors.NONE) {
+      batch.queue.acknowledged(batch);
+      batch.entries.forEach((entry, index) => {
+        entry.settle({ partition, offset: result.baseOffset + index });
+      });
+    } else {
+      this.#refused(batch, result);
+    }
+  }
+
+  #refused(batch: Batch, result: PartitionResult): void {
+    const { verdict, failure } = judge(result);
+    this.#log.debug('a batch was refused', {
+      verdict,
+      reason: failure.message,
+      records: batch.entries.length,
+    });
+    switch (verdict) {
+      case 'doubt':
+        this.#doubt(batch, failure);
+        break;
+      case 'retry':
+        this.#sendAgain(batch, failure);
+        break;
+      case 'split':
+        if (batch.entries.length === 1) {
+          this.#refuse(batch.entries, failure);
+        } else {
+          halve(batch.entries);
+          this.#sendAgain(batch, failure, { atOnce: true });
+        }
+        break;
+      case 'new-identity':
+        this.#identity.discard();
+        // What is in doubt can't be told from a repetition under a new producer id.
+        if (batch.doubt) this.#refuse(batch.entries, batch.doubt);
+        else this.#sendAgain(batch, failure);
+        break;
+      case 'no-idempotence':
+        this.#withoutIdempotence(batch, failure);
+        break;
+      case 'refuse':
+        this.#refuse(batch.entries, failure);
+    }
+  }
+
+  #withoutIdempotence(batch: Batch, failure: Failure): void {
+    try {
+      this.#identity.giveUp(failure.message);
+      if (batch.identity) this.#sendAgain(batch, failure, { atOnce: true });
+      else this.#refuse(batch.entries, failure);
+    } catch (refusal) {
+      this.#refuse(batch.entries, toFailure(refusal));
+    }
+  }
+
+  /** The batch may be in the log. With idempotence it is sent again as it is, else nobody can help it. */
+  #doubt(batch: Batch, doubt: Failure): void {
+    if (batch.identity) {
+      batch.queue.keepInDoubt(batch, doubt);
+      this.#park(batch.queue, doubt);
+    } else {
+      this.#refuse(batch.entries, doubt);
+    }
+  }
+
+  /** The batch was not appended by this attempt; unless an earlier one is in doubt, its records are free again. */
+  #sendAgain(batch: Batch, failure: Failure, { atOnce = false } = {}): void {
+    if (batch.doubt) batch.queue.keepInDoubt(batch, batch.doubt);
+    else batch.queue.putBack(batch);
+    if (!atOnce) this.#park(batch.queue, failure);
+  }
+
+  #unreachable(queue: PartitionQueue, failure: Failure): void {
+    if (failure.retriable) this.#park(queue, failure);
+    else this.#refuse(queue.entries, failure);
+  }
+
+  /** The records fail for good. The producer id goes with them. */
+  #refuse(entries: readonly Entry[], failure: Failure): void {
+    for (const entry of entries) entry.settle(entry.batch?.doubt ?? failure);
+    this.#identity.discard();
+  }
+
+  /** After a back-off the topic is looked at again, and the queue goes on with whoever leads it then. */
+  #park(queue: PartitionQueue, failure: Failure): void {
+    queue.lastFailure = failure;
+    queue.isParked = true;
+    const backoff = backoffMs(queue.attempts++);
+    setTimeout(() => this.#unpark(queue), backoff);
+  }
+
+  async #unpark(queue: PartitionQueue): Promise<void> {
+    queue.prune();
+    try {
+      if (!queue.isEmpty) {
+        await this.#connection.topic(queue.topic, latestDeadline(queue.entries), { maxAgeMs: 0 });
+      }
+    } catch (error) {
+      const failure = connectionFailure(error);
+      if (failure.retriable) queue.lastFailure = failure;
+      else this.#refuse(queue.entries, failure);
+    }
+    queue.isParked = false;
+    queue.prune();
+    if (queue.isEmpty) this.#active.delete(queue);
+    else this.#wake(queue);
+  }
+}
+
+function latestDeadline(entries: readonly Entry[]): number {
+  return entries.reduce((latest, { deadline }) => Math.max(latest, deadline), 0);
+}
+
+function backoffMs(attempts: number): number {
+  if (attempts === 0) return 0;
+  const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1));
+  return backoff * (0.75 + Math.random() / 2);
+}
+
+function doubtOf(error: RequestFailed, acks: string): Failure {
+  return error.timedOut
+    ? new Failure('ACK_TIMEOUT', `no acknowledgement in time (acks=${acks})`, { cause: error })
+    : new Failure('CONNECTION_LOST', 'the connection was lost before the acknowledgement', { cause: error });
+}

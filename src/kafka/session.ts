@@ -1,0 +1,247 @@
+import net, { type Socket } from 'node:net';
+import tls from 'node:tls';
+import KafkajsConnection, { type KafkajsLogger } from 'kafkajs/src/network/connection.js';
+import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
+import type { Address } from '../config.ts';
+import { remaining } from '../deadline.ts';
+import type { Log } from '../log.ts';
+import type { ClientOptions } from './client-options.ts';
+import { frame, kafkajsRequest, type Request } from './wire/request.ts';
+
+const KEEP_ALIVE_MS = 60_000;
+const SASL_AUTHENTICATE = 36;
+/** kafkajs's own time-outs stay off: each request here ends with its own deadline. */
+const NEVER = 2 ** 31 - 1;
+/** The share of a session's lifetime after which kafkajs authenticates anew; its default of 10 s before
+ * the end never lets a short session begin. */
+const REAUTHENTICATE_AFTER = 0.8;
+
+/** A request that did not get its answer. `sent`: the broker may have acted on it. */
+export class RequestFailed extends Error {
+  override readonly name = 'RequestFailed';
+  readonly sent: boolean;
+  readonly timedOut: boolean;
+
+  constructor(message: string, { sent = false, timedOut = false, cause }: Partial<RequestFailed> = {}) {
+    super(message, { cause });
+    this.sent = sent;
+    this.timedOut = timedOut;
+  }
+}
+
+/** The cluster refused the credentials, or the mechanism, or SASL at all. */
+export class AuthenticationRefused extends Error {
+  override readonly name = 'AuthenticationRefused';
+}
+
+/** One authenticated connection: kafkajs's connection (framing, SASL) over a socket that is ours. */
+export class Session {
+  /** When the broker was last heard, in epoch milliseconds. */
+  heardAt = 0;
+  readonly #address: Address;
+  readonly #connection: KafkajsConnection;
+  #socket: Socket | undefined;
+  #lost: Error | undefined;
+  #highestVersions = new Map<number, number>();
+
+  private constructor(address: Address, options: ClientOptions, log: Log) {
+    this.#address = address;
+    this.#connection = new KafkajsConnection({
+      host: address.host,
+      port: address.port,
+      clientId: options.clientId,
+      logger: kafkajsLogger(log),
+      socketFactory: ({ onConnect }) => this.#createSocket(options, onConnect),
+      ssl: options.tls ?? null,
+      sasl: options.sasl
+        ? {
+            mechanism: options.sasl.mechanism,
+            username: options.sasl.username,
+            password: options.sasl.password.reveal(),
+          }
+        : null,
+      connectionTimeout: NEVER,
+      requestTimeout: NEVER,
+      enforceRequestTimeout: false,
+      reauthenticationThreshold: 0,
+    });
+    // Nothing ever waits in that queue here, and its check sets a timer after every answer, with a
+    // negative delay at that, of which newer versions of Node warn.
+    this.#connection.requestQueue.scheduleCheckPendingRequests = () => {};
+  }
+
+  /** Connects and authenticates before the deadline, or until `signal` aborts; rejects with the reason. */
+  static async open(
+    address: Address,
+    options: ClientOptions,
+    { log, deadline, signal }: { log: Log; deadline: number; signal: AbortSignal },
+  ): Promise<Session> {
+    const session = new Session(address, options, log);
+    const abort = () => session.destroy(signal.reason);
+    signal.addEventListener('abort', abort);
+    try {
+      await session.#before(deadline, async () => {
+        await session.#connection.connect();
+        await session.#negotiate(deadline);
+        if (options.sasl) await session.#authenticate();
+      });
+      session.heardAt = Date.now();
+      return session;
+    } catch (error) {
+      session.destroy(new Error('the connection could not be opened'));
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Undefined while the connection stands, else why it does not. */
+  get lost(): Error | undefined {
+    return this.#lost;
+  }
+
+  /** Sends one request and reads its answer. At the deadline the socket is destroyed: nothing stays under way. */
+  async send<T>(request: Request<T>, deadline: number): Promise<T> {
+    if (this.#connection.sasl && !this.#connection.isAuthenticated()) {
+      await this.#before(deadline, () => this.#authenticate());
+    }
+    const version = Math.min(request.highestVersion, this.#highestVersions.get(request.apiKey) ?? -1);
+    if (version < 0) throw new RequestFailed(`this broker does not speak ${request.apiName}`);
+    const body = await request.encodeBody(version);
+    const payload = await this.#exchange(request, version, body, deadline);
+    try {
+      return await request.decode(payload, version);
+    } catch (cause) {
+      throw new RequestFailed(`the answer to ${request.apiName} cannot be read`, { sent: true, cause });
+    }
+  }
+
+  /** Ends the connection at once; every request that waits for its answer fails with `reason`. */
+  destroy(reason: Error): void {
+    this.#lost ??= reason;
+    this.#socket?.destroy(reason);
+  }
+
+  /** Runs a step of kafkajs's that has no time-out of its own; at the deadline the socket is destroyed. */
+  async #before(deadline: number, step: () => Promise<void>): Promise<void> {
+    const timer = setTimeout(() => {
+      this.destroy(new RequestFailed('the connection was not established in time', { timedOut: true }));
+    }, remaining(deadline));
+    try {
+      await step();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #createSocket({ tls: tlsOptions }: ClientOptions, onConnect: () => void): Socket {
+    const { host, port } = this.#address;
+    const socket = tlsOptions
+      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...tlsOptions }, onConnect)
+      : net.connect({ host, port }, onConnect);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.once('error', (error) => {
+      this.#lost ??= error;
+    });
+    socket.once('end', () => {
+      this.#lost ??= new Error('the broker closed the connection');
+    });
+    this.#socket = socket;
+    return socket;
+  }
+
+  async #negotiate(deadline: number): Promise<void> {
+    const request = kafkajsRequest(apiVersions, undefined);
+    const body = await request.encodeBody(request.highestVersion);
+    const payload = await this.#exchange(request, request.highestVersion, body, deadline);
+    const answer = await request.decode(payload, request.highestVersion);
+    const versions: Record<number, { minVersion: number; maxVersion: number }> = {};
+    for (const { apiKey, minVersion, maxVersion } of answer.apiVersions) {
+      versions[apiKey] = { minVersion, maxVersion };
+      this.#highestVersions.set(apiKey, maxVersion);
+    }
+    this.#connection.setVersions(versions);
+    this.#connection.setSupportAuthenticationProtocol(this.#highestVersions.has(SASL_AUTHENTICATE));
+  }
+
+  async #authenticate(): Promise<void> {
+    try {
+      await this.#connection.authenticate();
+    } catch (error) {
+      // kafkajs calls a connection that breaks in the middle of SASL a failed authentication, too.
+      throw this.#lost ?? new AuthenticationRefused('SASL authentication failed', { cause: error });
+    }
+    const lifetime = this.#connection.sessionLifetime.toInt();
+    this.#connection.reauthenticationThreshold = lifetime * (1 - REAUTHENTICATE_AFTER);
+  }
+
+  #exchange(
+    request: Request<unknown>,
+    version: number,
+    body: readonly Buffer[],
+    deadline: number,
+  ): Promise<Buffer> {
+    const socket = this.#socket;
+    if (this.#lost || !socket) throw new RequestFailed('the connection was lost', { cause: this.#lost });
+    const connection = this.#connection;
+    const correlationId = connection.nextCorrelationId();
+    const parts = frame(request, { version, correlationId, clientId: connection.clientId }, body);
+    const write = (written?: () => void) => {
+      socket.cork();
+      for (const part of parts) socket.write(part);
+      // An empty write ends the frame, so that its callback tells when all of it has left.
+      if (written) socket.write('', written);
+      socket.uncork();
+    };
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const message = `no answer to ${request.apiName} in time`;
+        this.destroy(new RequestFailed(message, { sent: true, timedOut: true }));
+      }, remaining(deadline));
+      const answered = (payload: Buffer) => {
+        clearTimeout(timer);
+        resolve(payload);
+      };
+      const failed = (error: Error) => {
+        clearTimeout(timer);
+        const cause = this.#lost ?? error;
+        const timedOut = cause instanceof RequestFailed && cause.timedOut;
+        reject(new RequestFailed(cause.message, { sent: true, timedOut, cause }));
+      };
+      if (!request.expectsResponse) {
+        socket.once('close', () => failed(new Error('the connection was lost')));
+        write(() => answered(Buffer.alloc(0)));
+        return;
+      }
+      connection.requestQueue.push({
+        entry: {
+          apiKey: request.apiKey,
+          apiName: request.apiName,
+          apiVersion: version,
+          correlationId,
+          resolve: ({ payload }) => {
+            this.heardAt = Date.now();
+            answered(payload);
+          },
+          reject: failed,
+        },
+        expectResponse: true,
+        requestTimeout: null,
+        sendRequest: write,
+      });
+    });
+  }
+}
+
+/** kafkajs's own lines, in our format. Its errors are warnings here: whether they matter, the caller decides. */
+function kafkajsLogger(log: Log): KafkajsLogger {
+  const logger: KafkajsLogger = {
+    namespace: () => logger,
+    debug: () => {},
+    info: (message, fields) => log.debug(message, fields),
+    warn: (message, fields) => log.warn(message, fields),
+    error: (message, fields) => log.debug(message, fields),
+  };
+  return logger;
+}

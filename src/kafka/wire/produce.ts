@@ -1,0 +1,129 @@
+import Decoder from 'kafkajs/src/protocol/decoder.js';
+import { headerSize, type Request } from './request.ts';
+
+/** v8 is the last version before tagged fields, and the first whose refusals come with a sentence. */
+const HIGHEST_VERSION = 8;
+const API_KEY = 0;
+
+/** One record batch for one partition. */
+export interface PartitionBatch {
+  topic: string;
+  partition: number;
+  records: Buffer;
+}
+
+export interface ProduceOptions {
+  acks: -1 | 0 | 1;
+  /** How long the leader may wait for its followers, in milliseconds. */
+  timeout: number;
+  transactionalId?: string;
+}
+
+export interface PartitionResult {
+  topic: string;
+  partition: number;
+  errorCode: number;
+  /** Offset of the batch's first record; -1 where the append failed. */
+  baseOffset: number;
+  /** Epoch milliseconds on topics with LogAppendTime, else -1. */
+  logAppendTime: number;
+  errorMessage: string | null;
+}
+
+export interface ProduceResponse {
+  partitions: PartitionResult[];
+  throttleTimeMs: number;
+}
+
+/** Bytes of a non-transactional Produce frame without any topic. */
+export function produceSize(clientId: string): number {
+  return headerSize(clientId) + 2 + 2 + 4 + 4;
+}
+
+/** Bytes of one partition's part of the frame beside its record batch, its topic's name included. */
+export function partitionSize(topic: string): number {
+  return 2 + Buffer.byteLength(topic) + 4 + 4 + 4;
+}
+
+/**
+ * A Produce request (v3 to v8) that reads every partition's result; kafkajs's own throws at the first
+ * partition that failed and hides what became of the others.
+ */
+export function produceRequest(
+  batches: readonly PartitionBatch[],
+  { acks, timeout, transactionalId }: ProduceOptions,
+): Request<ProduceResponse> {
+  return {
+    apiKey: API_KEY,
+    apiName: 'Produce',
+    highestVersion: HIGHEST_VERSION,
+    expectsResponse: acks !== 0,
+    encodeBody: () => {
+      const topics = byTopic(batches);
+      const parts = [nullableString(transactionalId), int16(acks), int32(timeout), int32(topics.size)];
+      for (const [topic, partitions] of topics) {
+        parts.push(nullableString(topic), int32(partitions.length));
+        for (const { partition, records } of partitions) {
+          parts.push(int32(partition), int32(records.length), records);
+        }
+      }
+      return parts;
+    },
+    decode: acks === 0 ? () => ({ partitions: [], throttleTimeMs: 0 }) : decodeResponse,
+  };
+}
+
+function byTopic(batches: readonly PartitionBatch[]): Map<string, PartitionBatch[]> {
+  const topics = new Map<string, PartitionBatch[]>();
+  for (const batch of batches) {
+    const partitions = topics.get(batch.topic);
+    if (partitions) partitions.push(batch);
+    else topics.set(batch.topic, [batch]);
+  }
+  return topics;
+}
+
+function decodeResponse(payload: Buffer, version: number): ProduceResponse {
+  const decoder = new Decoder(payload);
+  const partitions = decoder.readArray(() => {
+    const topic = decoder.readString() ?? '';
+    return decoder.readArray(() => decodePartition(decoder, topic, version));
+  });
+  return { partitions: partitions.flat(), throttleTimeMs: decoder.readInt32() };
+}
+
+function decodePartition(decoder: Decoder, topic: string, version: number): PartitionResult {
+  const partition = decoder.readInt32();
+  const errorCode = decoder.readInt16();
+  const baseOffset = Number(decoder.readInt64());
+  const logAppendTime = Number(decoder.readInt64());
+  if (version >= 5) decoder.readInt64(); // log_start_offset
+  if (version < 8) return { topic, partition, errorCode, baseOffset, logAppendTime, errorMessage: null };
+  const recordErrors = decoder.readArray(() => {
+    decoder.readInt32(); // batch_index
+    return decoder.readString();
+  });
+  const errorMessage = decoder.readString() ?? recordErrors.find((message) => message !== null) ?? null;
+  return { topic, partition, errorCode, baseOffset, logAppendTime, errorMessage };
+}
+
+function nullableString(text: string | undefined): Buffer {
+  if (text === undefined) return int16(-1);
+  const length = Buffer.byteLength(text);
+  const buffer = Buffer.allocUnsafe(2 + length);
+  buffer.writeInt16BE(length, 0);
+  buffer.write(text, 2);
+  return buffer;
+}
+
+function int16(value: number): Buffer {
+  const buffer = Buffer.allocUnsafe(2);
+  buffer.writeInt16BE(value);
+  return buffer;
+}
+
+function int32(value: number): Buffer {
+  const buffer = Buffer.allocUnsafe(4);
+  buffer.writeInt32BE(value);
+  return buffer;
+}

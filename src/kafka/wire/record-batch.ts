@@ -1,0 +1,106 @@
+import type { Header } from '../../record.ts';
+import { crc32c } from './crc32c.ts';
+import { sizeOfVarint, writeVarint } from './varint.ts';
+
+/** Bytes of a batch before its first record (RecordBatch v2, kafka.apache.org/protocol). */
+export const BATCH_OVERHEAD = 61;
+const LENGTH_AT = 8;
+const MAGIC_AT = 16;
+const CRC_AT = 17;
+const ATTRIBUTES_AT = 21;
+const MAGIC = 2;
+const TRANSACTIONAL = 0x10;
+
+/** A record as the wire needs it: every record has a timestamp (epoch milliseconds) by now. */
+export interface TimedRecord {
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: readonly Header[];
+  timestamp: number;
+}
+
+/** Who wrote the batch, and the sequence of its first record; absent without idempotence. */
+export interface BatchIdentity {
+  producerId: bigint;
+  producerEpoch: number;
+  baseSequence: number;
+  transactional?: boolean;
+}
+
+/** The record's bytes that don't depend on its place in a batch: attributes, key, value and headers. */
+export function recordBodySize({ key, value, headers }: Omit<TimedRecord, 'timestamp'>): number {
+  let size = 1 + sizeOfBytes(key) + sizeOfBytes(value) + sizeOfVarint(headers.length);
+  for (const header of headers) {
+    const keyLength = Buffer.byteLength(header.key);
+    size += sizeOfVarint(keyLength) + keyLength + sizeOfBytes(header.value);
+  }
+  return size;
+}
+
+/** The bytes of a batch that holds this record alone. */
+export function singleBatchSize(bodySize: number): number {
+  // Both deltas are zero, one byte each.
+  return BATCH_OVERHEAD + sizeOfVarint(bodySize + 2) + bodySize + 2;
+}
+
+/** What a record adds to a batch at the most: a length of five bytes, deltas of ten and five. */
+export function recordSizeBound(bodySize: number): number {
+  return bodySize + 20;
+}
+
+/** Records as one RecordBatch v2 in a buffer of exactly its size; offset and leader epoch are the broker's. */
+export function encodeRecordBatch(records: readonly TimedRecord[], identity?: BatchIdentity): Buffer {
+  const baseTimestamp = records[0]?.timestamp ?? 0;
+  let maxTimestamp = baseTimestamp;
+  let size = BATCH_OVERHEAD;
+  const lengths = records.map((record, index) => {
+    if (record.timestamp > maxTimestamp) maxTimestamp = record.timestamp;
+    const length =
+      recordBodySize(record) + sizeOfVarint(record.timestamp - baseTimestamp) + sizeOfVarint(index);
+    size += sizeOfVarint(length) + length;
+    return length;
+  });
+
+  const batch = Buffer.allocUnsafe(size);
+  batch.writeBigInt64BE(0n, 0);
+  batch.writeInt32BE(size - LENGTH_AT - 4, LENGTH_AT);
+  batch.writeInt32BE(-1, 12);
+  batch.writeInt8(MAGIC, MAGIC_AT);
+  batch.writeInt16BE(identity?.transactional ? TRANSACTIONAL : 0, ATTRIBUTES_AT);
+  batch.writeInt32BE(records.length - 1, 23);
+  batch.writeBigInt64BE(BigInt(baseTimestamp), 27);
+  batch.writeBigInt64BE(BigInt(maxTimestamp), 35);
+  batch.writeBigInt64BE(identity?.producerId ?? -1n, 43);
+  batch.writeInt16BE(identity?.producerEpoch ?? -1, 51);
+  batch.writeInt32BE(identity?.baseSequence ?? -1, 53);
+  batch.writeInt32BE(records.length, 57);
+
+  let offset = BATCH_OVERHEAD;
+  records.forEach((record, index) => {
+    offset = writeVarint(batch, lengths[index] ?? 0, offset);
+    batch[offset++] = 0;
+    offset = writeVarint(batch, record.timestamp - baseTimestamp, offset);
+    offset = writeVarint(batch, index, offset);
+    offset = writeBytes(batch, record.key, offset);
+    offset = writeBytes(batch, record.value, offset);
+    offset = writeVarint(batch, record.headers.length, offset);
+    for (const header of record.headers) {
+      offset = writeVarint(batch, Buffer.byteLength(header.key), offset);
+      offset += batch.write(header.key, offset);
+      offset = writeBytes(batch, header.value, offset);
+    }
+  });
+  batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT);
+  return batch;
+}
+
+function sizeOfBytes(bytes: Buffer | null): number {
+  return bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length;
+}
+
+function writeBytes(buffer: Buffer, bytes: Buffer | null, offset: number): number {
+  if (bytes === null) return writeVarint(buffer, -1, offset);
+  const start = writeVarint(buffer, bytes.length, offset);
+  bytes.copy(buffer, start);
+  return start + bytes.length;
+}

@@ -1,0 +1,57 @@
+import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+/** One API of the Kafka protocol, asked once: how its body is written and its answer read. */
+export interface Request<T> {
+  apiKey: number;
+  apiName: string;
+  /** The newest version that `encodeBody` and `decode` speak; the broker's own limit may be lower. */
+  highestVersion: number;
+  /** False for Produce with `acks=0`, which the broker does not answer. */
+  expectsResponse: boolean;
+  /** The body in parts, in order: they are sent as they are, without being copied together. */
+  encodeBody(version: number): Buffer[] | Promise<Buffer[]>;
+  decode(payload: Buffer, version: number): T | Promise<T>;
+}
+
+/**
+ * A request that kafkajs knows how to write and read. Its `parse` step is left out: that one throws at
+ * the first error code it meets, and with it what the answer says of everything else.
+ */
+export function kafkajsRequest<Arguments, Response>(
+  definition: Definition<Arguments, Response>,
+  args: Arguments,
+): Request<Response> {
+  const highestVersion = Math.max(...definition.versions.map(Number));
+  const at = (version: number) => definition.protocol({ version })(args);
+  const { apiKey, apiName } = at(highestVersion).request;
+  return {
+    apiKey,
+    apiName,
+    highestVersion,
+    expectsResponse: true,
+    encodeBody: async (version) => [(await at(version).request.encode()).buffer],
+    decode: (payload, version) => at(version).response.decode(payload),
+  };
+}
+
+/** The frame around a body, in parts: length, API, version, correlation id, client id (request header v1). */
+export function frame(
+  { apiKey }: { apiKey: number },
+  { version, correlationId, clientId }: { version: number; correlationId: number; clientId: string },
+  body: readonly Buffer[],
+): Buffer[] {
+  const clientIdLength = Buffer.byteLength(clientId);
+  const header = Buffer.allocUnsafe(headerSize(clientId));
+  const bodyLength = body.reduce((sum, part) => sum + part.length, 0);
+  header.writeInt32BE(header.length - 4 + bodyLength, 0);
+  header.writeInt16BE(apiKey, 4);
+  header.writeInt16BE(version, 6);
+  header.writeInt32BE(correlationId, 8);
+  header.writeInt16BE(clientIdLength, 12);
+  header.write(clientId, 14);
+  return [header, ...body];
+}
+
+export function headerSize(clientId: string): number {
+  return 14 + Buffer.byteLength(clientId);
+}

@@ -1,0 +1,48 @@
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
+export type LogFields = Record<string, unknown>;
+
+/** One JSON line an event, through `console`, because the platform tags those lines with the request id. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** The platform cuts lines at 90 KiB; a line cut in the middle is no JSON any more. */
+const MAX_VALUE_LENGTH = 4_096;
+
+/** A log that drops what is below `level`. Errors among the fields are written with their causes. */
+export function createLog(level: LogLevel): Log {
+  const threshold = logLevels.indexOf(level);
+  const write = (lineLevel: LogLevel) =>
+    logLevels.indexOf(lineLevel) < threshold
+      ? () => {}
+      : (message: string, fields: LogFields = {}) => {
+          const line = { time: new Date().toISOString(), level: lineLevel, message, ...fields };
+          console[lineLevel](JSON.stringify(line, plain));
+        };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return describe(value);
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value === 'string' && value.length > MAX_VALUE_LENGTH) {
+    return `${value.slice(0, MAX_VALUE_LENGTH)}… (${value.length} characters)`;
+  }
+  return value;
+}
+
+/** An error and its causes in one sentence, with the stack only of the one where it began. */
+function describe(error: Error): { error: string; stack?: string } {
+  const chain: Error[] = [];
+  for (let e: unknown = error; e instanceof Error && chain.length < 5; e = e.cause) chain.push(e);
+  const sentences = chain.map((e) => {
+    const code = 'code' in e && typeof e.code === 'string' ? ` (${e.code})` : '';
+    return `${e.message}${code}`;
+  });
+  const stack = chain.at(-1)?.stack;
+  return { error: [...new Set(sentences)].join(': '), ...(stack === undefined ? {} : { stack }) };
+}

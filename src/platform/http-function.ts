@@ -1,0 +1,67 @@
+import middy from '@middy/core';
+import httpJsonBodyParser from '@middy/http-json-body-parser';
+import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda';
+import { toFailure } from '../errors.ts';
+import { failureResponse, type HttpRequest, type HttpResponse } from '../http.ts';
+import { type Call, callOf, type PlatformContext } from './context.ts';
+import { httpResult, readHttpEvent } from './http-event.ts';
+
+export type Serve = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
+
+/** middy takes AWS's context for granted and hands it on untouched; ours is in its place. */
+type MiddyContext = LambdaContext & Call;
+
+/** What the middlewares see: the body as text for the parser, and the request with the body's own bytes. */
+interface ParsedEvent {
+  headers: Readonly<Record<string, string>>;
+  body: unknown;
+  isBase64Encoded: false;
+  request: HttpRequest;
+}
+
+/**
+ * A gateway's handler with the two parameters that the platform counts; middy's own has none. The event
+ * and the context are read before middy sees them: it looks for AWS's context methods, and its body
+ * parser for two spellings of one header.
+ */
+export function httpHandler(
+  serve: Serve,
+): (event: unknown, context: PlatformContext) => Promise<APIGatewayProxyResult> {
+  const chain = middy<ParsedEvent, HttpResponse, Error, MiddyContext>({ timeoutEarlyInMillis: 0 })
+    .use(jsonBody())
+    .handler(({ request, body }, call) =>
+      serve(typeof body === 'string' ? request : { ...request, json: body }, call),
+    );
+  return async (event, context) => {
+    const call = callOf(context);
+    try {
+      const request = readHttpEvent(event);
+      if (call.requestId) request.requestId = call.requestId;
+      const { headers, body } = request;
+      const parsed: ParsedEvent = { headers, body: body.toString(), isBase64Encoded: false, request };
+      return httpResult(await chain(parsed, call as MiddyContext));
+    } catch (error) {
+      const response = failureResponse(toFailure(error));
+      response.headers['x-request-id'] = call.requestId;
+      return httpResult(response);
+    }
+  };
+}
+
+/**
+ * The parser, less its errors: it answers 415 to malformed JSON, and knows neither the caller's formats
+ * nor an absent content type. What it can't parse the function itself looks at, and says what is wrong.
+ */
+function jsonBody(): middy.MiddlewareObj<ParsedEvent, HttpResponse, Error, MiddyContext> {
+  // Its types know the events of AWS; what it reads are `headers`, `body` and `isBase64Encoded`.
+  const parser = httpJsonBodyParser({
+    disableContentTypeError: true,
+  }) as unknown as middy.MiddlewareObj<ParsedEvent>;
+  return {
+    before: async (request) => {
+      try {
+        await parser.before?.(request);
+      } catch {}
+    },
+  };
+}
