@@ -46,5 +46,7 @@ function restricted(name: string, operation: AccessRule['operation']): AccessRul
 }
 
 function user(username: string): KafkaUser {
-  return { username, password: randomBytes(24).toString('base64url') };
+  // The prefix lets the test run look for every cluster's passwords in everything that the tests print.
+  const prefix = process.env.TEST_PASSWORD_PREFIX ?? '';
+  return { username, password: `${prefix}${randomBytes(24).toString('base64url')}` };
 }

@@ -1,10 +1,12 @@
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
-import { Failure } from '../errors.ts';
+import { Failure, toFailure } from '../errors.ts';
 import { AuthenticationRefused, RequestFailed } from './session.ts';
 
 /** Error codes of the Kafka protocol that are handled by name. */
 export const kafkaErrors = {
+  UNKNOWN_SERVER_ERROR: -1,
   NONE: 0,
+  OFFSET_OUT_OF_RANGE: 1,
   CORRUPT_MESSAGE: 2,
   UNKNOWN_TOPIC_OR_PARTITION: 3,
   LEADER_NOT_AVAILABLE: 5,
@@ -15,11 +17,17 @@ export const kafkaErrors = {
   NETWORK_EXCEPTION: 13,
   COORDINATOR_LOAD_IN_PROGRESS: 14,
   COORDINATOR_NOT_AVAILABLE: 15,
+  NOT_COORDINATOR: 16,
   INVALID_TOPIC_EXCEPTION: 17,
   RECORD_LIST_TOO_LARGE: 18,
   NOT_ENOUGH_REPLICAS: 19,
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: 20,
+  ILLEGAL_GENERATION: 22,
+  INVALID_GROUP_ID: 24,
+  UNKNOWN_MEMBER_ID: 25,
+  REBALANCE_IN_PROGRESS: 27,
   TOPIC_AUTHORIZATION_FAILED: 29,
+  GROUP_AUTHORIZATION_FAILED: 30,
   CLUSTER_AUTHORIZATION_FAILED: 31,
   INVALID_TIMESTAMP: 32,
   UNSUPPORTED_SASL_MECHANISM: 33,
@@ -29,13 +37,20 @@ export const kafkaErrors = {
   OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
   DUPLICATE_SEQUENCE_NUMBER: 46,
   INVALID_PRODUCER_EPOCH: 47,
+  INVALID_TXN_STATE: 48,
   INVALID_PRODUCER_ID_MAPPING: 49,
+  CONCURRENT_TRANSACTIONS: 51,
+  TRANSACTION_COORDINATOR_FENCED: 52,
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 53,
+  OPERATION_NOT_ATTEMPTED: 55,
   KAFKA_STORAGE_ERROR: 56,
   UNKNOWN_PRODUCER_ID: 59,
   FENCED_LEADER_EPOCH: 74,
   UNKNOWN_LEADER_EPOCH: 75,
+  OFFSET_NOT_AVAILABLE: 78,
   INVALID_RECORD: 87,
+  UNSTABLE_OFFSET_COMMIT: 88,
+  PRODUCER_FENCED: 90,
 } as const;
 
 /** The protocol's own name for a code, for logs and messages: `NOT_LEADER_OR_FOLLOWER (6)`. */
@@ -55,6 +70,8 @@ export function connectionFailure(error: unknown): Failure {
     return new Failure('BROKER_UNREACHABLE', 'no broker answered in time', { cause: error });
   }
   const code = chain.map((e) => ('code' in e ? e.code : undefined)).find((c) => typeof c === 'string');
+  const isOfConnection = code !== undefined || chain.some((e) => e instanceof RequestFailed || isKafkajs(e));
+  if (!isOfConnection) return toFailure(error);
   const reason = reasons[code ?? ''] ?? (isTlsCode(code) ? `TLS failed (${code})` : undefined);
   const sentence = `no broker could be reached: ${reason ?? 'the connection was closed'}`;
   return new Failure('BROKER_UNREACHABLE', sentence, { cause: error });
@@ -88,6 +105,10 @@ const reasons: Record<string, string> = {
   EHOSTUNREACH: 'no route to the host (EHOSTUNREACH)',
   ENETUNREACH: 'no route to the network (ENETUNREACH)',
 };
+
+function isKafkajs(error: Error): boolean {
+  return error.name.startsWith('KafkaJS');
+}
 
 function isTlsCode(code: unknown): boolean {
   return (

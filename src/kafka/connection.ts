@@ -1,10 +1,11 @@
+import findCoordinator from 'kafkajs/src/protocol/requests/findCoordinator/index.js';
 import metadataDefinition from 'kafkajs/src/protocol/requests/metadata/index.js';
 import type { Address } from '../config.ts';
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Broker } from './broker.ts';
-import { connectionFailure, metadataFailure } from './client-errors.ts';
+import { connectionFailure, kafkaErrorName, kafkaErrors, metadataFailure } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
 
@@ -39,6 +40,7 @@ export class Connection {
   readonly #log: Log;
   /** One broker an address, so that a bootstrap address that is advertised too has one connection. */
   readonly #brokers = new Map<string, Broker>();
+  readonly #fetchBrokers = new Map<Broker, Broker>();
   #addresses = new Map<number, Address>();
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #reading = new Map<string, Promise<TopicMetadata>>();
@@ -97,10 +99,35 @@ export class Connection {
     return this.#firstReady([...new Set(addresses.map((address) => this.#broker(address)))], deadline);
   }
 
+  /**
+   * The broker that coordinates a group (type 0) or a transactional id (type 1), as the cluster sees it
+   * now. Throws BROKER_UNREACHABLE while there is none.
+   */
+  async coordinator(key: string, type: 0 | 1, deadline: number): Promise<Broker> {
+    const request = kafkajsRequest(findCoordinator, { groupId: key, coordinatorType: type });
+    const { errorCode, coordinator } = await this.#askAnyBroker(request, deadline);
+    if (errorCode === 0) return this.#broker(coordinator);
+    const what = `${type === 0 ? 'group' : 'transactional id'} ${key}`;
+    if (errorCode === kafkaErrors.GROUP_AUTHORIZATION_FAILED || errorCode === kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
+      throw new Failure('TOPIC_NOT_AUTHORIZED', `the cluster does not let this function use ${what}`);
+    }
+    throw new Failure('BROKER_UNREACHABLE', `no coordinator of ${what}: ${kafkaErrorName(errorCode)}`);
+  }
+
+  /** A second connection to a leader: a broker answers one request a connection after the other, and a fetch is large. */
+  forFetching(leader: Broker): Broker {
+    const known = this.#fetchBrokers.get(leader);
+    if (known) return known;
+    const broker = new Broker(leader.address, this.#options, this.#log);
+    this.#fetchBrokers.set(leader, broker);
+    return broker;
+  }
+
   /** Ends every connection at once. The next call would open new ones. */
   close(): void {
-    for (const broker of this.#brokers.values()) broker.close();
+    for (const broker of [...this.#brokers.values(), ...this.#fetchBrokers.values()]) broker.close();
     this.#brokers.clear();
+    this.#fetchBrokers.clear();
   }
 
   async #readTopic(name: string, deadline: number): Promise<TopicMetadata> {

@@ -3,6 +3,17 @@
 declare module 'kafkajs/src/protocol/encoder.js' {
   export default class Encoder {
     readonly buffer: Buffer;
+    writeInt8(value: number): this;
+    writeInt16(value: number): this;
+    writeInt32(value: number): this;
+    writeInt64(value: number | bigint | string): this;
+    writeBoolean(value: boolean): this;
+    writeString(value: string | null): this;
+    writeArray(values: readonly Encoder[]): this;
+    writeUVarInt(value: number): this;
+    writeUVarIntString(value: string | null): this;
+    writeUVarIntArray(values: readonly Encoder[]): this;
+    writeEncoder(value: Encoder): this;
   }
 }
 
@@ -11,6 +22,11 @@ declare module 'kafkajs/src/protocol/decoder.js' {
     constructor(buffer: Buffer);
     offset: number;
     readInt8(): number;
+    readBytes(length?: number): Buffer | null;
+    readUVarInt(): number;
+    readUVarIntString(): string | null;
+    readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
+    readTaggedFields(): unknown;
     readInt16(): number;
     readInt32(): number;
     readInt64(): bigint;
@@ -150,4 +166,74 @@ declare module 'kafkajs/src/network/connection.js' {
     isAuthenticated(): boolean;
     authenticate(): Promise<void>;
   }
+}
+
+declare module 'kafkajs/src/protocol/requests/findCoordinator/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { groupId: string; coordinatorType: 0 | 1 },
+    { errorCode: number; coordinator: { nodeId: number; host: string; port: number } }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/listOffsets/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { isolationLevel: 0 | 1; topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[] },
+    { responses: { topic: string; partitions: { partition: number; errorCode: number; offset: string }[] }[] }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/offsetCommit/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { groupId: string; groupGenerationId: number; memberId: string; topics: { topic: string; partitions: { partition: number; offset: number }[] }[] },
+    { responses: { topic: string; partitions: { partition: number; errorCode: number }[] }[] }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/describeGroups/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { groupIds: string[] },
+    { groups: { errorCode: number; groupId: string; state: string }[] }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/addPartitionsToTxn/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { transactionalId: string; producerId: string; producerEpoch: number; topics: { topic: string; partitions: number[] }[] },
+    { errors: { topic: string; partitionErrors: { partition: number; errorCode: number }[] }[] }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/addOffsetsToTxn/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { transactionalId: string; producerId: string; producerEpoch: number; groupId: string },
+    { errorCode: number }
+  >;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/endTxn/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { transactionalId: string; producerId: string; producerEpoch: number; transactionResult: boolean },
+    { errorCode: number }
+  >;
+  export default definition;
 }

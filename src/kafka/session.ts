@@ -6,6 +6,7 @@ import type { Address } from '../config.ts';
 import { remaining } from '../deadline.ts';
 import type { Log } from '../log.ts';
 import type { ClientOptions } from './client-options.ts';
+import type { ApiVersion } from './wire/api-versions.ts';
 import { frame, kafkajsRequest, type Request } from './wire/request.ts';
 
 const KEEP_ALIVE_MS = 60_000;
@@ -44,14 +45,14 @@ export class Session {
   #lost: Error | undefined;
   #highestVersions = new Map<number, number>();
 
-  private constructor(address: Address, options: ClientOptions, log: Log) {
+  private constructor(address: Address, options: ClientOptions, log: Log, connected?: Socket) {
     this.#address = address;
     this.#connection = new KafkajsConnection({
       host: address.host,
       port: address.port,
       clientId: options.clientId,
       logger: kafkajsLogger(log),
-      socketFactory: ({ onConnect }) => this.#createSocket(options, onConnect),
+      socketFactory: ({ onConnect }) => this.#createSocket(options, onConnect, connected),
       ssl: options.tls ?? null,
       sasl: options.sasl
         ? {
@@ -88,10 +89,38 @@ export class Session {
       session.heardAt = Date.now();
       return session;
     } catch (error) {
+      // kafkajs's error has but the message of what the socket said.
+      const reason = session.#lost ?? error;
       session.destroy(new Error('the connection could not be opened'));
-      throw error;
+      throw reason;
     } finally {
       signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /**
+   * A session over a socket that is connected, and encrypted where that is wanted, and whose broker has
+   * said what it speaks. Authenticates before the deadline; rejects with the reason, as `open` does.
+   */
+  static async adopt(
+    socket: Socket,
+    { address, apiVersions }: { address: Address; apiVersions: readonly ApiVersion[] },
+    options: ClientOptions,
+    { log, deadline }: { log: Log; deadline: number },
+  ): Promise<Session> {
+    const session = new Session(address, options, log, socket);
+    try {
+      await session.#before(deadline, async () => {
+        await session.#connection.connect();
+        session.#speaks(apiVersions);
+        if (options.sasl) await session.#authenticate();
+      });
+      session.heardAt = Date.now();
+      return session;
+    } catch (error) {
+      const reason = session.#lost ?? error;
+      session.destroy(new Error('the connection could not be adopted'));
+      throw reason;
     }
   }
 
@@ -134,11 +163,17 @@ export class Session {
     }
   }
 
-  #createSocket({ tls: tlsOptions }: ClientOptions, onConnect: () => void): Socket {
+  #createSocket({ tls: tlsOptions }: ClientOptions, onConnect: () => void, connected?: Socket): Socket {
     const { host, port } = this.#address;
-    const socket = tlsOptions
-      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...tlsOptions }, onConnect)
-      : net.connect({ host, port }, onConnect);
+    if (connected) queueMicrotask(onConnect);
+    const socket =
+      connected ??
+      (tlsOptions
+        ? tls.connect(
+            { host, port, ...(net.isIP(host) ? {} : { servername: host }), ...tlsOptions },
+            onConnect,
+          )
+        : net.connect({ host, port }, onConnect));
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.once('error', (error) => {
@@ -156,8 +191,12 @@ export class Session {
     const body = await request.encodeBody(request.highestVersion);
     const payload = await this.#exchange(request, request.highestVersion, body, deadline);
     const answer = await request.decode(payload, request.highestVersion);
+    this.#speaks(answer.apiVersions);
+  }
+
+  #speaks(apiVersions: readonly ApiVersion[]): void {
     const versions: Record<number, { minVersion: number; maxVersion: number }> = {};
-    for (const { apiKey, minVersion, maxVersion } of answer.apiVersions) {
+    for (const { apiKey, minVersion, maxVersion } of apiVersions) {
       versions[apiKey] = { minVersion, maxVersion };
       this.#highestVersions.set(apiKey, maxVersion);
     }
@@ -173,7 +212,7 @@ export class Session {
       throw this.#lost ?? new AuthenticationRefused('SASL authentication failed', { cause: error });
     }
     const lifetime = this.#connection.sessionLifetime.toInt();
-    this.#connection.reauthenticationThreshold = lifetime * (1 - REAUTHENTICATE_AFTER);
+    this.#connection.reauthenticationThreshold = Math.floor(lifetime * (1 - REAUTHENTICATE_AFTER));
   }
 
   #exchange(

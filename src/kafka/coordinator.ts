@@ -1,0 +1,73 @@
+import { remaining, sleep } from '../deadline.ts';
+import { Failure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Broker } from './broker.ts';
+import { connectionFailure, kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import type { Request } from './wire/request.ts';
+
+const FIRST_BACKOFF_MS = 5;
+const MAX_BACKOFF_MS = 250;
+
+/** The coordinator has moved, or is not ready: another broker, or the same one later, will answer. */
+const moved: readonly number[] = [
+  kafkaErrors.COORDINATOR_LOAD_IN_PROGRESS,
+  kafkaErrors.COORDINATOR_NOT_AVAILABLE,
+  kafkaErrors.NOT_COORDINATOR,
+];
+
+/**
+ * The broker that coordinates one group or one transactional id. It is looked for when first needed and
+ * again once it has moved. What it is asked may be asked twice: every request here has the same effect then.
+ */
+export class Coordinator {
+  readonly #connection: Connection;
+  readonly #type: 0 | 1;
+  readonly #key: string;
+  readonly #log: Log;
+  #broker: Broker | undefined;
+
+  constructor(connection: Connection, kind: 'group' | 'transaction', key: string, log: Log) {
+    this.#connection = connection;
+    this.#type = kind === 'group' ? 0 : 1;
+    this.#key = key;
+    this.#log = log;
+  }
+
+  /**
+   * Asks until the answer holds none of the codes of a moved coordinator nor of `retriable`, and resolves
+   * with it. Throws a Failure where no such answer came by the deadline, or none can come.
+   */
+  async ask<T>(
+    request: Request<T>,
+    errorsOf: (answer: T) => readonly number[],
+    { deadline, retriable = [] }: { deadline: number; retriable?: readonly number[] },
+  ): Promise<T> {
+    let failure: Failure | undefined;
+    for (let attempt = 0; attempt === 0 || remaining(deadline) > 0; attempt++) {
+      if (attempt > 0) await sleep(Math.min(backoffMs(attempt), remaining(deadline)));
+      try {
+        this.#broker ??= await this.#connection.coordinator(this.#key, this.#type, deadline);
+        const answer = await this.#broker.send(request, deadline);
+        const code = errorsOf(answer).find((error) => moved.includes(error) || retriable.includes(error));
+        if (code === undefined) return answer;
+        failure = new Failure(
+          'BROKER_UNREACHABLE',
+          `${request.apiName} of ${this.#key}: ${kafkaErrorName(code)}`,
+        );
+        if (moved.includes(code)) this.#broker = undefined;
+      } catch (error) {
+        failure = connectionFailure(error);
+        if (!failure.retriable) throw failure;
+        this.#broker = undefined;
+      }
+      this.#log.debug('a coordinator did not answer yet', { request: request.apiName, error: failure });
+    }
+    throw failure ?? new Failure('BROKER_UNREACHABLE', `no time was left for ${request.apiName}`);
+  }
+}
+
+function backoffMs(attempt: number): number {
+  const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempt - 1));
+  return backoff * (0.75 + Math.random() / 2);
+}

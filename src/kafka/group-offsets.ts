@@ -1,0 +1,117 @@
+import describeGroups from 'kafkajs/src/protocol/requests/describeGroups/index.js';
+import offsetCommit from 'kafkajs/src/protocol/requests/offsetCommit/index.js';
+import { Failure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import { Coordinator } from './coordinator.ts';
+import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import { offsetFetchRequest } from './wire/offset-fetch.ts';
+import { kafkajsRequest } from './wire/request.ts';
+import type { OffsetToCommit } from './wire/txn-offset-commit.ts';
+
+/** A consumer that has not joined: the broker takes its commits only while the group has no members. */
+const NO_GENERATION = -1;
+const NO_MEMBER = '';
+const MEMBERLESS_STATES = ['Empty', 'Dead'];
+
+const groupActiveCodes: readonly number[] = [
+  kafkaErrors.UNKNOWN_MEMBER_ID,
+  kafkaErrors.ILLEGAL_GENERATION,
+  kafkaErrors.REBALANCE_IN_PROGRESS,
+];
+
+/** The committed offsets of one consumer group, read and written without joining it. */
+export class GroupOffsets {
+  readonly groupId: string;
+  readonly #coordinator: Coordinator;
+
+  constructor(connection: Connection, groupId: string, log: Log) {
+    this.groupId = groupId;
+    this.#coordinator = new Coordinator(connection, 'group', groupId, log);
+  }
+
+  /**
+   * One offset a partition, in their order; undefined where none is committed. Waits for a transaction
+   * that is about to commit one (up to the deadline, epoch ms). Throws a Failure.
+   */
+  async committed(
+    partitions: readonly TopicPartition[],
+    deadline: number,
+  ): Promise<(number | undefined)[]> {
+    if (partitions.length === 0) return [];
+    const { partitions: found } = await this.#coordinator.ask(
+      offsetFetchRequest(this.groupId, partitions),
+      (answer) => [answer.errorCode, ...answer.partitions.map(({ errorCode }) => errorCode)],
+      { deadline, retriable: [kafkaErrors.UNSTABLE_OFFSET_COMMIT] },
+    );
+    const offsets = new Map(found.map((item) => [`${item.topic}/${item.partition}`, item]));
+    return partitions.map(({ topic, partition }) => {
+      const item = offsets.get(`${topic}/${partition}`);
+      if (!item) throw new Failure('BROKER_UNREACHABLE', `no committed offset of ${topic}-${partition}`);
+      if (item.errorCode !== kafkaErrors.NONE) throw this.failure(item.errorCode, item);
+      return item.offset < 0 ? undefined : item.offset;
+    });
+  }
+
+  /** Commits offsets. Throws GROUP_ACTIVE, and commits none of them, where the group has a live member. */
+  async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
+    const topics = byTopic(offsets).map(([topic, partitions]) => ({ topic, partitions }));
+    const { responses } = await this.#coordinator.ask(
+      kafkajsRequest(offsetCommit, {
+        groupId: this.groupId,
+        groupGenerationId: NO_GENERATION,
+        memberId: NO_MEMBER,
+        topics,
+      }),
+      (answer) => answer.responses.flatMap(({ partitions }) => partitions.map((item) => item.errorCode)),
+      { deadline },
+    );
+    for (const { topic, partitions } of responses) {
+      for (const { partition, errorCode } of partitions) {
+        if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode, { topic, partition });
+      }
+    }
+  }
+
+  /** Throws GROUP_ACTIVE unless the group has no members at this moment. */
+  async requireNoMembers(deadline: number): Promise<void> {
+    const { groups } = await this.#coordinator.ask(
+      kafkajsRequest(describeGroups, { groupIds: [this.groupId] }),
+      (answer) => answer.groups.map(({ errorCode }) => errorCode),
+      { deadline },
+    );
+    const group = groups[0];
+    if (group && group.errorCode !== kafkaErrors.NONE) throw this.failure(group.errorCode);
+    if (group && !MEMBERLESS_STATES.includes(group.state)) throw this.#active(group.state);
+  }
+
+  /** What an error code in an answer about this group means. */
+  failure(errorCode: number, { topic, partition }: Partial<TopicPartition> = {}): Failure {
+    if (groupActiveCodes.includes(errorCode)) return this.#active(kafkaErrorName(errorCode));
+    const name = kafkaErrorName(errorCode);
+    switch (errorCode) {
+      case kafkaErrors.GROUP_AUTHORIZATION_FAILED:
+        return new Failure(
+          'TOPIC_NOT_AUTHORIZED',
+          `the cluster does not let this function use group ${this.groupId}: it needs Read on it`,
+        );
+      case kafkaErrors.TOPIC_AUTHORIZATION_FAILED:
+        return new Failure('TOPIC_NOT_AUTHORIZED', `the cluster does not let this function read ${topic}`);
+      case kafkaErrors.INVALID_GROUP_ID:
+        return new Failure('CONFIG_INVALID', `the cluster refuses KAFKA_GROUP_ID ${this.groupId}: ${name}`);
+      case kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION:
+        return new Failure('UNKNOWN_PARTITION', `there is no partition ${partition} of topic ${topic}`);
+      default:
+        return new Failure('BROKER_UNREACHABLE', `offsets of group ${this.groupId}: ${name}`);
+    }
+  }
+
+  #active(evidence: string): Failure {
+    return new Failure(
+      'GROUP_ACTIVE',
+      `another consumer is active in group ${this.groupId} (${evidence}): nothing was committed. ` +
+        'Stop it, or give this function a KAFKA_GROUP_ID of its own',
+    );
+  }
+}

@@ -1,0 +1,12 @@
+// The parts that are used of libraries without types of their own.
+
+declare module 'snappyjs' {
+  /** Answers with the kind of array that it is given; throws where the block would grow beyond `maxLength`. */
+  export function uncompress(compressed: Uint8Array, maxLength?: number): Uint8Array;
+}
+
+declare module 'lz4js' {
+  /** The bytes of the frame when decompressed, at the most. */
+  export function decompressBound(frame: Uint8Array): number;
+  export function decompress(frame: Uint8Array, maxSize?: number): Uint8Array;
+}

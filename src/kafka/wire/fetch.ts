@@ -1,0 +1,131 @@
+import Decoder from 'kafkajs/src/protocol/decoder.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { byTopic } from './by-topic.ts';
+import type { Request } from './request.ts';
+
+/** v11 is the last version before tagged fields; v4 is the first with isolation levels. */
+const HIGHEST_VERSION = 11;
+const API_KEY = 1;
+const CONSUMER = -1;
+
+export const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
+export type IsolationLevel = keyof typeof isolationLevels;
+
+/** Where to read on in one partition, and how much of it (a first batch that is larger comes whole). */
+export interface FetchTarget {
+  topic: string;
+  partition: number;
+  offset: number;
+  maxBytes: number;
+}
+
+export interface FetchOptions {
+  /** Milliseconds that the broker may wait for the first byte. */
+  maxWait: number;
+  maxBytes: number;
+  isolationLevel: IsolationLevel;
+}
+
+/** A transaction whose records, from `firstOffset` on, end with an abort marker. */
+export interface AbortedTransaction {
+  producerId: bigint;
+  firstOffset: number;
+}
+
+export interface FetchedPartition {
+  topic: string;
+  partition: number;
+  errorCode: number;
+  highWatermark: number;
+  /** Offset of the first record of the oldest open transaction, else the high watermark. */
+  lastStableOffset: number;
+  /** -1 where the broker doesn't say (before v5). */
+  logStartOffset: number;
+  abortedTransactions: AbortedTransaction[];
+  /** Record batches as they stand in the log, a slice of the answer; the last one may be cut short. */
+  records: Buffer;
+}
+
+export interface FetchResponse {
+  throttleTimeMs: number;
+  errorCode: number;
+  partitions: FetchedPartition[];
+}
+
+/** A Fetch request (v4 to v11) without a fetch session; the answer's records are not decoded and not copied. */
+export function fetchRequest(
+  targets: readonly FetchTarget[],
+  { maxWait, maxBytes, isolationLevel }: FetchOptions,
+): Request<FetchResponse> {
+  return {
+    apiKey: API_KEY,
+    apiName: 'Fetch',
+    highestVersion: HIGHEST_VERSION,
+    expectsResponse: true,
+    encodeBody: (version) => {
+      const body = new Encoder()
+        .writeInt32(CONSUMER)
+        .writeInt32(maxWait)
+        .writeInt32(1)
+        .writeInt32(maxBytes)
+        .writeInt8(isolationLevels[isolationLevel]);
+      // No session: the id is 0 and the epoch -1 (KIP-227).
+      if (version >= 7) body.writeInt32(0).writeInt32(-1);
+      body.writeArray(
+        byTopic(targets).map(([topic, partitions]) =>
+          new Encoder()
+            .writeString(topic)
+            .writeArray(partitions.map((target) => encodeTarget(target, version))),
+        ),
+      );
+      if (version >= 7) body.writeArray([]);
+      if (version >= 11) body.writeString('');
+      return [body.buffer];
+    },
+    decode: decodeResponse,
+  };
+}
+
+function encodeTarget({ partition, offset, maxBytes }: FetchTarget, version: number): Encoder {
+  const target = new Encoder().writeInt32(partition);
+  if (version >= 9) target.writeInt32(-1);
+  target.writeInt64(offset);
+  if (version >= 5) target.writeInt64(-1);
+  return target.writeInt32(maxBytes);
+}
+
+function decodeResponse(payload: Buffer, version: number): FetchResponse {
+  const decoder = new Decoder(payload);
+  const throttleTimeMs = decoder.readInt32();
+  const errorCode = version >= 7 ? decoder.readInt16() : 0;
+  if (version >= 7) decoder.readInt32(); // session_id
+  const topics = decoder.readArray(() => {
+    const topic = decoder.readString() ?? '';
+    return decoder.readArray(() => decodePartition(decoder, topic, version));
+  });
+  return { throttleTimeMs, errorCode, partitions: topics.flat() };
+}
+
+function decodePartition(decoder: Decoder, topic: string, version: number): FetchedPartition {
+  const partition = decoder.readInt32();
+  const errorCode = decoder.readInt16();
+  const highWatermark = Number(decoder.readInt64());
+  const lastStableOffset = Number(decoder.readInt64());
+  const logStartOffset = version >= 5 ? Number(decoder.readInt64()) : -1;
+  const abortedTransactions = decoder.readArray(() => ({
+    producerId: decoder.readInt64(),
+    firstOffset: Number(decoder.readInt64()),
+  }));
+  if (version >= 11) decoder.readInt32(); // preferred_read_replica
+  const records = decoder.readBytes() ?? Buffer.alloc(0);
+  return {
+    topic,
+    partition,
+    errorCode,
+    highWatermark,
+    lastStableOffset,
+    logStartOffset,
+    abortedTransactions,
+    records,
+  };
+}

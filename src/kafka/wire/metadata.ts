@@ -1,0 +1,94 @@
+import Decoder from 'kafkajs/src/protocol/decoder.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { NOT_SAID, type Operation, readOperations } from './operations.ts';
+import type { Request } from './request.ts';
+
+/** v8 is the first that tells what the user may do, and the last before tagged fields; kafkajs stops at v6. */
+const HIGHEST_VERSION = 8;
+const LOWEST_VERSION = 5;
+const API_KEY = 3;
+
+export interface MetadataBroker {
+  nodeId: number;
+  host: string;
+  port: number;
+  rack: string | null;
+}
+
+export interface MetadataPartition {
+  errorCode: number;
+  partition: number;
+  /** Node id; -1 while there is no leader. */
+  leader: number;
+  replicas: number[];
+  isr: number[];
+  offlineReplicas: number[];
+}
+
+export interface MetadataTopic {
+  errorCode: number;
+  name: string;
+  partitions: MetadataPartition[];
+  /** Undefined where the broker is too old to say (before Kafka 2.3). */
+  operations: Operation[] | undefined;
+}
+
+export interface MetadataResponse {
+  throttleTimeMs: number;
+  brokers: MetadataBroker[];
+  clusterId: string | null;
+  controllerId: number;
+  topics: MetadataTopic[];
+  operations: Operation[] | undefined;
+}
+
+/** A Metadata request (v5 to v8) that creates no topic and asks what this user may do with those it names. */
+export function metadataRequest(topics: readonly string[]): Request<MetadataResponse> {
+  return {
+    apiKey: API_KEY,
+    apiName: 'Metadata',
+    highestVersion: HIGHEST_VERSION,
+    expectsResponse: true,
+    encodeBody: (version) => {
+      if (version < LOWEST_VERSION) throw new RangeError(`Metadata v${version} is not spoken here`);
+      const body = new Encoder()
+        .writeArray(topics.map((topic) => new Encoder().writeString(topic)))
+        .writeBoolean(false);
+      if (version >= 8) body.writeBoolean(true).writeBoolean(true);
+      return [body.buffer];
+    },
+    decode: decodeResponse,
+  };
+}
+
+function decodeResponse(payload: Buffer, version: number): MetadataResponse {
+  const decoder = new Decoder(payload);
+  const operations = () => readOperations(version >= 8 ? decoder.readInt32() : NOT_SAID);
+  return {
+    throttleTimeMs: decoder.readInt32(),
+    brokers: decoder.readArray(() => ({
+      nodeId: decoder.readInt32(),
+      host: decoder.readString() ?? '',
+      port: decoder.readInt32(),
+      rack: decoder.readString(),
+    })),
+    clusterId: decoder.readString(),
+    controllerId: decoder.readInt32(),
+    topics: decoder.readArray(() => ({
+      errorCode: decoder.readInt16(),
+      name: decoder.readString() ?? '',
+      partitions: (decoder.readBoolean(), decoder.readArray(() => decodePartition(decoder, version))),
+      operations: operations(),
+    })),
+    operations: operations(),
+  };
+}
+
+function decodePartition(decoder: Decoder, version: number): MetadataPartition {
+  const errorCode = decoder.readInt16();
+  const partition = decoder.readInt32();
+  const leader = decoder.readInt32();
+  if (version >= 7) decoder.readInt32(); // leader_epoch
+  const nodes = () => decoder.readArray(() => decoder.readInt32());
+  return { errorCode, partition, leader, replicas: nodes(), isr: nodes(), offlineReplicas: nodes() };
+}

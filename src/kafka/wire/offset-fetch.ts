@@ -1,0 +1,100 @@
+import Decoder from 'kafkajs/src/protocol/decoder.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { byTopic, type TopicPartition } from './by-topic.ts';
+import type { Request } from './request.ts';
+
+/** v7 is the first that can leave out what a transaction has not yet committed (KIP-447); kafkajs stops at v4. */
+const HIGHEST_VERSION = 7;
+const FIRST_FLEXIBLE_VERSION = 6;
+const API_KEY = 9;
+
+export interface CommittedOffset extends TopicPartition {
+  /** -1: none is committed. */
+  offset: number;
+  errorCode: number;
+}
+
+export interface OffsetFetchResponse {
+  errorCode: number;
+  partitions: CommittedOffset[];
+}
+
+/**
+ * An OffsetFetch request (v2 to v7). From v7 on the broker answers UNSTABLE_OFFSET_COMMIT for a partition
+ * that an unfinished transaction has an offset for, instead of the offset before it.
+ */
+export function offsetFetchRequest(
+  groupId: string,
+  partitions: readonly TopicPartition[],
+): Request<OffsetFetchResponse> {
+  return {
+    apiKey: API_KEY,
+    apiName: 'OffsetFetch',
+    highestVersion: HIGHEST_VERSION,
+    expectsResponse: true,
+    encodeBody: (version) => [
+      (version >= FIRST_FLEXIBLE_VERSION ? encodeFlexible : encode)(groupId, partitions, version).buffer,
+    ],
+    decode: (payload, version) =>
+      version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible(payload) : decode(payload, version),
+  };
+}
+
+function encode(groupId: string, partitions: readonly TopicPartition[]): Encoder {
+  const topics = byTopic(partitions).map(([topic, wanted]) =>
+    new Encoder()
+      .writeString(topic)
+      .writeArray(wanted.map(({ partition }) => new Encoder().writeInt32(partition))),
+  );
+  return new Encoder().writeString(groupId).writeArray(topics);
+}
+
+function encodeFlexible(groupId: string, partitions: readonly TopicPartition[], version: number): Encoder {
+  const topics = byTopic(partitions).map(([topic, wanted]) =>
+    new Encoder()
+      .writeUVarIntString(topic)
+      .writeUVarIntArray(wanted.map(({ partition }) => new Encoder().writeInt32(partition)))
+      .writeUVarInt(0),
+  );
+  // The first byte ends the request's header, which has tagged fields in flexible versions.
+  const body = new Encoder().writeUVarInt(0).writeUVarIntString(groupId).writeUVarIntArray(topics);
+  if (version >= 7) body.writeBoolean(true);
+  return body.writeUVarInt(0);
+}
+
+function decode(payload: Buffer, version: number): OffsetFetchResponse {
+  const decoder = new Decoder(payload);
+  if (version >= 3) decoder.readInt32(); // throttle_time_ms
+  const topics = decoder.readArray(() => {
+    const topic = decoder.readString() ?? '';
+    return decoder.readArray(() => {
+      const partition = decoder.readInt32();
+      const offset = Number(decoder.readInt64());
+      if (version >= 5) decoder.readInt32(); // committed_leader_epoch
+      decoder.readString(); // metadata
+      return { topic, partition, offset, errorCode: decoder.readInt16() };
+    });
+  });
+  return { partitions: topics.flat(), errorCode: decoder.readInt16() };
+}
+
+function decodeFlexible(payload: Buffer): OffsetFetchResponse {
+  const decoder = new Decoder(payload);
+  decoder.readTaggedFields(); // of the header
+  decoder.readInt32(); // throttle_time_ms
+  const topics = decoder.readUVarIntArray(() => {
+    const topic = decoder.readUVarIntString() ?? '';
+    const partitions = decoder.readUVarIntArray(() => {
+      const partition = decoder.readInt32();
+      const offset = Number(decoder.readInt64());
+      decoder.readInt32(); // committed_leader_epoch
+      decoder.readUVarIntString(); // metadata
+      const errorCode = decoder.readInt16();
+      decoder.readTaggedFields();
+      return { topic, partition, offset, errorCode };
+    });
+    decoder.readTaggedFields();
+    return partitions ?? [];
+  });
+  return { partitions: (topics ?? []).flat(), errorCode: decoder.readInt16() };
+}

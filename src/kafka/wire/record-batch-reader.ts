@@ -1,0 +1,333 @@
+import type { ConsumerRecord, Header } from '../../record.ts';
+import { compressionType, type Decompress, loadCodec } from './compression.ts';
+import { crc32c } from './crc32c.ts';
+import type { FetchedPartition, IsolationLevel } from './fetch.ts';
+import { BATCH_OVERHEAD } from './record-batch.ts';
+
+// Where the parts of a RecordBatch v2 stand (kafka.apache.org/documentation/#recordbatch).
+const LENGTH_AT = 8;
+const LENGTH_END = 12;
+const MAGIC_AT = 16;
+const CRC_AT = 17;
+const ATTRIBUTES_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const BASE_TIMESTAMP_AT = 27;
+const MAX_TIMESTAMP_AT = 35;
+const PRODUCER_ID_AT = 43;
+const COUNT_AT = 57;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const ABORT_MARKER = 0;
+const NO_HEADERS: readonly Header[] = Object.freeze([]);
+
+/** Records in the order of their offsets, and where to read on after them. */
+export interface FetchedRecords {
+  records: ConsumerRecord[];
+  /** Behind the last record, and behind what is no record: markers, aborted records, gaps. */
+  nextOffset: number;
+}
+
+export interface ReaderOptions {
+  isolationLevel: IsolationLevel;
+  checkCrcs: boolean;
+}
+
+/**
+ * What one Fetch answer holds of one partition, from `offset` on, decoded as it is taken. Keys and values
+ * are slices of the answer (of the decompressed batch, where it is compressed): no byte is copied.
+ */
+export class FetchedRecordsReader {
+  readonly #bytes: Buffer;
+  readonly #name: string;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #options: ReaderOptions;
+  readonly #codecs: ReadonlyMap<number, Decompress>;
+  readonly #aborted: FetchedPartition['abortedTransactions'];
+  readonly #abortedProducers = new Set<bigint>();
+  #offset: number;
+  #position = 0;
+  /** The batch whose records are being taken. */
+  #batch: OpenBatch | undefined;
+
+  private constructor(
+    fetched: FetchedPartition,
+    offset: number,
+    options: ReaderOptions,
+    codecs: ReadonlyMap<number, Decompress>,
+  ) {
+    this.#bytes = fetched.records;
+    this.#topic = fetched.topic;
+    this.#partition = fetched.partition;
+    this.#name = `partition ${fetched.partition} of topic ${fetched.topic}`;
+    this.#offset = offset;
+    this.#options = options;
+    this.#codecs = codecs;
+    this.#aborted = [...fetched.abortedTransactions].sort((a, b) => a.firstOffset - b.firstOffset);
+  }
+
+  /** Loads the codecs that the batches need; throws, naming the codec, where there is none for one of them. */
+  static async open(
+    fetched: FetchedPartition,
+    offset: number,
+    options: ReaderOptions,
+  ): Promise<FetchedRecordsReader> {
+    const codecs = new Map<number, Decompress>();
+    for (const at of batchStarts(fetched.records)) {
+      const attributes = fetched.records.readInt16BE(at + ATTRIBUTES_AT);
+      const codec = attributes & 0x07;
+      if (fetched.records[at + MAGIC_AT] !== 2 || codecs.has(codec)) continue;
+      codecs.set(codec, await loadCodec(compressionType(attributes)));
+    }
+    return new FetchedRecordsReader(fetched, offset, options, codecs);
+  }
+
+  /** The next record's offset, or the end of what there is. */
+  get nextOffset(): number {
+    return this.#offset;
+  }
+
+  /**
+   * Up to `maxRecords` records of at most about `maxBytes` (one at the least). No record and the same
+   * `nextOffset` as before: there is nothing more. Throws where a batch can't be read.
+   */
+  take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
+    const records: ConsumerRecord[] = [];
+    let bytes = 0;
+    while (records.length < maxRecords && bytes < maxBytes) {
+      const batch = this.#batch ?? this.#openBatch();
+      if (!batch) break;
+      this.#batch = batch;
+      const startedAt = batch.position;
+      this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
+      bytes += batch.position - startedAt;
+      if (batch.remaining > 0) break;
+      this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
+      this.#batch = undefined;
+    }
+    return { records, nextOffset: this.#offset };
+  }
+
+  /** Opens the next batch that holds records to be read; steps over the others. */
+  #openBatch(): OpenBatch | undefined {
+    const bytes = this.#bytes;
+    for (;;) {
+      const at = this.#position;
+      const end = batchEnd(bytes, at);
+      if (end === undefined) return undefined;
+      const baseOffset = Number(bytes.readBigInt64BE(at));
+      this.#checkFormat(at, end, baseOffset);
+      const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
+      const lastOffset = baseOffset + bytes.readInt32BE(at + LAST_OFFSET_DELTA_AT);
+      this.#position = end;
+      if (lastOffset < this.#offset) continue;
+      const readable = this.#isReadable(attributes, at, end, lastOffset);
+      if (readable) return this.#decompressed(attributes, at, end, baseOffset, lastOffset);
+      this.#offset = lastOffset + 1;
+    }
+  }
+
+  #checkFormat(at: number, end: number, baseOffset: number): void {
+    const bytes = this.#bytes;
+    const magic = bytes[at + MAGIC_AT];
+    if (magic !== 2) {
+      throw new Error(
+        `${this.#name} holds records of message format v${magic} at offset ${baseOffset}; only v2 (Kafka 0.11 and newer) is read`,
+      );
+    }
+    if (!this.#options.checkCrcs) return;
+    if (crc32c(bytes, at + ATTRIBUTES_AT, end) !== bytes.readUInt32BE(at + CRC_AT)) {
+      throw new Error(`${this.#name}: the record batch at offset ${baseOffset} does not match its CRC-32C`);
+    }
+  }
+
+  /** Keeps account of aborted transactions as Kafka's own consumer does (CompletedFetch.nextFetchedRecord). */
+  #isReadable(attributes: number, at: number, end: number, lastOffset: number): boolean {
+    const isControl = (attributes & CONTROL) !== 0;
+    if (this.#options.isolationLevel === 'read_uncommitted') return !isControl;
+    const producerId = this.#bytes.readBigInt64BE(at + PRODUCER_ID_AT);
+    while (this.#aborted[0] !== undefined && this.#aborted[0].firstOffset <= lastOffset) {
+      const transaction = this.#aborted.shift();
+      if (transaction) this.#abortedProducers.add(transaction.producerId);
+    }
+    if (isControl) {
+      if (this.#isAbortMarker(at, end)) this.#abortedProducers.delete(producerId);
+      return false;
+    }
+    return (attributes & TRANSACTIONAL) === 0 || !this.#abortedProducers.has(producerId);
+  }
+
+  /** A control record's key is its version and its type, two bytes each. */
+  #isAbortMarker(at: number, end: number): boolean {
+    if (this.#bytes.readInt32BE(at + COUNT_AT) < 1) return false;
+    const record = new VarintCursor(this.#bytes, at + BATCH_OVERHEAD, end);
+    record.varint(); // length
+    record.position += 1; // attributes
+    record.varlong(); // timestamp delta
+    record.varint(); // offset delta
+    record.varint(); // key length
+    return this.#bytes.readInt16BE(record.position + 2) === ABORT_MARKER;
+  }
+
+  #decompressed(
+    attributes: number,
+    at: number,
+    end: number,
+    baseOffset: number,
+    lastOffset: number,
+  ): OpenBatch {
+    const codec = attributes & 0x07;
+    const decompress = this.#codecs.get(codec);
+    const compressed = this.#bytes.subarray(at + BATCH_OVERHEAD, end);
+    const appendTime =
+      (attributes & LOG_APPEND_TIME) !== 0
+        ? Number(this.#bytes.readBigInt64BE(at + MAX_TIMESTAMP_AT))
+        : undefined;
+    let bytes = this.#bytes;
+    if (codec !== 0) {
+      try {
+        bytes = decompress?.(compressed) ?? compressed;
+      } catch (cause) {
+        const type = compressionType(attributes);
+        throw new Error(`${this.#name}: the ${type} batch at offset ${baseOffset} cannot be decompressed`, {
+          cause,
+        });
+      }
+    }
+    return {
+      bytes,
+      position: codec === 0 ? at + BATCH_OVERHEAD : 0,
+      end: codec === 0 ? end : bytes.length,
+      remaining: this.#bytes.readInt32BE(at + COUNT_AT),
+      baseOffset,
+      lastOffset,
+      baseTimestamp: Number(this.#bytes.readBigInt64BE(at + BASE_TIMESTAMP_AT)),
+      appendTime,
+    };
+  }
+
+  #readRecords(batch: OpenBatch, records: ConsumerRecord[], maxRecords: number, maxBytes: number): void {
+    const { bytes, end, baseOffset, baseTimestamp, appendTime } = batch;
+    const cursor = new VarintCursor(bytes, batch.position, end);
+    const topic = this.#topic;
+    const partition = this.#partition;
+    const stopAt = batch.position + maxBytes;
+    const from = this.#offset;
+    while (batch.remaining > 0 && records.length < maxRecords && cursor.position < stopAt) {
+      const length = cursor.varint();
+      const next = cursor.position + length;
+      if (length < 0 || next > end)
+        throw new Error(`${this.#name}: a record after offset ${this.#offset} is cut short`);
+      cursor.position += 1; // attributes
+      const timestampDelta = cursor.varlong();
+      const offset = baseOffset + cursor.varint();
+      if (offset >= from) {
+        const key = cursor.bytes();
+        const value = cursor.bytes();
+        const headers = cursor.headers();
+        records.push({
+          topic,
+          partition,
+          offset,
+          timestamp: appendTime ?? baseTimestamp + timestampDelta,
+          key,
+          value,
+          headers,
+        });
+        this.#offset = offset + 1;
+      }
+      cursor.position = next;
+      batch.remaining--;
+    }
+    batch.position = cursor.position;
+  }
+}
+
+interface OpenBatch {
+  readonly bytes: Buffer;
+  position: number;
+  readonly end: number;
+  remaining: number;
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly baseTimestamp: number;
+  /** Epoch milliseconds on topics with LogAppendTime. */
+  readonly appendTime: number | undefined;
+}
+
+/** Where the batch that begins at `at` ends; undefined where it does not lie in `bytes` as a whole. */
+function batchEnd(bytes: Buffer, at: number): number | undefined {
+  if (at + BATCH_OVERHEAD > bytes.length) return undefined;
+  const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT);
+  return end <= bytes.length && end > at + LENGTH_END ? end : undefined;
+}
+
+function* batchStarts(bytes: Buffer): Generator<number> {
+  let at = 0;
+  for (let end = batchEnd(bytes, at); end !== undefined; end = batchEnd(bytes, at)) {
+    yield at;
+    at = end;
+  }
+}
+
+/** Reads the parts of a record one after the other (varints: org.apache.kafka.common.utils.ByteUtils). */
+class VarintCursor {
+  position: number;
+  readonly #bytes: Buffer;
+  readonly #end: number;
+
+  constructor(bytes: Buffer, position: number, end: number) {
+    this.#bytes = bytes;
+    this.position = position;
+    this.#end = end;
+  }
+
+  varint(): number {
+    const bytes = this.#bytes;
+    let position = this.position;
+    let byte = bytes[position++] as number;
+    let value = byte & 0x7f;
+    for (let shift = 7; byte > 0x7f; shift += 7) {
+      if (shift > 28) throw new Error('a number of a record has more than 5 bytes');
+      byte = bytes[position++] as number;
+      value |= (byte & 0x7f) << shift;
+    }
+    this.position = position;
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  /** Exact up to 2^53 either side, which holds every timestamp; above 31 bits it counts in doubles. */
+  varlong(): number {
+    const bytes = this.#bytes;
+    let byte = bytes[this.position++] as number;
+    let value = byte & 0x7f;
+    for (let scale = 128; byte > 0x7f; scale *= 128) {
+      if (scale > 2 ** 63) throw new Error('a number of a record has more than 10 bytes');
+      byte = bytes[this.position++] as number;
+      value += (byte & 0x7f) * scale;
+    }
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  bytes(): Buffer | null {
+    const length = this.varint();
+    if (length < 0) return null;
+    const start = this.position;
+    if (start + length > this.#end) throw new Error('a key, value or header goes beyond its record batch');
+    this.position = start + length;
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  headers(): readonly Header[] {
+    const count = this.varint();
+    if (count <= 0) return NO_HEADERS;
+    if (count > this.#end - this.position) throw new Error('a record claims more headers than it has bytes');
+    const headers: Header[] = [];
+    for (let index = 0; index < count; index++) {
+      const key = this.bytes();
+      headers.push({ key: key?.toString() ?? '', value: this.bytes() });
+    }
+    return headers;
+  }
+}

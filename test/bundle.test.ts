@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { unzipSync } from 'fflate';
+import { type BuiltFunction, build } from '../build.ts';
+import { startRuntime } from '../local/functiongraph/runtime.ts';
+import { kafkaForTests, newTopic, readTopic } from './kafka.ts';
+
+/** The contract allows produce this much; the others have their own reasons to stay near it. */
+const CEILING_BYTES = { produce: 260_000 };
+
+const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });
+const directory = await mkdtemp(join(tmpdir(), 'bundle-test-'));
+after(() => rm(directory, { recursive: true, force: true }));
+const certificates = join(directory, 'certificates');
+await mkdir(certificates);
+await writeFile(join(certificates, 'ca.crt'), cluster.caPem);
+
+const built = await build({ outdir: join(directory, 'dist'), certificates });
+
+function bundleOf(name: string): BuiltFunction {
+  const found = built.find((bundle) => bundle.name === name);
+  assert.ok(found, `no bundle of ${name}`);
+  return found;
+}
+
+function postEvent(topic: string, records: unknown[]) {
+  return {
+    httpMethod: 'POST',
+    path: `/topics/${topic}`,
+    headers: { 'content-type': 'application/json' },
+    queryStringParameters: {},
+    pathParameters: {},
+    body: Buffer.from(JSON.stringify({ records })).toString('base64'),
+    isBase64Encoded: true,
+    requestContext: { requestId: 'r', stage: 'RELEASE', apiId: 'a' },
+  };
+}
+
+describe('the bundles', () => {
+  for (const { name, zip, bytes } of built) {
+    it(`${name}: the zip holds index.js and package.json, and is the same for the same sources`, async () => {
+      const files = unzipSync(await readFile(zip));
+      assert.deepEqual(Object.keys(files).sort(), ['index.js', 'package.json']);
+      assert.equal(
+        Buffer.from(files['package.json'] ?? [])
+          .toString()
+          .trim(),
+        '{"type":"commonjs"}',
+      );
+      const [again] = await build({ functions: [name], outdir: join(directory, 'again'), certificates });
+      assert.equal(sha256(await readFile(again?.zip ?? '')), sha256(await readFile(zip)));
+    });
+
+    it(`${name}: stays below its ceiling`, () => {
+      const ceiling = Object.entries(CEILING_BYTES).find(([key]) => key === name)?.[1];
+      if (ceiling !== undefined) assert.ok(bytes.bundle <= ceiling, `${bytes.bundle} > ${ceiling} bytes`);
+    });
+  }
+});
+
+describe('the build', () => {
+  it('takes the CA from client.jks, as it comes in the certificate zip', async () => {
+    const folder = join(directory, 'jks');
+    await mkdir(folder);
+    const keytool = spawnSync('keytool', [
+      ...['-importcert', '-noprompt', '-alias', 'ca', '-file', join(certificates, 'ca.crt')],
+      ...['-keystore', join(folder, 'client.jks'), '-storetype', 'JKS', '-storepass', 'dms@kafka'],
+    ]);
+    assert.equal(keytool.status, 0, `${keytool.stdout}${keytool.stderr}`);
+    const [fromJks] = await build({
+      functions: ['produce'],
+      outdir: join(directory, 'jks-dist'),
+      certificates: folder,
+    });
+    const bundle = await readFile(join(fromJks?.directory ?? '', 'index.js'), 'utf8');
+    const lines = cluster.caPem.trim().split(/\r?\n/).slice(1, -1);
+    assert.ok(bundle.includes(lines[0] ?? '-'), 'the bundle holds the certificate');
+  });
+});
+
+describe('produce, from its bundle under the calling convention of the platform', () => {
+  const { app } = cluster.users;
+  const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
+  const settings = [
+    ...mechanisms.flatMap((mechanism) => [
+      { protocol: 'SASL_SSL', mechanism } as const,
+      { protocol: 'SASL_PLAINTEXT', mechanism } as const,
+    ]),
+    { protocol: 'SSL', mechanism: undefined } as const,
+    { protocol: 'PLAINTEXT', mechanism: undefined } as const,
+  ];
+
+  for (const { protocol, mechanism } of settings) {
+    it(`publishes over ${protocol} ${mechanism ?? ''}, trusting the bundled certificate`, async (t) => {
+      const topic = await newTopic(cluster, { partitions: 1 });
+      const runtime = startRuntime({
+        directory: bundleOf('produce').directory,
+        initializer: 'index.initializer',
+        userData: {
+          KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers[protocol],
+          KAFKA_SECURITY_PROTOCOL: protocol,
+          ...(mechanism && { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: app.username }),
+        },
+        encryptedUserData: mechanism ? { KAFKA_SASL_PASSWORD: app.password } : {},
+      });
+      t.after(() => runtime.stop());
+      const answer = await runtime.invoke(postEvent(topic, [{ key: 'a', value: { n: 1 } }]));
+      assert.ok(answer.ok, JSON.stringify(answer));
+      const { statusCode, body } = answer.result as { statusCode: number; body: string };
+      assert.equal(statusCode, 200, body);
+      assert.deepEqual(JSON.parse(body).offsets, [
+        { partition: 0, offset: 0, error_code: null, error: null },
+      ]);
+      const [record] = await readTopic(cluster, topic);
+      assert.equal(record?.key?.toString(), '"a"');
+      assert.equal(record?.value?.toString(), '{"n":1}');
+      assert.ok(
+        answer.logs.every((line) => !/initializer failed|Warning/.test(line)),
+        answer.logs.join('\n'),
+      );
+    });
+  }
+
+  it('survives the freeze between calls', async (t) => {
+    const topic = await newTopic(cluster, { partitions: 1 });
+    const runtime = startRuntime({
+      directory: bundleOf('produce').directory,
+      initializer: 'index.initializer',
+      freezeBetweenCalls: true,
+      userData: {
+        KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
+        KAFKA_SASL_USERNAME: app.username,
+      },
+      encryptedUserData: { KAFKA_SASL_PASSWORD: app.password },
+    });
+    t.after(() => runtime.stop());
+    for (let i = 0; i < 3; i++) {
+      const answer = await runtime.invoke(postEvent(topic, [{ value: i }]));
+      assert.ok(answer.ok);
+      assert.equal((answer.result as { statusCode: number }).statusCode, 200);
+    }
+  });
+
+  it('reports everything that is wrong with its variables at once, and no value', async (t) => {
+    const runtime = startRuntime({
+      directory: bundleOf('produce').directory,
+      initializer: 'index.initializer',
+      userData: { KAFKA_ACKS: 'most', KAFKA_SASL_USERNAME: 'somebody' },
+    });
+    t.after(() => runtime.stop());
+    const answer = await runtime.invoke(postEvent('orders', [{ value: 1 }]));
+    assert.ok(answer.ok);
+    const { statusCode, body } = answer.result as { statusCode: number; body: string };
+    assert.equal(statusCode, 500);
+    assert.equal(JSON.parse(body).code, 'CONFIG_INVALID');
+    for (const name of ['KAFKA_BOOTSTRAP_SERVERS', 'KAFKA_SASL_PASSWORD', 'KAFKA_ACKS']) {
+      assert.match(body, new RegExp(name));
+    }
+    assert.doesNotMatch(body, /most|somebody/);
+  });
+});
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

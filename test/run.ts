@@ -1,0 +1,66 @@
+/**
+ * `npm test [-- part of a file's name …]`: every test, or those of the files named. Fails as well where a
+ * password of any test cluster shows up in the output.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { kafkaDistribution } from '../local/kafka/distribution.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const FILE_TIMEOUT_MS = 600_000;
+
+const isSoak = process.env.npm_lifecycle_event === 'test:soak';
+const ending = isSoak ? '.soak.ts' : '.test.ts';
+const wanted = process.argv.slice(2);
+const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith(ending))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .sort()
+  .map((file) => `test/${file}`);
+if (files.length === 0) {
+  console.error(`No test file (*${ending}) has ${wanted.join(' or ')} in its name.`);
+  process.exit(1);
+}
+
+// Fetched here, once and with progress, and not by each test at the same time.
+await kafkaDistribution();
+
+const passwordPrefix = `pw${randomBytes(6).toString('hex')}`;
+const tests = spawn(
+  process.execPath,
+  [
+    '--import',
+    'tsx',
+    '--test',
+    '--test-reporter=spec',
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
+    '--test-concurrency=2',
+    ...files,
+  ],
+  {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TEST_PASSWORD_PREFIX: passwordPrefix },
+  },
+);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal));
+
+let leaked = false;
+for (const [from, to] of [
+  [tests.stdout, process.stdout],
+  [tests.stderr, process.stderr],
+] as const) {
+  let tail = '';
+  from.on('data', (chunk: Buffer) => {
+    const text = tail + chunk.toString('latin1');
+    leaked ||= text.includes(passwordPrefix);
+    tail = text.slice(-passwordPrefix.length);
+    to.write(chunk);
+  });
+}
+tests.on('close', (code) => {
+  if (leaked) console.error('A password of a test cluster stands in the output above.');
+  process.exitCode = leaked ? 1 : (code ?? 1);
+});
