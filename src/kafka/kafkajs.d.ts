@@ -100,6 +100,23 @@ declare module 'kafkajs/src/protocol/requests/initProducerId/index.js' {
   export default definition;
 }
 
+declare module 'kafkajs/src/protocol/requests/saslHandshake/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<{ mechanism: string }, { errorCode: number; enabledMechanisms: string[] }>;
+  export default definition;
+}
+
+declare module 'kafkajs/src/protocol/requests/saslAuthenticate/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    { authBytes: Buffer },
+    { errorCode: number; errorMessage: string | null; authBytes: Buffer }
+  >;
+  export default definition;
+}
+
 declare module 'kafkajs/src/network/connection.js' {
   import type { EventEmitter } from 'node:events';
   import type { Socket } from 'node:net';
@@ -182,7 +199,10 @@ declare module 'kafkajs/src/protocol/requests/listOffsets/index.js' {
   import type { Definition } from 'kafkajs/src/protocol/requests/definition';
 
   const definition: Definition<
-    { isolationLevel: 0 | 1; topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[] },
+    {
+      isolationLevel: 0 | 1;
+      topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
+    },
     { responses: { topic: string; partitions: { partition: number; errorCode: number; offset: string }[] }[] }
   >;
   export default definition;
@@ -192,7 +212,12 @@ declare module 'kafkajs/src/protocol/requests/offsetCommit/index.js' {
   import type { Definition } from 'kafkajs/src/protocol/requests/definition';
 
   const definition: Definition<
-    { groupId: string; groupGenerationId: number; memberId: string; topics: { topic: string; partitions: { partition: number; offset: number }[] }[] },
+    {
+      groupId: string;
+      groupGenerationId: number;
+      memberId: string;
+      topics: { topic: string; partitions: { partition: number; offset: number }[] }[];
+    },
     { responses: { topic: string; partitions: { partition: number; errorCode: number }[] }[] }
   >;
   export default definition;
@@ -212,7 +237,12 @@ declare module 'kafkajs/src/protocol/requests/addPartitionsToTxn/index.js' {
   import type { Definition } from 'kafkajs/src/protocol/requests/definition';
 
   const definition: Definition<
-    { transactionalId: string; producerId: string; producerEpoch: number; topics: { topic: string; partitions: number[] }[] },
+    {
+      transactionalId: string;
+      producerId: string;
+      producerEpoch: number;
+      topics: { topic: string; partitions: number[] }[];
+    },
     { errors: { topic: string; partitionErrors: { partition: number; errorCode: number }[] }[] }
   >;
   export default definition;
