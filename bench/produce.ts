@@ -23,7 +23,7 @@ const VALUE = { text: 'x'.repeat(1_000) };
 type Handler = (event: unknown, context: unknown) => Promise<{ statusCode: number; body: string }>;
 
 export async function run(): Promise<void> {
-  await withKafka({}, async (cluster) => {
+  await withKafka({ tunedFor: 'throughput' }, async (cluster) => {
     await cluster.createTopic('bench');
     const directory = await mkdtemp(join(tmpdir(), 'bench-produce-'));
     try {

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
 import { Failure } from './errors.ts';
 import { type LogLevel, logLevels } from './log.ts';
 import { Secret } from './secret.ts';
@@ -39,12 +41,16 @@ export interface ConnectionConfig {
   connectionTimeout: number | undefined;
 }
 
+/** What publishing may compress with. */
+export const compressionTypes = ['none', 'gzip', 'lz4'] as const;
+
 export type Acks = 'all' | '1' | '0';
 
 export interface ProducerConfig {
   acks: Acks;
   /** `preferred` falls back where the cluster refuses it, `required` does not. */
   idempotence: 'preferred' | 'required' | 'off';
+  compression: (typeof compressionTypes)[number];
   lingerMs: number;
   batchSize: number;
   maxRequestSize: number;
@@ -55,6 +61,52 @@ export interface ProduceConfig {
   defaultTopic: string | undefined;
   isTopicAllowed: (topic: string) => boolean;
   maxBodyBytes: number;
+}
+
+export interface CheckConfig {
+  topic: string | undefined;
+  group: string | undefined;
+  roundTrip: boolean;
+  /** What the functions beside the check do with the topic, as far as the variables tell; both where they don't. */
+  needsWrite: boolean;
+  needsRead: boolean;
+  needsIdempotence: boolean;
+  acksAll: boolean;
+  deadLetterTopics: string[];
+  timeoutMs: number | undefined;
+  /** What may be dialled; undefined: wherever the bootstrap servers and the brokers' metadata point. */
+  allowedAddresses: BlockList | undefined;
+}
+
+export const sinkNames = ['handler', 'log', 'http', 'topic'] as const;
+export const sinkFormats = ['json', 'text', 'base64'] as const;
+export const recordOrders = ['partition', 'key', 'none'] as const;
+
+export interface ConsumeConfig {
+  /** What a failing record holds back, and what runs side by side. */
+  order: (typeof recordOrders)[number];
+  concurrency: number;
+  retries: number;
+  retryBackoffMs: number;
+  /** May hold `{topic}`; undefined: there is none, a failed record fails the call. */
+  deadLetterTopic: string | undefined;
+  sink: SinkConfig;
+}
+
+export type SinkConfig =
+  | { name: 'handler' | 'log' }
+  | { name: 'http'; url: string; headers: Record<string, Secret>; format: (typeof sinkFormats)[number] }
+  /** `topic` may hold `{topic}`. */
+  | { name: 'topic'; topic: string };
+
+export interface PullConfig {
+  groupId: string;
+  topics: string[];
+  autoOffsetReset: 'earliest' | 'latest' | 'none';
+  isolationLevel: 'read_committed' | 'read_uncommitted';
+  checkCrcs: boolean;
+  maxRecords: number;
+  maxBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -103,6 +155,7 @@ export function producerConfig(variables: Variables): ProducerConfig {
   return {
     acks: acksAll ? 'all' : acks,
     idempotence: wanted === true ? 'required' : wanted === false || !acksAll ? 'off' : 'preferred',
+    compression: variables.oneOf('KAFKA_COMPRESSION_TYPE', compressionTypes, 'none'),
     lingerMs: variables.integer('KAFKA_LINGER_MS', 0, { max: 1_000 }),
     batchSize: variables.integer('KAFKA_BATCH_SIZE', MIB, { min: 1 }),
     maxRequestSize: variables.integer('KAFKA_MAX_REQUEST_SIZE', MIB, { min: 1_024 }),
@@ -115,6 +168,134 @@ export function produceConfig(variables: Variables): ProduceConfig {
     defaultTopic: variables.topic('KAFKA_TOPIC'),
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
+  };
+}
+
+export function checkConfig(variables: Variables): CheckConfig {
+  const sourceTopics = variables.list('CONSUME_TOPICS');
+  const group = variables.text('CHECK_GROUP_ID');
+  // Not checked here: what the cluster makes of an invalid name is one of the answers.
+  const topic = variables.text('CHECK_TOPIC');
+  const roundTrip = variables.flag('CHECK_ROUND_TRIP') ?? false;
+  if (roundTrip && topic === undefined) variables.reject('CHECK_ROUND_TRIP', 'true needs CHECK_TOPIC');
+  const publishes = isSet(variables, ['KAFKA_TOPIC', 'PRODUCE_TOPICS']);
+  const reads = group !== undefined || isSet(variables, ['KAFKA_GROUP_ID', 'CONSUME_TOPICS']);
+  return {
+    topic,
+    group,
+    roundTrip,
+    needsWrite: roundTrip || publishes || !reads,
+    needsRead: roundTrip || reads || !publishes,
+    needsIdempotence: variables.flag('KAFKA_ENABLE_IDEMPOTENCE') === true,
+    acksAll: ['all', '-1'].includes(variables.text('KAFKA_ACKS') ?? 'all'),
+    deadLetterTopics: deadLetterTopics(
+      variables,
+      sourceTopics.length > 0 ? sourceTopics : topic ? [topic] : [],
+    ),
+    timeoutMs: variables.integer('CHECK_TIMEOUT_MS', undefined, { min: 1 }),
+    allowedAddresses: variables.networks('CHECK_ALLOWED_ADDRESSES'),
+  };
+}
+
+function isSet(variables: Variables, names: readonly string[]): boolean {
+  return names.some((name) => variables.text(name) !== undefined);
+}
+
+/** None where no dead-letter topic is configured: nothing says then that records are consumed here. */
+function deadLetterTopics(variables: Variables, sourceTopics: readonly string[]): string[] {
+  const consumes = isSet(variables, ['CONSUME_TOPICS', 'CONSUME_DEAD_LETTER_TOPIC']);
+  const template = variables.text('CONSUME_DEAD_LETTER_TOPIC') ?? '{topic}.dead-letter';
+  if (!consumes || template === 'none') return [];
+  return [...new Set(sourceTopics.map((topic) => template.replaceAll('{topic}', topic)))].filter(isTopicName);
+}
+
+export const functionNames = ['produce', 'consume-batch', 'connectivity-check'] as const;
+
+export interface HttpConfig {
+  host: string;
+  port: number;
+  /** Which function `/invoke` and `/init` call. */
+  function: (typeof functionNames)[number] | undefined;
+  /** SHA-256 of the accepted keys; where there are none, everybody is let in. */
+  apiKeyHashes: Buffer[];
+  corsOrigins: string[];
+  /** Webhooks prove who sent them by their signature. */
+  webhooksAreSigned: boolean;
+  maxBodyBytes: number;
+}
+
+export function httpConfig(variables: Variables): HttpConfig {
+  const hashes = variables.list('HTTP_API_KEYS');
+  if (hashes.some((hash) => !/^[0-9a-f]{64}$/i.test(hash))) {
+    variables.reject('HTTP_API_KEYS', 'must hold SHA-256 hashes of keys in hex, separated by commas');
+  }
+  return {
+    host: variables.text('HOST') ?? '127.0.0.1',
+    port: variables.integer('PORT', 8_000, { max: 65_535 }),
+    function: variables.oneOf('FUNCTION', functionNames, undefined),
+    apiKeyHashes: hashes.map((hash) => Buffer.from(hash, 'hex')),
+    corsOrigins: variables.list('HTTP_CORS_ORIGINS'),
+    webhooksAreSigned: variables.text('WEBHOOK_SECRET') !== undefined,
+    maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
+  };
+}
+
+export function consumeConfig(variables: Variables): ConsumeConfig {
+  const deadLetterTopic = variables.textOrNone('CONSUME_DEAD_LETTER_TOPIC', '{topic}.dead-letter');
+  const sink = sinkConfig(variables);
+  const topics = variables.list('CONSUME_TOPICS');
+  variables.topicTemplate('CONSUME_DEAD_LETTER_TOPIC', deadLetterTopic, topics);
+  if (sink.name === 'topic') variables.topicTemplate('CONSUME_SINK_TOPIC', sink.topic, topics);
+  return {
+    order: variables.oneOf('CONSUME_ORDER', recordOrders, 'partition'),
+    concurrency: variables.integer('CONSUME_CONCURRENCY', 16, { min: 1, max: 1_000 }),
+    retries: variables.integer('CONSUME_RETRIES', 3, { max: 100 }),
+    retryBackoffMs: variables.integer('CONSUME_RETRY_BACKOFF_MS', 100, { max: 60_000 }),
+    deadLetterTopic,
+    sink,
+  };
+}
+
+function sinkConfig(variables: Variables): SinkConfig {
+  const name = variables.oneOf('CONSUME_SINK', sinkNames, 'handler');
+  switch (name) {
+    case 'http':
+      return {
+        name,
+        url: variables.httpUrl('CONSUME_SINK_URL'),
+        headers: variables.headers('CONSUME_SINK_HEADERS'),
+        format: variables.oneOf('CONSUME_SINK_FORMAT', sinkFormats, 'json'),
+      };
+    case 'topic':
+      return { name, topic: variables.required('CONSUME_SINK_TOPIC').trim() };
+    default:
+      return { name };
+  }
+}
+
+/** What only a pull needs. */
+export function pullConfig(variables: Variables): PullConfig {
+  const topics = [...new Set(variables.list('CONSUME_TOPICS'))];
+  if (topics.length === 0) variables.reject('CONSUME_TOPICS', 'is required for a pull');
+  if (!topics.every(isTopicName)) {
+    variables.reject('CONSUME_TOPICS', `must hold topic names, separated by commas: ${TOPIC_NAME_RULE}`);
+  }
+  return {
+    groupId: variables.required('KAFKA_GROUP_ID'),
+    topics,
+    autoOffsetReset: variables.oneOf(
+      'KAFKA_AUTO_OFFSET_RESET',
+      ['earliest', 'latest', 'none'] as const,
+      'earliest',
+    ),
+    isolationLevel: variables.oneOf(
+      'KAFKA_ISOLATION_LEVEL',
+      ['read_committed', 'read_uncommitted'] as const,
+      'read_committed',
+    ),
+    checkCrcs: variables.flag('KAFKA_CHECK_CRCS') ?? true,
+    maxRecords: variables.integer('CONSUME_MAX_RECORDS', 10_000, { min: 1 }),
+    maxBytes: variables.integer('CONSUME_MAX_BYTES', 64 * MIB, { min: 1 }),
   };
 }
 
@@ -197,6 +378,48 @@ export class Variables {
     return items.map((item) => item.trim()).filter((item) => item !== '');
   }
 
+  /** Undefined where the variable is set to `none` or to nothing, which here says the same. */
+  textOrNone(name: string, fallback: string): string | undefined {
+    const value = this.#environment(name)?.trim();
+    return value === undefined ? fallback : value === '' || value === 'none' ? undefined : value;
+  }
+
+  /** A topic name in which `{topic}` stands for the source topic; it must not lead back to one of `sources`. */
+  topicTemplate(name: string, template: string | undefined, sources: readonly string[]): void {
+    if (template === undefined || template === '') return;
+    const resolved = (sources.length > 0 ? sources : ['t']).map((topic) =>
+      template.replaceAll('{topic}', topic),
+    );
+    if (!resolved.every(isTopicName)) {
+      this.reject(name, `must be a topic name, {topic} allowed: ${TOPIC_NAME_RULE}`);
+    } else if (resolved.some((topic) => sources.includes(topic))) {
+      this.reject(name, 'must not be one of CONSUME_TOPICS: what is written there would be consumed again');
+    }
+  }
+
+  httpUrl(name: string): string {
+    const text = this.text(name);
+    if (text === undefined) this.reject(name, 'is required with CONSUME_SINK=http');
+    else if (!isHttpUrl(text)) this.reject(name, 'must be an http:// or https:// URL without a user name');
+    return text ?? '';
+  }
+
+  /** A JSON object of header names and values; the values are secrets. */
+  headers(name: string): Record<string, Secret> {
+    const text = this.text(name);
+    if (text === undefined) return {};
+    try {
+      const entries = Object.entries(JSON.parse(text) as Record<string, string>);
+      // The platform's own rules for names and values; its message would repeat the value.
+      new Headers(entries);
+      if (text.startsWith('{') && entries.every(([, value]) => typeof value === 'string')) {
+        return Object.fromEntries(entries.map(([key, value]) => [key, new Secret(value)]));
+      }
+    } catch {}
+    this.reject(name, 'must be a JSON object of header names and values, like {"Authorization":"Bearer …"}');
+    return {};
+  }
+
   topic(name: string): string | undefined {
     const topic = this.text(name);
     if (topic !== undefined && !isTopicName(topic))
@@ -207,7 +430,9 @@ export class Variables {
   /** Names and `prefix*`. Kafka's own topics (`__…`) are only matched by a pattern that says so. */
   topicPatterns(name: string): (topic: string) => boolean {
     const patterns = this.list(name);
-    if (patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
+    // A list of commas alone is a slip, and must not open what was to be closed.
+    const isBlank = patterns.length === 0 && this.text(name) !== undefined;
+    if (isBlank || patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
       this.reject(name, 'must hold topic names and prefix* patterns, separated by commas');
     }
     const matches = (topic: string) => (pattern: string) =>
@@ -215,6 +440,29 @@ export class Variables {
         ? topic.startsWith(pattern.slice(0, -1)) && (pattern.startsWith('__') || !topic.startsWith('__'))
         : topic === pattern;
     return (topic) => (patterns.length === 0 ? ['*'] : patterns).some(matches(topic));
+  }
+
+  /** Networks as `10.0.0.0/8,fd00::/8`, or single addresses; undefined where unset. */
+  networks(name: string): BlockList | undefined {
+    const items = this.list(name);
+    if (items.length === 0) return undefined;
+    const networks = new BlockList();
+    for (const item of items) {
+      const [address = '', prefix, ...rest] = item.split('/');
+      const family = isIP(address);
+      const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
+      if (
+        family === 0 ||
+        rest.length > 0 ||
+        !/^\d+$/.test(prefix ?? '0') ||
+        bits > (family === 6 ? 128 : 32)
+      ) {
+        this.reject(name, 'must hold addresses and networks such as 10.0.0.0/8, separated by commas');
+        break;
+      }
+      networks.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');
+    }
+    return networks;
   }
 
   addresses(name: string): Address[] {
@@ -247,10 +495,33 @@ export class Variables {
   }
 
   #pem(name: string, text: string): string | undefined {
-    if (/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(text)) return text;
-    this.reject(name, 'must hold a PEM certificate (-----BEGIN CERTIFICATE-----)');
+    if (holdsCertificates(text)) return text;
+    this.reject(
+      name,
+      'must hold whole PEM certificates (-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----)',
+    );
     return undefined;
   }
+}
+
+/** TLS would pass over a block that it can't read, trust nothing, and blame the broker. */
+function holdsCertificates(text: string): boolean {
+  const [, ...blocks] = text.split('-----BEGIN CERTIFICATE-----');
+  return blocks.length > 0 && blocks.every((block) => isCertificate(`-----BEGIN CERTIFICATE-----${block}`));
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
 }
 
 function parseAddress(text: string): Address | undefined {

@@ -20,3 +20,16 @@ export interface RecordMetadata {
   partition: number;
   offset: number | null;
 }
+
+/** What was received. A coordinate is absent where the source of the record does not carry it. */
+export interface ConsumerRecord {
+  topic: string;
+  partition?: number;
+  offset?: number;
+  /** Epoch milliseconds. */
+  timestamp?: number;
+  key: Buffer | null;
+  /** Null: a tombstone. */
+  value: Buffer | null;
+  headers: readonly Header[];
+}

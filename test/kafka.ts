@@ -54,6 +54,7 @@ export function connectionConfigFor(
 export const producerDefaults: ProducerConfig = {
   acks: 'all',
   idempotence: 'preferred',
+  compression: 'none',
   lingerMs: 0,
   batchSize: 1024 * 1024,
   maxRequestSize: 1024 * 1024,

@@ -44,6 +44,8 @@ export interface KafkaOptions {
   hosts?: readonly string[];
   /** For tests that put a proxy in front, or need a certificate of their own. */
   extraListeners?: readonly ExtraListener[];
+  /** Default `boot`; benchmarks want `throughput`. */
+  tunedFor?: 'boot' | 'throughput';
   log?: (line: string) => void;
 }
 

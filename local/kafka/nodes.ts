@@ -55,6 +55,7 @@ export async function prepareNodes(setting: Setting): Promise<{ brokers: KafkaNo
       ...setting,
       clusterId,
       heap,
+      tunedFor: options.tunedFor ?? 'boot',
       ports: byName,
       properties: {
         nodeId,

@@ -6,7 +6,8 @@ import { BATCH_OVERHEAD, recordSizeBound, type TimedRecord } from './wire/record
 export type Outcome = RecordMetadata | Failure;
 
 /** One record on its way to its outcome, which it gets once. */
-export interface Entry {
+export class Entry {
+  readonly queue: PartitionQueue;
   readonly record: TimedRecord;
   readonly bodySize: number;
   /** Epoch milliseconds: until then the outcome is known, or is that nobody knows it. */
@@ -16,7 +17,27 @@ export interface Entry {
   batch: Batch | undefined;
   /** Records of a refused batch travel again in runs of half its size, to find the one it was refused for. */
   run: symbol | undefined;
-  settle(outcome: Outcome): void;
+  /** When it was first taken into a batch, and how often. */
+  sentAt: number | undefined;
+  attempts = 0;
+  readonly #onSettled: (entry: Entry) => void;
+
+  constructor(
+    { queue, record, bodySize, deadline }: Pick<Entry, 'queue' | 'record' | 'bodySize' | 'deadline'>,
+    onSettled: (entry: Entry) => void,
+  ) {
+    this.queue = queue;
+    this.record = record;
+    this.bodySize = bodySize;
+    this.deadline = deadline;
+    this.#onSettled = onSettled;
+  }
+
+  settle(outcome: Outcome): void {
+    if (this.outcome) return;
+    this.outcome = outcome;
+    this.#onSettled(this);
+  }
 }
 
 /** Records that were, or are now, sent together. */
@@ -86,6 +107,17 @@ export class PartitionQueue {
    * in doubt comes first and keeps its identity; a new one takes `identity` and the next sequence.
    */
   take(identity: ProducerIdentity | undefined, maxBytes: number, atLeastOne: boolean): Batch | undefined {
+    const batch = this.#next(identity, maxBytes, atLeastOne);
+    const now = Date.now();
+    for (const entry of batch?.entries ?? []) {
+      entry.batch = batch;
+      entry.sentAt ??= now;
+      entry.attempts++;
+    }
+    return batch;
+  }
+
+  #next(identity: ProducerIdentity | undefined, maxBytes: number, atLeastOne: boolean): Batch | undefined {
     this.prune();
     if (this.#inDoubt) {
       const batch = this.#inDoubt;
@@ -106,16 +138,7 @@ export class PartitionQueue {
     if (this.#sequence.identity !== identity) this.#sequence = { identity, next: 0 };
     const entries = this.#waiting.slice(0, count);
     this.#setWaiting(this.#waiting.slice(count));
-    const batch: Batch = {
-      queue: this,
-      entries,
-      size,
-      identity,
-      baseSequence: this.#sequence.next,
-      doubt: undefined,
-    };
-    for (const entry of entries) entry.batch = batch;
-    return batch;
+    return { queue: this, entries, size, identity, baseSequence: this.#sequence.next, doubt: undefined };
   }
 
   /** The batch stands in the log: the next one continues its sequence. */

@@ -6,12 +6,19 @@ import type { ProducerRecord } from '../record.ts';
 import type { Broker } from './broker.ts';
 import { connectionFailure, kafkaErrors } from './client-errors.ts';
 import type { Connection, TopicMetadata } from './connection.ts';
-import { type Batch, type Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
+import { type Batch, Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
 import { IdentityKeeper } from './producer-identity.ts';
 import { RequestFailed } from './session.ts';
-import { type PartitionResult, partitionSize, produceRequest, produceSize } from './wire/produce.ts';
+import { compressBatch } from './wire/compression.ts';
+import {
+  type PartitionBatch,
+  type PartitionResult,
+  partitionSize,
+  produceRequest,
+  produceSize,
+} from './wire/produce.ts';
 import { encodeRecordBatch, recordBodySize, singleBatchSize } from './wire/record-batch.ts';
 
 const FIRST_BACKOFF_MS = 20;
@@ -20,11 +27,22 @@ const MAX_BACKOFF_MS = 250;
 const PARTITIONS_MAX_AGE_MS = 1_000;
 const ACKS = { all: -1, '1': 1, '0': 0 } as const;
 
+/** Where the time of one `send` went, in milliseconds, and how many attempts after the first one it took. */
+export interface SendTrace {
+  metadataMs: number;
+  queueMs: number;
+  ackMs: number;
+  retries: number;
+}
+
 interface Placed {
   record: ProducerRecord;
-  partition: number;
+  queue: PartitionQueue;
   bodySize: number;
 }
+
+/** Never seen: an entry resolves only with its outcome. */
+const UNSETTLED = new Failure('INTERNAL', 'a record has no outcome');
 
 /**
  * Publishes records and tells what became of each one.
@@ -66,26 +84,46 @@ export class Producer {
    * their order. Throws a Failure, and publishes nothing, where a record can't be published at all:
    * an unknown topic or partition, a record too large, no room in the queue, no cluster.
    */
-  async send(records: readonly ProducerRecord[], deadline: number): Promise<Outcome[]> {
-    const topics = new Map<string, TopicMetadata>();
-    for (const { topic } of records) {
-      if (!topics.has(topic)) topics.set(topic, await this.#connection.topic(topic, deadline));
-    }
-    const placed: Placed[] = [];
-    for (const [index, record] of records.entries()) {
-      const topic = topics.get(record.topic);
-      if (topic) placed.push({ record, ...(await this.#place(record, index, topic, deadline)) });
-    }
+  async send(
+    records: readonly ProducerRecord[],
+    deadline: number,
+    trace: Partial<SendTrace> = {},
+  ): Promise<Outcome[]> {
+    if (records.length === 0) return [];
+    const started = Date.now();
+    const topics = await this.#topicsOf(records, deadline);
+    const placed = records.map((record, index) => this.#place(record, index, topics));
     this.#admit(placed.reduce((sum, { bodySize }) => sum + bodySize, 0));
-    return new Promise((resolve) => this.#enqueue(placed, deadline, resolve));
+    const queuedAt = Date.now();
+    const entries = await this.#enqueue(placed, deadline);
+    const sentAt = Math.min(...entries.map((entry) => entry.sentAt ?? queuedAt));
+    trace.metadataMs = queuedAt - started;
+    trace.queueMs = sentAt - queuedAt;
+    trace.ackMs = Date.now() - sentAt;
+    trace.retries = Math.max(0, ...entries.map(({ attempts }) => attempts - 1));
+    return entries.map(({ outcome }) => outcome ?? UNSETTLED);
   }
 
-  async #place(
-    record: ProducerRecord,
-    index: number,
-    topic: TopicMetadata,
-    deadline: number,
-  ): Promise<{ partition: number; bodySize: number }> {
+  /** What is known of the records' topics; asked anew where a record names a partition that is not known. */
+  async #topicsOf(records: readonly ProducerRecord[], deadline: number): Promise<Map<string, TopicMetadata>> {
+    const highest = new Map<string, number>();
+    for (const { topic, partition = 0 } of records) {
+      highest.set(topic, Math.max(partition, highest.get(topic) ?? 0));
+    }
+    const topics = new Map<string, TopicMetadata>();
+    for (const [name, partition] of highest) {
+      let topic = await this.#connection.topic(name, deadline);
+      if (partition >= topic.partitions.length) {
+        topic = await this.#connection.topic(name, deadline, { maxAgeMs: PARTITIONS_MAX_AGE_MS });
+      }
+      topics.set(name, topic);
+    }
+    return topics;
+  }
+
+  #place(record: ProducerRecord, index: number, topics: Map<string, TopicMetadata>): Placed {
+    const topic = topics.get(record.topic);
+    if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${record.topic} does not exist`);
     const bodySize = recordBodySize(record);
     const { maxRequestSize } = this.#config;
     const requestSize =
@@ -94,28 +132,16 @@ export class Producer {
       const sizes = `${requestSize} bytes in a produce request, KAFKA_MAX_REQUEST_SIZE is ${maxRequestSize}`;
       throw new Failure('RECORD_TOO_LARGE', `records[${index}] would take ${sizes}`);
     }
-    if (record.partition === undefined) {
-      const partition =
-        record.key === null
-          ? this.#sticky.choose(topic)
-          : partitionOfKey(record.key, topic.partitions.length);
-      return { partition, bodySize };
-    }
-    const { partition } = record;
-    let { partitions } = topic;
-    if (partition >= partitions.length) {
-      ({ partitions } = await this.#connection.topic(topic.name, deadline, {
-        maxAgeMs: PARTITIONS_MAX_AGE_MS,
-      }));
-    }
-    if (partition >= partitions.length) {
-      const known = `topic ${topic.name} has partitions 0 to ${partitions.length - 1}`;
+    const partitions = topic.partitions.length;
+    const { key, partition = key ? partitionOfKey(key, partitions) : this.#sticky.choose(topic) } = record;
+    if (partition >= partitions) {
+      const known = `topic ${record.topic} has partitions 0 to ${partitions - 1}`;
       throw new Failure(
         'UNKNOWN_PARTITION',
         `records[${index}]: there is no partition ${partition}, ${known}`,
       );
     }
-    return { partition, bodySize };
+    return { record, queue: this.#queue(record.topic, partition), bodySize };
   }
 
   #admit(bytes: number): void {
@@ -128,44 +154,40 @@ export class Producer {
     }
   }
 
-  #enqueue(placed: readonly Placed[], deadline: number, resolve: (outcomes: Outcome[]) => void): void {
+  /** Resolves with the entries, in order, once each has its outcome: by the deadline. */
+  #enqueue(placed: readonly Placed[], deadline: number): Promise<Entry[]> {
     const now = Date.now();
-    const touched = new Set<PartitionQueue>();
-    const outcomes: Outcome[] = new Array(placed.length);
-    let pending = placed.length;
-    const entries = placed.map(({ record, partition, bodySize }, index): Entry => {
-      const { key, value, headers, timestamp = now } = record;
-      const queue = this.#queue(record.topic, partition);
-      const entry: Entry = {
-        record: { key, value, headers, timestamp },
-        bodySize,
-        deadline,
-        outcome: undefined,
-        batch: undefined,
-        run: undefined,
-        settle: (outcome) => {
-          if (entry.outcome) return;
-          entry.outcome = outcome;
-          outcomes[index] = outcome;
-          this.#queuedBytes -= bodySize;
-          if (--pending > 0) return;
-          clearTimeout(timer);
-          resolve(outcomes);
-        },
+    return new Promise((resolve) => {
+      let pending = placed.length;
+      const settled = ({ bodySize }: Entry) => {
+        this.#queuedBytes -= bodySize;
+        if (--pending > 0) return;
+        clearTimeout(timer);
+        resolve(entries);
       };
-      this.#queuedBytes += bodySize;
+      const entries = placed.map(({ queue, record: { key, value, headers, timestamp = now }, bodySize }) => {
+        this.#queuedBytes += bodySize;
+        const record = { key, value, headers, timestamp };
+        return new Entry({ queue, record, bodySize, deadline }, settled);
+      });
+      const left = remaining(deadline);
+      const timer = setTimeout(() => this.#expire(entries, left), left);
+      this.#distribute(entries, now);
+    });
+  }
+
+  #distribute(entries: readonly Entry[], now: number): void {
+    const touched = new Set<PartitionQueue>();
+    for (const entry of entries) {
+      const { queue } = entry;
       if (queue.isEmpty) queue.ripeAt = now + this.#config.lingerMs;
       queue.add(entry);
       touched.add(queue);
-      return entry;
-    });
-    const left = remaining(deadline);
-    const timer = setTimeout(() => this.#expire(entries, left), left);
+    }
     for (const queue of touched) {
       this.#active.add(queue);
       this.#wake(queue);
     }
-    if (entries.length === 0) resolve([]);
   }
 
   /** The deadline has come: what was sent may be in the log, what was not is certainly not. */
@@ -178,21 +200,15 @@ export class Producer {
         entry.settle(batch.doubt ?? new Failure('ACK_TIMEOUT', waited));
         this.#identity.discard();
       } else {
-        entry.settle(this.#failureOfUnsent(entry, afterMs));
+        const { lastFailure } = entry.queue;
+        const unsent = new Failure('BROKER_UNREACHABLE', `the record could not be sent within ${afterMs} ms`);
+        entry.settle(lastFailure?.delivery === 'none' ? lastFailure : unsent);
       }
     }
     for (const queue of this.#active) {
       queue.prune();
       if (queue.isEmpty) this.#active.delete(queue);
     }
-  }
-
-  #failureOfUnsent(entry: Entry, afterMs: number): Failure {
-    const queue = [...this.#active].find(({ entries }) => entries.includes(entry));
-    const { lastFailure } = queue ?? {};
-    return lastFailure?.delivery === 'none'
-      ? lastFailure
-      : new Failure('BROKER_UNREACHABLE', `the record could not be sent within ${afterMs} ms`);
   }
 
   #queue(topic: string, partition: number): PartitionQueue {
@@ -333,20 +349,22 @@ export class Producer {
     batches: readonly Batch[],
     deadline: number,
   ): Promise<readonly PartitionResult[] | undefined> {
-    const request = produceRequest(
-      batches.map(({ queue: { topic, partition }, entries, identity, baseSequence }) => ({
-        topic,
-        partition,
-        records: encodeRecordBatch(
-          entries.map(({ record }) => record),
-          identity && { ...identity, baseSequence },
-        ),
-      })),
-      { acks: ACKS[this.#config.acks], timeout: Math.max(1, remaining(deadline)) },
-    );
+    const request = produceRequest(await Promise.all(batches.map((batch) => this.#encode(batch))), {
+      acks: ACKS[this.#config.acks],
+      timeout: Math.max(1, remaining(deadline)),
+    });
     const { partitions, throttleTimeMs } = await leader.send(request, deadline);
     if (throttleTimeMs > 0) leader.throttledUntil = Date.now() + throttleTimeMs;
     return this.#config.acks === '0' ? undefined : partitions;
+  }
+
+  async #encode({ queue, entries, identity, baseSequence }: Batch): Promise<PartitionBatch> {
+    const batch = encodeRecordBatch(
+      entries.map(({ record }) => record),
+      identity && { ...identity, baseSequence },
+    );
+    const records = await compressBatch(batch, this.#config.compression);
+    return { topic: queue.topic, partition: queue.partition, records };
   }
 
   #conclude(batch: Batch, results: readonly PartitionResult[] | undefined): void {

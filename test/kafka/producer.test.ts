@@ -207,6 +207,21 @@ describe('producer', () => {
     assert.equal(acknowledged((await send(producer, record(allowed, 'v')))[0]).offset, 0);
   });
 
+  for (const compression of ['gzip', 'lz4'] as const) {
+    it(`compresses with ${compression}, as the Java consumer reads it`, async () => {
+      const topic = await newTopic(cluster, { partitions: 1 });
+      const { producer } = newProducer(connectionConfigFor(cluster), { compression });
+      const values = Array.from({ length: 50 }, (_, i) => `value ${i} ${'x'.repeat(1_000)}`);
+      await send(producer, ...values.map((value) => record(topic, value, { key: Buffer.from('k') })));
+      acknowledged((await send(producer, record(topic, randomBytes(10))))[0]);
+      const read = await consoleConsumer(cluster, { topic, maxMessages: 51 });
+      assert.deepEqual(
+        read.slice(0, 50).map(({ value }) => value?.toString()),
+        values,
+      );
+    });
+  }
+
   it('refuses further records while those that wait exceed the queue', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
     const { producer } = newProducer(connectionConfigFor(cluster), { maxQueueBytes: 10_000 });

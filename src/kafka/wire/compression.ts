@@ -1,87 +1,43 @@
-import { gunzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { ProducerConfig } from '../../config.ts';
+import { crc32c } from './crc32c.ts';
+import { ATTRIBUTES_AT, BATCH_OVERHEAD, CRC_AT, LENGTH_AT } from './record-batch.ts';
 
 /** Bits 0 to 2 of a batch's attributes (kafka.apache.org/documentation/#recordbatch). */
-const names = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
-export type CompressionType = (typeof names)[number];
+export const compressionTypes = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
-/** No batch grows beyond this: a cluster takes batches of 10 MB, and some of them could hold gigabytes. */
-const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024;
+const deflate = promisify(gzip);
 
-export type Decompress = (bytes: Buffer) => Buffer;
-
-/** The codec of a batch; an unknown one is named by its number. */
-export function compressionType(attributes: number): CompressionType | `codec ${number}` {
-  return names[attributes & 0x07] ?? `codec ${attributes & 0x07}`;
+/** A record batch with its records compressed; as it is where that would not make it smaller. */
+export async function compressBatch(batch: Buffer, type: ProducerConfig['compression']): Promise<Buffer> {
+  if (type === 'none' || (type === 'lz4' && batch.length > LZ4_BLOCK_BYTES)) return batch;
+  const records = await compressors[type](batch.subarray(BATCH_OVERHEAD));
+  if (BATCH_OVERHEAD + records.length >= batch.length) return batch;
+  const compressed = Buffer.concat([batch.subarray(0, BATCH_OVERHEAD), records]);
+  compressed.writeInt32BE(compressed.length - LENGTH_AT - 4, LENGTH_AT);
+  compressed.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) | compressionTypes.indexOf(type), ATTRIBUTES_AT);
+  compressed.writeUInt32BE(crc32c(compressed, ATTRIBUTES_AT), CRC_AT);
+  return compressed;
 }
 
-/** Decompression of one codec, loaded when a batch first needs it. Throws where there is none, naming the codec. */
-export async function loadCodec(type: string): Promise<Decompress> {
-  switch (type) {
-    case 'none':
-      return (bytes) => bytes;
-    case 'gzip':
-      return (bytes) => gunzipSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES });
-    case 'snappy': {
-      const { uncompress } = await import('snappyjs');
-      return (bytes) => snappy(bytes, uncompress);
-    }
-    case 'lz4': {
-      const { decompress, decompressBound } = await import('lz4js');
-      return (bytes) => {
-        const bound = decompressBound(bytes);
-        if (bound > MAX_DECOMPRESSED_BYTES) throw tooLarge();
-        return asBuffer(decompress(bytes, bound));
-      };
-    }
-    case 'zstd': {
-      const { Decompress } = await import('fzstd');
-      return (bytes) => {
-        const chunks: Uint8Array[] = [];
-        let size = 0;
-        const stream = new Decompress((chunk) => {
-          size += chunk.length;
-          if (size > MAX_DECOMPRESSED_BYTES) throw tooLarge();
-          chunks.push(chunk);
-        });
-        stream.push(bytes, true);
-        return Buffer.concat(chunks, size);
-      };
-    }
-    default:
-      throw new Error(`the compression ${type} is not known here`);
-  }
-}
+/**
+ * The first bytes of an LZ4 frame whose blocks stand each for itself, which Java's client insists on: magic,
+ * flags, block size 4 MiB, checksum of these two. lz4js doesn't set that flag; it is true of a single block.
+ */
+const LZ4_BLOCK_BYTES = 4 * 1024 * 1024;
+const LZ4_FRAME_START = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]);
 
-function tooLarge(): Error {
-  return new Error(`a batch would grow beyond ${MAX_DECOMPRESSED_BYTES} bytes when decompressed`);
-}
-
-/** What Java's client and others put around blocks (xerial's SnappyOutputStream); a bare block has none. */
-const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
-const XERIAL_HEADER = 16;
-
-function snappy(bytes: Buffer, uncompress: (block: Uint8Array, max?: number) => Uint8Array): Buffer {
-  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) {
-    return asBuffer(uncompress(asArray(bytes), MAX_DECOMPRESSED_BYTES));
-  }
-  const blocks: Buffer[] = [];
-  let size = 0;
-  for (let at = XERIAL_HEADER; at < bytes.length; ) {
-    const length = bytes.readInt32BE(at);
-    const block = bytes.subarray(at + 4, at + 4 + length);
-    if (length < 0 || block.length < length) throw new Error('a snappy block is cut short');
-    const plain = asBuffer(uncompress(asArray(block), MAX_DECOMPRESSED_BYTES - size));
-    size += plain.length;
-    blocks.push(plain);
-    at += 4 + length;
-  }
-  return Buffer.concat(blocks, size);
-}
+const compressors = {
+  gzip: (bytes: Buffer): Promise<Buffer> => deflate(bytes),
+  lz4: async (bytes: Buffer): Promise<Buffer> => {
+    const { compress } = await import('lz4js');
+    const frame = asBuffer(compress(bytes));
+    LZ4_FRAME_START.copy(frame);
+    return frame;
+  },
+};
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function asArray(bytes: Buffer): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

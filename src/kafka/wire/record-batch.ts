@@ -4,10 +4,10 @@ import { sizeOfVarint, writeVarint } from './varint.ts';
 
 /** Bytes of a batch before its first record (RecordBatch v2, kafka.apache.org/protocol). */
 export const BATCH_OVERHEAD = 61;
-const LENGTH_AT = 8;
+export const LENGTH_AT = 8;
 const MAGIC_AT = 16;
-const CRC_AT = 17;
-const ATTRIBUTES_AT = 21;
+export const CRC_AT = 17;
+export const ATTRIBUTES_AT = 21;
 const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
 

@@ -1,0 +1,70 @@
+/** One of the servers that `bench http` compares; tells its port to the process that started it. */
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { Kafka, logLevel as kafkajsLogLevel, Partitioners } from 'kafkajs';
+import { createHttpServer, type Serve } from '../functions/http/server.ts';
+import { createPublish } from '../functions/produce/publish.ts';
+import {
+  connectionConfig,
+  httpConfig,
+  logLevel,
+  produceConfig,
+  producerConfig,
+  readConfig,
+} from '../src/config.ts';
+import { jsonResponse } from '../src/http.ts';
+import { clientOptions } from '../src/kafka/client-options.ts';
+import { Connection } from '../src/kafka/connection.ts';
+import { Producer } from '../src/kafka/producer.ts';
+import { createLog } from '../src/log.ts';
+
+const environment = (name: string) => process.env[name];
+
+const serves: Record<string, () => Promise<Serve>> = { ours, kafkajs, ceiling };
+const serve = await serves[process.argv[2] ?? '']?.();
+if (!serve) throw new Error(`There is no contestant ${process.argv[2]}`);
+const server = createHttpServer(serve, readConfig(environment, httpConfig));
+process.on('SIGINT', () => process.exit(0));
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
+
+async function ours(): Promise<Serve> {
+  const config = readConfig(environment, (variables) => ({
+    connection: connectionConfig(variables),
+    producer: producerConfig(variables),
+    produce: produceConfig(variables),
+    logLevel: logLevel(variables),
+  }));
+  const log = createLog(config.logLevel);
+  const producer = new Producer(new Connection(clientOptions(config.connection), log), config.producer, log);
+  const publish = createPublish({ producer, config: config.produce, log });
+  return (request) => publish(request, Date.now() + 5_000);
+}
+
+async function kafkajs(): Promise<Serve> {
+  const kafka = new Kafka({
+    brokers: (process.env.KAFKA_BOOTSTRAP_SERVERS ?? '').split(','),
+    ssl: { ca: readFileSync(process.env.KAFKA_SSL_CA_LOCATION ?? '', 'utf8') },
+    sasl: {
+      mechanism: 'scram-sha-512',
+      username: process.env.KAFKA_SASL_USERNAME ?? '',
+      password: process.env.KAFKA_SASL_PASSWORD ?? '',
+    },
+    logLevel: kafkajsLogLevel.NOTHING,
+    connectionTimeout: 5_000,
+  });
+  const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  return async ({ body }) => {
+    const { records } = JSON.parse(body.toString()) as { records: { key: unknown; value: unknown }[] };
+    const messages = records.map(({ key, value }) => ({
+      key: JSON.stringify(key),
+      value: JSON.stringify(value),
+    }));
+    return jsonResponse(200, await producer.send({ topic: 'bench', acks: -1, messages }));
+  };
+}
+
+async function ceiling(): Promise<Serve> {
+  return async () =>
+    jsonResponse(200, { offsets: [{ partition: 0, offset: 0, error_code: null, error: null }] });
+}

@@ -1,0 +1,131 @@
+/**
+ * One record of 1 KB a request, from 1, 16 and 128 connections: our HTTP server, the same server with one
+ * bare idempotent kafkajs `send` a request, and the same server with no Kafka at all, which is the ceiling.
+ * SASL_SSL, acks=all. Each contestant is a process of its own; the load comes from this one.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import autocannon from 'autocannon';
+import { withProgress } from '../local/console.ts';
+import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { median, printTable } from './figures.ts';
+
+const CONTESTANTS = ['ours', 'kafkajs', 'ceiling'] as const;
+const CONNECTIONS = [1, 16, 128];
+const ROUNDS = 3;
+const WARM_UP_S = 2;
+const ROUND_S = 4;
+const BATCH = 100;
+
+type Contestant = (typeof CONTESTANTS)[number];
+
+interface Sample {
+  perSecond: number;
+  p50: number;
+  p99: number;
+}
+
+export async function run(): Promise<void> {
+  await withKafka({ tunedFor: 'throughput' }, async (cluster) => {
+    await cluster.createTopic('bench');
+    const servers = await Promise.all(CONTESTANTS.map((name) => startServer(name, cluster)));
+    try {
+      for (const { url } of servers) await load(url, 128, WARM_UP_S, body(1));
+      for (const connections of CONNECTIONS) await compare(servers, connections);
+      await batches(servers[0]?.url ?? '');
+    } finally {
+      for (const { child } of servers) child.kill();
+    }
+  });
+}
+
+interface Contender {
+  name: Contestant;
+  url: string;
+  child: ChildProcess;
+}
+
+async function startServer(name: Contestant, cluster: KafkaCluster): Promise<Contender> {
+  const { app } = cluster.users;
+  const child = fork(fileURLToPath(new URL('http-contestant.ts', import.meta.url)), [name], {
+    execArgv: ['--import', 'tsx'],
+    env: {
+      PATH: process.env.PATH,
+      LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
+      KAFKA_SASL_USERNAME: app.username,
+      KAFKA_SASL_PASSWORD: app.password,
+      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
+    },
+    // Lines go where a platform takes them: to a pipe.
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  child.stdout?.resume();
+  const [port] = (await once(child, 'message')) as [number];
+  return { name, url: `http://127.0.0.1:${port}/topics/bench`, child };
+}
+
+/** Rounds in turn, so that a machine that slows down slows all of them. */
+async function compare(servers: readonly Contender[], connections: number): Promise<void> {
+  const samples = new Map<Contestant, Sample[]>(CONTESTANTS.map((name) => [name, []]));
+  await withProgress(`${connections} connections`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const { name, url } of servers)
+        samples.get(name)?.push(await load(url, connections, ROUND_S, body(1)));
+    }
+  });
+  const middle = (name: Contestant, figure: keyof Sample) =>
+    median((samples.get(name) ?? []).map((sample) => sample[figure]));
+  const ours = middle('ours', 'perSecond');
+  printTable(
+    [`${connections} connections`, 'requests/s', 'p50 ms', 'p99 ms', 'ours, times'],
+    CONTESTANTS.map((name) => [
+      name,
+      middle(name, 'perSecond'),
+      middle(name, 'p50'),
+      middle(name, 'p99'),
+      ours / middle(name, 'perSecond'),
+    ]),
+  );
+  console.log();
+}
+
+async function batches(url: string): Promise<void> {
+  const sample = await withProgress(`Batches of ${BATCH}`, () => load(url, 16, ROUND_S, body(BATCH)));
+  printTable(
+    [`batches of ${BATCH}, 16 connections`, 'records/s', 'p50 ms', 'p99 ms'],
+    [['ours', sample.perSecond * BATCH, sample.p50, sample.p99]],
+  );
+}
+
+async function load(
+  url: string,
+  connections: number,
+  duration: number,
+  requestBody: string,
+): Promise<Sample> {
+  const result = await autocannon({
+    url,
+    connections,
+    duration,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: requestBody,
+  });
+  if (result.non2xx + result.errors > 0) {
+    throw new Error(`${url}: ${result.non2xx} answers other than 2xx, ${result.errors} errors`);
+  }
+  return {
+    perSecond: result.requests.total / result.duration,
+    p50: result.latency.p50,
+    p99: result.latency.p99,
+  };
+}
+
+function body(records: number): string {
+  const record = { key: 'a', value: { text: 'x'.repeat(1_000) } };
+  return JSON.stringify({
+    records: Array.from({ length: records }, (_, i) => ({ ...record, key: `key-${i}` })),
+  });
+}
