@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build as esbuild, type Plugin } from 'esbuild';
-import { zipSync } from 'fflate';
+import { type Zippable, zipSync } from 'fflate';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
+/** The artefact of `functions/http`: what the platform calls a function that is a server. */
+const HTTP_FUNCTION = 'http-function';
+/** Zip's number for the system whose file modes its attributes are. */
+const UNIX = 3;
 /** What DMS documents for the `client.jks` in its certificate zip. */
 const DMS_TRUSTSTORE_PASSWORD = 'dms@kafka';
 /** Zip files can't hold an earlier moment; any fixed one makes builds comparable. */
@@ -41,6 +45,12 @@ export async function build({
   return Promise.all(names.map((name) => buildFunction(name, outdir, trusted)));
 }
 
+/** What an HTTP function is started with, where there is one; its mode says that it may be run. */
+async function executable(path: string): Promise<Zippable> {
+  if (!existsSync(path)) return {};
+  return { bootstrap: [await readFile(path), { os: UNIX, attrs: 0o100755 << 16 }] };
+}
+
 /** kafkajs's SASL authenticator gets the two requests that it needs instead of all (src/kafka/sasl-requests.ts). */
 const slimSasl: Plugin = {
   name: 'slim-sasl',
@@ -55,12 +65,14 @@ const slimSasl: Plugin = {
 
 async function functionNames(): Promise<string[]> {
   const names = await readdir(join(root, 'functions'));
-  return names.filter((name) => existsSync(join(root, 'functions', name, 'index.ts'))).sort();
+  const entries = names.filter((name) => existsSync(join(root, 'functions', name, 'index.ts'))).sort();
+  return entries.map((name) => (name === 'http' ? HTTP_FUNCTION : name));
 }
 
 async function buildFunction(name: string, outdir: string, certificates: string): Promise<BuiltFunction> {
+  const source = join(root, 'functions', name === HTTP_FUNCTION ? 'http' : name);
   const result = await esbuild({
-    entryPoints: [join(root, 'functions', name, 'index.ts')],
+    entryPoints: [join(source, 'index.ts')],
     absWorkingDir: root,
     bundle: true,
     platform: 'node',
@@ -75,7 +87,10 @@ async function buildFunction(name: string, outdir: string, certificates: string)
   const index = result.outputFiles[0]?.contents ?? new Uint8Array();
   // The platform loads with `require`, and a `"type": "module"` somewhere above would stop it.
   const packageJson = Buffer.from('{"type":"commonjs"}\n');
-  const zip = zipSync({ 'index.js': index, 'package.json': packageJson }, { level: 9, mtime: EPOCH });
+  const zip = zipSync(
+    { 'index.js': index, 'package.json': packageJson, ...(await executable(join(source, 'bootstrap'))) },
+    { level: 9, mtime: EPOCH },
+  );
 
   const directory = join(outdir, name);
   await rm(directory, { recursive: true, force: true });

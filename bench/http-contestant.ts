@@ -20,7 +20,12 @@ import { createLog } from '../src/log.ts';
 
 const environment = (name: string) => process.env[name];
 
-const serves: Record<string, () => Promise<Serve>> = { ours, kafkajs, ceiling };
+const serves: Record<string, () => Promise<Serve>> = {
+  ours,
+  kafkajs,
+  'no Kafka': noKafka,
+  'bare HTTP': bareHttp,
+};
 const serve = await serves[process.argv[2] ?? '']?.();
 if (!serve) throw new Error(`There is no contestant ${process.argv[2]}`);
 const server = createHttpServer(serve, readConfig(environment, httpConfig));
@@ -64,7 +69,16 @@ async function kafkajs(): Promise<Serve> {
   };
 }
 
-async function ceiling(): Promise<Serve> {
+/** Reads, validates and answers as ours does; the records go nowhere. */
+async function noKafka(): Promise<Serve> {
+  const send = async (records: readonly unknown[]) => records.map((_, offset) => ({ partition: 0, offset }));
+  const config = readConfig(environment, produceConfig);
+  const producer = { send } as unknown as Producer;
+  const publish = createPublish({ producer, config, log: createLog('warn') });
+  return (request) => publish(request, Date.now() + 5_000);
+}
+
+async function bareHttp(): Promise<Serve> {
   return async () =>
     jsonResponse(200, { offsets: [{ partition: 0, offset: 0, error_code: null, error: null }] });
 }

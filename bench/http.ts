@@ -1,22 +1,29 @@
 /**
- * One record of 1 KB a request, from 1, 16 and 128 connections: our HTTP server, the same server with one
- * bare idempotent kafkajs `send` a request, and the same server with no Kafka at all, which is the ceiling.
- * SASL_SSL, acks=all. Each contestant is a process of its own; the load comes from this one.
+ * One record of 1 KB a request, from 1, 16 and 128 connections: our HTTP server; the same server with one
+ * bare idempotent kafkajs `send` a request; the same server and function with no Kafka behind them; and the
+ * server alone, which reads a body and answers. SASL_SSL, acks=all. Each contestant is a process of its own.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import autocannon from 'autocannon';
+import { build as esbuild } from 'esbuild';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
 import { median, printTable } from './figures.ts';
 
-const CONTESTANTS = ['ours', 'kafkajs', 'ceiling'] as const;
+const CONTESTANTS = ['ours', 'kafkajs', 'no Kafka', 'bare HTTP'] as const;
 const CONNECTIONS = [1, 16, 128];
 const ROUNDS = 3;
 const WARM_UP_S = 2;
 const ROUND_S = 4;
 const BATCH = 100;
+
+const hasWrk = spawnSync('wrk', ['-v']).error === undefined;
 
 type Contestant = (typeof CONTESTANTS)[number];
 
@@ -29,7 +36,8 @@ interface Sample {
 export async function run(): Promise<void> {
   await withKafka({ tunedFor: 'throughput' }, async (cluster) => {
     await cluster.createTopic('bench');
-    const servers = await Promise.all(CONTESTANTS.map((name) => startServer(name, cluster)));
+    const script = await bundleContestants(cluster.directory);
+    const servers = await Promise.all(CONTESTANTS.map((name) => startServer(script, name, cluster)));
     try {
       for (const { url } of servers) await load(url, 128, WARM_UP_S, body(1));
       for (const connections of CONNECTIONS) await compare(servers, connections);
@@ -46,10 +54,26 @@ interface Contender {
   child: ChildProcess;
 }
 
-async function startServer(name: Contestant, cluster: KafkaCluster): Promise<Contender> {
+/** As it would be deployed: one bundle, without a loader that compiles on the way. */
+async function bundleContestants(directory: string): Promise<string> {
+  const outfile = join(directory, 'contestants.mjs');
+  await esbuild({
+    entryPoints: [fileURLToPath(new URL('http-contestant.ts', import.meta.url))],
+    bundle: true,
+    platform: 'node',
+    target: 'node20.15',
+    format: 'esm',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    outfile,
+  });
+  return outfile;
+}
+
+async function startServer(script: string, name: Contestant, cluster: KafkaCluster): Promise<Contender> {
   const { app } = cluster.users;
-  const child = fork(fileURLToPath(new URL('http-contestant.ts', import.meta.url)), [name], {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(script, [name], {
     env: {
       PATH: process.env.PATH,
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
@@ -99,12 +123,49 @@ async function batches(url: string): Promise<void> {
   );
 }
 
-async function load(
-  url: string,
-  connections: number,
-  duration: number,
-  requestBody: string,
-): Promise<Sample> {
+/** wrk where it is installed, because it takes little of the two cores that the servers need; else autocannon. */
+function load(url: string, connections: number, duration: number, requestBody: string): Promise<Sample> {
+  const run = hasWrk ? loadByWrk : loadByAutocannon;
+  return run({ url, connections, duration, requestBody });
+}
+
+interface Load {
+  url: string;
+  connections: number;
+  /** Seconds. */
+  duration: number;
+  requestBody: string;
+}
+
+async function loadByWrk({ url, connections, duration, requestBody }: Load): Promise<Sample> {
+  const directory = await mkdtemp(join(tmpdir(), 'bench-http-'));
+  const script = join(directory, 'post.lua');
+  await writeFile(
+    script,
+    WRK_SCRIPT.replace('BODY', () => requestBody),
+  );
+  const { stdout } = await promisify(execFile)('wrk', [
+    ...['-t', '1', '-c', `${connections}`, '-d', `${duration}s`, '-s', script, url],
+  ]);
+  await rm(directory, { recursive: true });
+  const figures = /RESULT (.*)/.exec(stdout)?.[1]?.split(' ').map(Number) ?? [];
+  const [requests = 0, micros = 1, p50 = 0, p99 = 0, errors = 1] = figures;
+  if (errors > 0) throw new Error(`${url}: ${errors} errors\n${stdout}`);
+  return { perSecond: (requests / micros) * 1e6, p50: p50 / 1_000, p99: p99 / 1_000 };
+}
+
+const WRK_SCRIPT = `
+wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+wrk.body = [==[BODY]==]
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
+end
+`;
+
+async function loadByAutocannon({ url, connections, duration, requestBody }: Load): Promise<Sample> {
   const result = await autocannon({
     url,
     connections,

@@ -6,12 +6,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../build.ts';
+import { functionNames } from '../src/config.ts';
 import { dim, withProgress } from './console.ts';
 import { startGateway } from './functiongraph/gateway.ts';
+import { startKafkaTrigger } from './functiongraph/kafka-trigger.ts';
 import { type Runtime, startRuntime } from './functiongraph/runtime.ts';
-import { startSandboxKafka } from './kafka/sandbox.ts';
+import { startTimerTrigger } from './functiongraph/timer.ts';
+import type { KafkaCluster } from './kafka/cluster.ts';
+import { type SandboxKafka, startSandboxKafka } from './kafka/sandbox.ts';
 
 const DEFAULT_PORT = 8080;
+const CHECK_EVERY_MS = 60_000;
+/** What consume-batch and the check need beside the cluster's own variables. */
+const SAMPLE_VARIABLES = {
+  KAFKA_GROUP_ID: 'orders-ingestion',
+  CONSUME_TOPICS: 'orders',
+  CHECK_TOPIC: 'orders',
+};
 /** What of this shell's environment is a variable of the functions (README, "Configuration"). */
 const VARIABLE = /^(KAFKA|PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_|^LOG_LEVEL$/;
 const CREDENTIAL = /PASSWORD|SECRET|SINK_HEADERS/;
@@ -32,8 +43,11 @@ async function run(): Promise<void> {
   // While things start, ending is enough: what runs in other processes ends with this one.
   const leave = () => process.exit(130);
   process.on('SIGINT', leave).on('SIGTERM', leave);
-  const environment = { ...(await kafkaEnvironment()), ...ownVariables() };
+  const embedded = await startEmbeddedKafka();
+  const environment = { ...SAMPLE_VARIABLES, ...embedded?.environment, ...ownVariables() };
   const runtimes = await startFunctions(environment);
+  if (embedded) await startKafkaTriggerFor(runtimes, embedded.cluster);
+  startCheckTimer(runtimes);
   const port = Number(process.env.PORT ?? DEFAULT_PORT);
   const gateway = await startGateway({ port, routes: routesTo(runtimes) });
   started.push(() => gateway.close());
@@ -44,12 +58,38 @@ async function run(): Promise<void> {
   });
 }
 
-/** The embedded Kafka's variables, or none where the environment names a cluster. */
-async function kafkaEnvironment(): Promise<Record<string, string>> {
-  if (process.env.KAFKA_BOOTSTRAP_SERVERS) return {};
-  const { cluster, environment } = await startSandboxKafka();
-  started.push(() => cluster.stop());
-  return environment;
+/** Undefined where the environment names a cluster of one's own. */
+async function startEmbeddedKafka(): Promise<SandboxKafka | undefined> {
+  if (process.env.KAFKA_BOOTSTRAP_SERVERS) return undefined;
+  const sandbox = await startSandboxKafka();
+  started.push(() => sandbox.cluster.stop());
+  return sandbox;
+}
+
+/** Delivers what is published to `orders`. In a cluster of one's own nothing is consumed that nobody asked for. */
+async function startKafkaTriggerFor(
+  runtimes: Map<string, Runtime>,
+  { bootstrapServers, caPem, users: { app } }: KafkaCluster,
+): Promise<void> {
+  const runtime = runtimes.get('consume-batch');
+  if (!runtime) return;
+  const trigger = await startKafkaTrigger({
+    runtime,
+    topics: [SAMPLE_VARIABLES.CONSUME_TOPICS],
+    kafka: {
+      brokers: bootstrapServers.SASL_SSL.split(','),
+      ssl: { ca: caPem },
+      sasl: { mechanism: 'scram-sha-512', ...app },
+    },
+  });
+  started.push(() => trigger.stop());
+}
+
+function startCheckTimer(runtimes: Map<string, Runtime>): void {
+  const runtime = runtimes.get('connectivity-check');
+  if (!runtime) return;
+  const timer = startTimerTrigger({ runtime, name: 'every-minute', everyMs: CHECK_EVERY_MS });
+  started.push(async () => timer.stop());
 }
 
 function ownVariables(): Record<string, string> {
@@ -60,7 +100,9 @@ function ownVariables(): Record<string, string> {
 async function startFunctions(environment: Record<string, string>): Promise<Map<string, Runtime>> {
   const outdir = await mkdtemp(join(tmpdir(), 'kafka-functions-'));
   started.push(() => rm(outdir, { recursive: true, force: true }));
-  const built = await withProgress('Building the functions', () => build({ outdir }));
+  const built = await withProgress('Building the functions', () =>
+    build({ outdir, functions: functionNames }),
+  );
   const isCredential = ([name]: [string, string]) => CREDENTIAL.test(name);
   const variables = Object.entries(environment);
   return new Map(
@@ -97,6 +139,14 @@ Ready. Publish a record:
 
   curl -s -XPOST -H 'content-type: application/json' \\
     --data '{"records":[{"key":"a","value":{"n":1}}]}' ${url}/topics/orders
+
+Be told whether, and where, the connection fails (or open it in a browser):
+
+  curl -s ${url}/connectivity-check
+
+Pull now what a consumer group has waiting:
+
+  curl -s -XPOST ${url}/consume-batch
 `);
   console.error(dim('Ctrl-C stops everything.'));
 }

@@ -61,6 +61,20 @@ export interface ProduceConfig {
   defaultTopic: string | undefined;
   isTopicAllowed: (topic: string) => boolean;
   maxBodyBytes: number;
+  /** Is the `partitionkey` of a CloudEvent the record's key? */
+  partitionKeyIsKey: boolean;
+  webhook: WebhookConfig;
+}
+
+export const webhookSchemes = ['github', 'standard'] as const;
+
+export interface WebhookConfig {
+  /** Undefined: whoever reaches the function is believed. */
+  signature: { scheme: (typeof webhookSchemes)[number]; secret: Secret; toleranceS: number } | undefined;
+  /** In lower case. */
+  keyHeader: string | undefined;
+  /** Is this request header (in lower case) copied to the record? */
+  copiesHeader: (name: string) => boolean;
 }
 
 export interface CheckConfig {
@@ -111,6 +125,8 @@ export interface PullConfig {
 
 const MIB = 1024 * 1024;
 const MAX_INT32 = 2 ** 31 - 1;
+const HEADER_NAME = /^[\w!#$%&'+.^`|~-]+$/;
+const CREDENTIAL_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
 
 export function connectionConfig(variables: Variables): ConnectionConfig {
   const securityProtocol = variables.oneOf('KAFKA_SECURITY_PROTOCOL', securityProtocols, 'SASL_SSL');
@@ -168,7 +184,28 @@ export function produceConfig(variables: Variables): ProduceConfig {
     defaultTopic: variables.topic('KAFKA_TOPIC'),
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
+    partitionKeyIsKey: variables.flag('CLOUDEVENTS_PARTITION_KEY') ?? false,
+    webhook: webhookConfig(variables),
   };
+}
+
+function webhookConfig(variables: Variables): WebhookConfig {
+  return {
+    signature: signatureConfig(variables),
+    keyHeader: variables.headerName('WEBHOOK_KEY_HEADER'),
+    copiesHeader: variables.headerPatterns('WEBHOOK_HEADERS'),
+  };
+}
+
+function signatureConfig(variables: Variables): WebhookConfig['signature'] {
+  const secret = variables.text('WEBHOOK_SECRET');
+  if (secret === undefined) return undefined;
+  const scheme = variables.oneOf('WEBHOOK_SCHEME', webhookSchemes, 'github');
+  if (scheme === 'standard' && !/^(whsec_)?([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2,3}={0,2})?$/.test(secret)) {
+    variables.reject('WEBHOOK_SECRET', 'must be base64 with WEBHOOK_SCHEME=standard, with or without whsec_');
+  }
+  const toleranceS = variables.integer('WEBHOOK_TOLERANCE_S', 300, { min: 1 });
+  return { scheme, secret: new Secret(secret), toleranceS };
 }
 
 export function checkConfig(variables: Variables): CheckConfig {
@@ -418,6 +455,26 @@ export class Variables {
     } catch {}
     this.reject(name, 'must be a JSON object of header names and values, like {"Authorization":"Bearer …"}');
     return {};
+  }
+
+  /** The name of a request header, in lower case. */
+  headerName(name: string): string | undefined {
+    const header = this.text(name);
+    if (header !== undefined && !HEADER_NAME.test(header)) this.reject(name, 'must be the name of a header');
+    return header?.toLowerCase();
+  }
+
+  /** Names and `prefix*` of headers, in any case. What carries credentials is only matched by its whole name. */
+  headerPatterns(name: string): (header: string) => boolean {
+    const patterns = this.list(name).map((pattern) => pattern.toLowerCase());
+    if (patterns.some((pattern) => !HEADER_NAME.test(pattern.replace(/(.)\*$/, '$1')) && pattern !== '*')) {
+      this.reject(name, 'must hold names of headers and prefix* patterns, separated by commas');
+    }
+    const matches = (header: string) => (pattern: string) =>
+      pattern.endsWith('*')
+        ? header.startsWith(pattern.slice(0, -1)) && !CREDENTIAL_HEADERS.has(header)
+        : header === pattern;
+    return (header) => patterns.some(matches(header));
   }
 
   topic(name: string): string | undefined {

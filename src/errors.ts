@@ -54,6 +54,7 @@ interface FailureDetails {
   cause?: unknown;
   validationErrors?: readonly ValidationError[];
   retryAfterMs?: number;
+  allow?: readonly string[];
 }
 
 /**
@@ -66,12 +67,15 @@ export class Failure extends Error {
   readonly validationErrors: readonly ValidationError[] | undefined;
   /** When a retry has a chance, where that is known. */
   readonly retryAfterMs: number | undefined;
+  /** The methods that would have been served. */
+  readonly allow: readonly string[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: FailureDetails = {}) {
     super(message, { cause: details.cause });
     this.code = code;
     this.validationErrors = details.validationErrors;
     this.retryAfterMs = details.retryAfterMs;
+    this.allow = details.allow;
   }
 
   get status(): number {

@@ -26,6 +26,11 @@ export interface HttpResponse {
   body: string;
 }
 
+/** May this text stand in a header and in a log line as it is? */
+export function isRequestId(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w.:=+/-]{1,128}$/.test(text);
+}
+
 /** A media type without its parameters, in lower case; empty where there is none. */
 export function mediaType(header: string | undefined): string {
   return (header?.split(';', 1)[0] ?? '').trim().toLowerCase();
@@ -48,6 +53,7 @@ export function failureResponse(failure: Failure, type = JSON_TYPE, more: object
   };
   const response = jsonResponse(failure.status, body, type);
   if (retriable) response.headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  if (failure.allow) response.headers.allow = failure.allow.join(', ');
   return response;
 }
 

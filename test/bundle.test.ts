@@ -10,8 +10,13 @@ import { type BuiltFunction, build } from '../build.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { kafkaForTests, newTopic, readTopic } from './kafka.ts';
 
-/** The contract allows produce this much; the others have their own reasons to stay near it. */
-const CEILING_BYTES = { produce: 260_000 };
+/** Produce's is the contract's; the others are raised only in the commit that needs it. */
+const CEILING_BYTES: Record<string, number> = {
+  produce: 260_000,
+  'connectivity-check': 200_000,
+  'consume-batch': 240_000,
+  'http-function': 420_000,
+};
 
 const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });
 const directory = await mkdtemp(join(tmpdir(), 'bundle-test-'));
@@ -43,9 +48,10 @@ function postEvent(topic: string, records: unknown[]) {
 
 describe('the bundles', () => {
   for (const { name, zip, bytes } of built) {
-    it(`${name}: the zip holds index.js and package.json, and is the same for the same sources`, async () => {
+    const more = name === 'http-function' ? ['bootstrap'] : [];
+    it(`${name}: the zip holds index.js and package.json${more}, and is the same for the same sources`, async () => {
       const files = unzipSync(await readFile(zip));
-      assert.deepEqual(Object.keys(files).sort(), ['index.js', 'package.json']);
+      assert.deepEqual(Object.keys(files).sort(), [...more, 'index.js', 'package.json']);
       assert.equal(
         Buffer.from(files['package.json'] ?? [])
           .toString()
@@ -57,8 +63,7 @@ describe('the bundles', () => {
     });
 
     it(`${name}: stays below its ceiling`, () => {
-      const ceiling = Object.entries(CEILING_BYTES).find(([key]) => key === name)?.[1];
-      if (ceiling !== undefined) assert.ok(bytes.bundle <= ceiling, `${bytes.bundle} > ${ceiling} bytes`);
+      assert.ok(bytes.bundle <= (CEILING_BYTES[name] ?? 0), `${bytes.bundle} bytes`);
     });
   }
 });

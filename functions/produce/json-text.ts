@@ -36,6 +36,14 @@ export function recordTexts(document: Buffer): RecordText[] {
   return texts;
 }
 
+/** The elements of an array, each as it was sent. */
+export function elementTexts(document: Buffer): Buffer[] {
+  const scanner = new Scanner(document);
+  const texts: Buffer[] = [];
+  scanner.elements(() => texts.push(scanner.source()));
+  return texts;
+}
+
 class Scanner {
   #position: number;
   readonly #bytes: Buffer;
@@ -66,9 +74,13 @@ class Scanner {
 
   /** The value's text without the white space outside its strings. */
   text(): Buffer {
+    return withoutSpace(this.source());
+  }
+
+  source(): Buffer {
     const start = this.#position;
     this.skip();
-    return withoutSpace(this.#bytes.subarray(start, this.#position));
+    return this.#bytes.subarray(start, this.#position);
   }
 
   /** Passes over a value, however deep. */

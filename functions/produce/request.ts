@@ -56,15 +56,18 @@ const timestampSchema = v.pipe(
   v.maxValue(MAX_TIMESTAMP, `must be at most ${MAX_TIMESTAMP}`),
 );
 
-const recordSchema = v.strictObject({
-  key: v.optional(v.unknown()),
-  value: v.optional(v.unknown()),
-  partition: v.nullish(partitionSchema),
-  timestamp: v.nullish(timestampSchema),
-  headers: v.nullish(v.array(headerSchema, 'must be an array')),
-});
+const recordSchema = v.strictObject(
+  {
+    key: v.optional(v.unknown()),
+    value: v.optional(v.unknown()),
+    partition: v.nullish(partitionSchema),
+    timestamp: v.nullish(timestampSchema),
+    headers: v.nullish(v.array(headerSchema, 'must be an array')),
+  },
+  'must be an object',
+);
 
-const bodySchema = v.strictObject(
+export const bodySchema = v.strictObject(
   {
     records: v.pipe(
       v.array(recordSchema, 'must be an array of records'),
@@ -112,9 +115,7 @@ export async function readRecords(
       topic,
       key: bytesOf('key'),
       value: bytesOf('value'),
-      headers: (record.headers ?? []).map((header, n) =>
-        readHeader(header, `${at}.headers[${n}].value`, errors),
-      ),
+      headers: (record.headers ?? []).map((header, n) => readHeader(header, `${at}.headers[${n}]`, errors)),
       ...partitionOf(record, target, `${at}.partition`, errors),
       ...(record.timestamp == null ? {} : { timestamp: record.timestamp }),
     };
@@ -178,7 +179,7 @@ function validBody(json: unknown): Body {
   throw invalid(
     result.issues.slice(0, MAX_VALIDATION_ERRORS).map((issue) => ({
       path: pathOf(issue),
-      message: issue.type === 'strict_object' && issue.path ? unknownMember(issue) : issue.message,
+      message: issue.type === 'strict_object' ? memberProblem(issue) : issue.message,
     })),
   );
 }
@@ -197,8 +198,8 @@ function decode(
   if (data === undefined || data === null) return null;
   if (typeof data === 'string') {
     if (format === 'binary') return decodeBase64(data, path, errors);
-    if (!LONE_SURROGATE.test(data)) return Buffer.from(data);
-    errors.push({ path, message: 'must not hold half of a surrogate pair, which UTF-8 cannot express' });
+    checkText(data, path, errors);
+    return Buffer.from(data);
   } else {
     errors.push({
       path,
@@ -217,7 +218,14 @@ function decodeBase64(text: string, path: string, errors: ValidationError[]): Bu
 
 function readHeader(header: BodyHeader, path: string, errors: ValidationError[]): Header {
   const key = 'key' in header ? header.key : header.name;
-  return { key, value: header.value == null ? null : decodeBase64(header.value, path, errors) };
+  checkText(key, path, errors);
+  return { key, value: header.value == null ? null : decodeBase64(header.value, `${path}.value`, errors) };
+}
+
+function checkText(text: string, path: string, errors: ValidationError[]): void {
+  if (LONE_SURROGATE.test(text)) {
+    errors.push({ path, message: 'must not hold half of a surrogate pair, which UTF-8 cannot express' });
+  }
 }
 
 function partitionOf(
@@ -247,8 +255,10 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
   return keys.join('').replace(/^\./, '') || 'body';
 }
 
-function unknownMember(issue: v.BaseIssue<unknown>): string {
-  return issue.expected === 'never' ? 'is not a member that this format knows' : issue.message;
+/** One message of the schema serves an object that is none, one that lacks a member, and one that has too many. */
+function memberProblem({ expected, received, message }: v.BaseIssue<unknown>): string {
+  if (expected === 'never') return 'is not a member that this format knows';
+  return received === 'undefined' ? 'is missing' : message;
 }
 
 function startsWithBom(bytes: Buffer): boolean {

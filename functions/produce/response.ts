@@ -10,18 +10,28 @@ import {
 } from '../../src/http.ts';
 import type { RecordMetadata } from '../../src/record.ts';
 
-const VENDOR_TYPE = 'application/vnd.kafka.v2+json';
+export const VENDOR_TYPE = 'application/vnd.kafka.v2+json';
 const ACCEPTABLE = [VENDOR_TYPE, 'application/vnd.kafka+json', JSON_TYPE, 'application/*', '*/*'];
 
-/** The type that answers to this request have; `undefined` where the caller accepts none that we speak. */
-export function answerType({ headers }: HttpRequest): string | undefined {
-  const accepted = (headers.accept ?? '*/*').split(',').filter((range) => !/;\s*q=0(\.0*)?\s*$/.test(range));
-  const types = accepted.map(mediaType);
-  if (!types.some((type) => ACCEPTABLE.includes(type) || type === '')) return undefined;
-  const isVendor = [mediaType(headers['content-type']), ...types].some((type) =>
-    type.startsWith('application/vnd.kafka'),
-  );
-  return isVendor ? VENDOR_TYPE : JSON_TYPE;
+/** The type that answers to this request have: the vendor's where the request's own type or Accept is. */
+export function answerType(request: HttpRequest): string {
+  const types = [mediaType(request.headers['content-type']), ...acceptedTypes(request)];
+  return types.some((type) => type.startsWith('application/vnd.kafka')) ? VENDOR_TYPE : JSON_TYPE;
+}
+
+/** Does the caller take one of the types that we speak? */
+export function acceptsAnswer(request: HttpRequest): boolean {
+  return acceptedTypes(request).some((type) => ACCEPTABLE.includes(type) || type === '');
+}
+
+function acceptedTypes({ headers }: HttpRequest): string[] {
+  const ranges = (headers.accept ?? '*/*').split(',');
+  return ranges.filter((range) => !/;\s*q=0(\.0*)?\s*$/i.test(range)).map(mediaType);
+}
+
+/** The answer to a request that failed as a whole, in the type that its caller reads. */
+export function refusal(failure: Failure, request: HttpRequest | undefined): HttpResponse {
+  return failureResponse(failure, request && answerType(request));
 }
 
 /** One entry a record, in the request's order; the status follows from how many were acknowledged. */

@@ -7,6 +7,7 @@ import type { Log } from '../log.ts';
 import { Broker } from './broker.ts';
 import { connectionFailure, kafkaErrorName, kafkaErrors, metadataFailure } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';
+import { metadataRequest } from './wire/metadata.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
 
 /** Kafka's own default for `metadata.max.age.ms`. */
@@ -77,6 +78,18 @@ export class Connection {
     return reading;
   }
 
+  /** The names of all topics that this user may see, in order; one without a leader is among them. */
+  async topicNames(deadline: number): Promise<string[]> {
+    const { topics } = await this.#askAnyBroker(metadataRequest('all'), deadline);
+    return topics.map(({ name }) => name).sort();
+  }
+
+  /** The ids of the cluster's brokers, in order, as a broker says at this moment. */
+  async brokerIds(deadline: number): Promise<number[]> {
+    const { brokers } = await this.#askAnyBroker(metadataRequest([]), deadline);
+    return brokers.map(({ nodeId }) => nodeId).sort((a, b) => a - b);
+  }
+
   /** The leader as last heard of, without asking; undefined while there is none. */
   leader(topic: string, partition: number): Broker | undefined {
     const nodeId = this.#topics.get(topic)?.partitions[partition]?.leader;
@@ -108,7 +121,10 @@ export class Connection {
     const { errorCode, coordinator } = await this.#askAnyBroker(request, deadline);
     if (errorCode === 0) return this.#broker(coordinator);
     const what = `${type === 0 ? 'group' : 'transactional id'} ${key}`;
-    if (errorCode === kafkaErrors.GROUP_AUTHORIZATION_FAILED || errorCode === kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
+    if (
+      errorCode === kafkaErrors.GROUP_AUTHORIZATION_FAILED ||
+      errorCode === kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    ) {
       throw new Failure('TOPIC_NOT_AUTHORIZED', `the cluster does not let this function use ${what}`);
     }
     throw new Failure('BROKER_UNREACHABLE', `no coordinator of ${what}: ${kafkaErrorName(errorCode)}`);

@@ -103,11 +103,11 @@ export class Fetcher {
     const partition = this.#partitions.get(key(wanted));
     if (!partition) throw new RangeError(`partition ${wanted.partition} of ${wanted.topic} is not fetched`);
     partition.handling = 0;
+    this.#pump();
     while (!this.#isClosed) {
       if (partition.failure) throw partition.failure;
       if (partition.fetched) return this.#open(partition, partition.fetched);
       if (partition.offset >= partition.end) return undefined;
-      this.#pump();
       await new Promise<void>((resolve) => {
         partition.waiter = resolve;
       });
@@ -136,8 +136,8 @@ export class Fetcher {
     partition.handling = fetched.records.length;
     const { isolationLevel, checkCrcs } = this.#options;
     try {
-      const reader = await FetchedRecordsReader.open(fetched, partition.offset, { isolationLevel, checkCrcs });
       const from = partition.offset;
+      const reader = await FetchedRecordsReader.open(fetched, partition, { isolationLevel, checkCrcs });
       partition.offset = reader.endOffset;
       if (partition.offset === from) this.#nothingWhole(partition, fetched);
       this.#pump();
@@ -261,10 +261,13 @@ export class Fetcher {
     }
     partition.isParked = true;
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(10, partition.attempts++));
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      void this.#unpark(partition);
-    }, backoff * (0.75 + Math.random() / 2));
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        void this.#unpark(partition);
+      },
+      backoff * (0.75 + Math.random() / 2),
+    );
     this.#timers.add(timer);
   }
 

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts';
 import { Coordinator } from './coordinator.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
 import { offsetFetchRequest } from './wire/offset-fetch.ts';
-import { kafkajsRequest } from './wire/request.ts';
+import { kafkajsRequest, type Request } from './wire/request.ts';
 import type { OffsetToCommit } from './wire/txn-offset-commit.ts';
 
 /** A consumer that has not joined: the broker takes its commits only while the group has no members. */
@@ -32,16 +32,18 @@ export class GroupOffsets {
   }
 
   /**
-   * One offset a partition, in their order; undefined where none is committed. Waits for a transaction
-   * that is about to commit one (up to the deadline, epoch ms). Throws a Failure.
+   * One offset a partition, in their order; undefined where none is committed. With `waitForTransactions`
+   * an unfinished transaction that has one is waited for (up to the deadline, epoch milliseconds). Throws a
+   * Failure.
    */
   async committed(
     partitions: readonly TopicPartition[],
     deadline: number,
+    { waitForTransactions = false } = {},
   ): Promise<(number | undefined)[]> {
     if (partitions.length === 0) return [];
     const { partitions: found } = await this.#coordinator.ask(
-      offsetFetchRequest(this.groupId, partitions),
+      offsetFetchRequest(this.groupId, partitions, { requireStable: waitForTransactions }),
       (answer) => [answer.errorCode, ...answer.partitions.map(({ errorCode }) => errorCode)],
       { deadline, retriable: [kafkaErrors.UNSTABLE_OFFSET_COMMIT] },
     );
@@ -84,6 +86,14 @@ export class GroupOffsets {
     const group = groups[0];
     if (group && group.errorCode !== kafkaErrors.NONE) throw this.failure(group.errorCode);
     if (group && !MEMBERLESS_STATES.includes(group.state)) throw this.#active(group.state);
+  }
+
+  /** Asks the group's coordinator something else; resolves with its answer, whatever that says. */
+  ask<T>(request: Request<T>, errorsOf: (answer: T) => readonly number[], deadline: number): Promise<T> {
+    return this.#coordinator.ask(request, errorsOf, {
+      deadline,
+      retriable: [kafkaErrors.CONCURRENT_TRANSACTIONS],
+    });
   }
 
   /** What an error code in an answer about this group means. */

@@ -267,3 +267,18 @@ declare module 'kafkajs/src/protocol/requests/endTxn/index.js' {
   >;
   export default definition;
 }
+
+declare module 'kafkajs/src/protocol/requests/describeConfigs/index.js' {
+  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
+
+  const definition: Definition<
+    {
+      resources: { type: number; name: string; configNames: string[] }[];
+      includeSynonyms: boolean;
+    },
+    {
+      resources: { errorCode: number; configEntries: { configName: string; configValue: string | null }[] }[];
+    }
+  >;
+  export default definition;
+}

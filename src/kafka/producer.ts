@@ -29,10 +29,20 @@ const ACKS = { all: -1, '1': 1, '0': 0 } as const;
 
 /** Where the time of one `send` went, in milliseconds, and how many attempts after the first one it took. */
 export interface SendTrace {
-  metadataMs: number;
+  /** The first one of this instance, which opened its connection. */
+  cold: boolean;
+  /** Until the topics were known: for a cold start, connecting and authenticating. */
+  connectMs: number;
   queueMs: number;
   ackMs: number;
   retries: number;
+}
+
+/** What a producer has done since it began, and what waits in it now. */
+export interface ProducerFigures {
+  acknowledged: number;
+  failed: number;
+  queuedBytes: number;
 }
 
 interface Placed {
@@ -64,6 +74,8 @@ export class Producer {
   readonly #leadersServed = new Set<Broker>();
   readonly #sticky = new StickyPartitions();
   #queuedBytes = 0;
+  #acknowledged = 0;
+  #failed = 0;
   readonly #identity: IdentityKeeper;
 
   constructor(connection: Connection, config: ProducerConfig, log: Log) {
@@ -71,6 +83,15 @@ export class Producer {
     this.#config = config;
     this.#log = log;
     this.#identity = new IdentityKeeper(config.idempotence, log);
+  }
+
+  /** What it publishes over, for whoever has a question for the same cluster. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  get figures(): ProducerFigures {
+    return { acknowledged: this.#acknowledged, failed: this.#failed, queuedBytes: this.#queuedBytes };
   }
 
   /** Opens the connection and takes a producer id, so that the first record doesn't wait for them. */
@@ -97,7 +118,8 @@ export class Producer {
     const queuedAt = Date.now();
     const entries = await this.#enqueue(placed, deadline);
     const sentAt = Math.min(...entries.map((entry) => entry.sentAt ?? queuedAt));
-    trace.metadataMs = queuedAt - started;
+    trace.cold = this.#acknowledged + this.#failed === entries.length;
+    trace.connectMs = queuedAt - started;
     trace.queueMs = sentAt - queuedAt;
     trace.ackMs = Date.now() - sentAt;
     trace.retries = Math.max(0, ...entries.map(({ attempts }) => attempts - 1));
@@ -159,8 +181,10 @@ export class Producer {
     const now = Date.now();
     return new Promise((resolve) => {
       let pending = placed.length;
-      const settled = ({ bodySize }: Entry) => {
+      const settled = ({ bodySize, outcome }: Entry) => {
         this.#queuedBytes -= bodySize;
+        if (outcome instanceof Failure) this.#failed++;
+        else this.#acknowledged++;
         if (--pending > 0) return;
         clearTimeout(timer);
         resolve(entries);

@@ -180,7 +180,7 @@ export class Session {
       this.#lost ??= error;
     });
     socket.once('end', () => {
-      this.#lost ??= new Error('the broker closed the connection');
+      this.#lost ??= new RequestFailed('the broker closed the connection');
     });
     this.#socket = socket;
     return socket;

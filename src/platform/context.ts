@@ -1,5 +1,6 @@
 import type { Context as LambdaContext } from 'aws-lambda';
 import type { Environment } from '../config.ts';
+import { isRequestId } from '../http.ts';
 
 /** FunctionGraph's context, as its Node.js runtime hands it out; only what is used here. */
 export interface FunctionGraphContext {
@@ -12,6 +13,7 @@ export type PlatformContext = FunctionGraphContext | LambdaContext;
 
 /** One call of a function, whichever platform makes it. */
 export interface Call {
+  /** Empty where the platform gives none that a header could carry. */
   requestId: string;
   /** Epoch milliseconds: by then the answer is on its way. */
   deadline: number;
@@ -40,7 +42,8 @@ function remainingTime(context: PlatformContext | undefined): number | undefined
 
 function requestIdOf(context: PlatformContext | undefined): string {
   if (!context) return '';
-  return 'getRequestID' in context ? context.getRequestID() : (context.awsRequestId ?? '');
+  const id: unknown = 'getRequestID' in context ? context.getRequestID() : context.awsRequestId;
+  return isRequestId(id) ? id : '';
 }
 
 function userData(context: PlatformContext | undefined, name: string): string | undefined {

@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyEventV2, APIGatewayProxyResult } from 'aws-lambda';
 import { Failure } from '../errors.ts';
-import type { HttpRequest, HttpResponse } from '../http.ts';
+import { type HttpRequest, type HttpResponse, isRequestId } from '../http.ts';
 
 /**
  * FunctionGraph's APIG event. It is close to AWS's of version 1, but `isBase64Encoded` is true even
@@ -35,7 +35,7 @@ export function readHttpEvent(event: unknown): HttpRequest {
     headers: strings(event.headers, (name) => name.toLowerCase()),
     body: bodyOf(event),
     pathParameters: strings(event.pathParameters),
-    ...(typeof requestId === 'string' ? { requestId } : {}),
+    ...(isRequestId(requestId) ? { requestId } : {}),
   };
 }
 
@@ -48,10 +48,8 @@ export function httpResult({ status, headers, body }: HttpResponse): APIGatewayP
 function pathOf({ path, rawPath, requestContext }: Record<string, unknown>): string {
   if (typeof rawPath !== 'string') return typeof path === 'string' ? path : '/';
   const stage = isObject(requestContext) ? requestContext.stage : undefined;
-  const prefix = `/${stage}`;
-  return rawPath === prefix || rawPath.startsWith(`${prefix}/`)
-    ? rawPath.slice(prefix.length) || '/'
-    : rawPath;
+  if (typeof stage !== 'string' || !`${rawPath}/`.startsWith(`/${stage}/`)) return rawPath;
+  return rawPath.slice(1 + stage.length) || '/';
 }
 
 function bodyOf({ body, isBase64Encoded }: Record<string, unknown>): Buffer {
@@ -71,7 +69,7 @@ function strings(members: unknown, rename = (name: string) => name): Record<stri
   const result: Record<string, string> = Object.create(null);
   if (!isObject(members)) return result;
   for (const [name, value] of Object.entries(members)) {
-    const text = Array.isArray(value) ? value.join(',') : value;
+    const text = Array.isArray(value) ? value.filter((item) => typeof item === 'string').join(',') : value;
     if (typeof text === 'string') result[rename(name)] = text;
   }
   return result;

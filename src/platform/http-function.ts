@@ -1,12 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import middy from '@middy/core';
 import httpJsonBodyParser from '@middy/http-json-body-parser';
 import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda';
-import { toFailure } from '../errors.ts';
+import { type Failure, toFailure } from '../errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse } from '../http.ts';
+import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent } from './http-event.ts';
 
 export type Serve = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
+
+/** The answer where `serve` throws or could not be called; without a request where the event holds none. */
+export type Refuse = (failure: Failure, request: HttpRequest | undefined) => HttpResponse;
 
 /** middy takes AWS's context for granted and hands it on untouched; ours is in its place. */
 type MiddyContext = LambdaContext & Call;
@@ -26,6 +31,7 @@ interface ParsedEvent {
  */
 export function httpHandler(
   serve: Serve,
+  refuse: Refuse = (failure) => failureResponse(failure),
 ): (event: unknown, context: PlatformContext) => Promise<APIGatewayProxyResult> {
   const chain = middy<ParsedEvent, HttpResponse, Error, MiddyContext>({ timeoutEarlyInMillis: 0 })
     .use(jsonBody())
@@ -34,18 +40,28 @@ export function httpHandler(
     );
   return async (event, context) => {
     const call = callOf(context);
+    let request: HttpRequest | undefined;
     try {
-      const request = readHttpEvent(event);
+      request = readHttpEvent(event);
       if (call.requestId) request.requestId = call.requestId;
       const { headers, body } = request;
       const parsed: ParsedEvent = { headers, body: body.toString(), isBase64Encoded: false, request };
       return httpResult(await chain(parsed, call as MiddyContext));
     } catch (error) {
-      const response = failureResponse(toFailure(error));
-      response.headers['x-request-id'] = call.requestId;
+      const failure = toFailure(error);
+      const requestId = request?.requestId ?? (call.requestId || randomUUID());
+      logRefusal(failure, requestId);
+      const response = refuse(failure, request);
+      response.headers['x-request-id'] = requestId;
       return httpResult(response);
     }
   };
+}
+
+/** Whatever kept the request from the function, its configuration and so its own log may be missing. */
+function logRefusal(failure: Failure, requestId: string): void {
+  const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
+  createLog('info')[level]('request failed', { requestId, code: failure.code, error: failure });
 }
 
 /**

@@ -28,6 +28,7 @@ export interface MetadataPartition {
 export interface MetadataTopic {
   errorCode: number;
   name: string;
+  isInternal: boolean;
   partitions: MetadataPartition[];
   /** Undefined where the broker is too old to say (before Kafka 2.3). */
   operations: Operation[] | undefined;
@@ -42,8 +43,11 @@ export interface MetadataResponse {
   operations: Operation[] | undefined;
 }
 
-/** A Metadata request (v5 to v8) that creates no topic and asks what this user may do with those it names. */
-export function metadataRequest(topics: readonly string[]): Request<MetadataResponse> {
+/**
+ * A Metadata request (v5 to v8) that creates no topic and asks what this user may do with those it names:
+ * none where the list is empty, or all that there are.
+ */
+export function metadataRequest(topics: readonly string[] | 'all'): Request<MetadataResponse> {
   return {
     apiKey: API_KEY,
     apiName: 'Metadata',
@@ -51,9 +55,10 @@ export function metadataRequest(topics: readonly string[]): Request<MetadataResp
     expectsResponse: true,
     encodeBody: (version) => {
       if (version < LOWEST_VERSION) throw new RangeError(`Metadata v${version} is not spoken here`);
-      const body = new Encoder()
-        .writeArray(topics.map((topic) => new Encoder().writeString(topic)))
-        .writeBoolean(false);
+      const body = new Encoder();
+      if (topics === 'all') body.writeInt32(-1);
+      else body.writeArray(topics.map((topic) => new Encoder().writeString(topic)));
+      body.writeBoolean(false);
       if (version >= 8) body.writeBoolean(true).writeBoolean(true);
       return [body.buffer];
     },
@@ -77,7 +82,8 @@ function decodeResponse(payload: Buffer, version: number): MetadataResponse {
     topics: decoder.readArray(() => ({
       errorCode: decoder.readInt16(),
       name: decoder.readString() ?? '',
-      partitions: (decoder.readBoolean(), decoder.readArray(() => decodePartition(decoder, version))),
+      isInternal: decoder.readBoolean(),
+      partitions: decoder.readArray(() => decodePartition(decoder, version)),
       operations: operations(),
     })),
     operations: operations(),

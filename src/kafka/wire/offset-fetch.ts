@@ -20,21 +20,26 @@ export interface OffsetFetchResponse {
 }
 
 /**
- * An OffsetFetch request (v2 to v7). From v7 on the broker answers UNSTABLE_OFFSET_COMMIT for a partition
- * that an unfinished transaction has an offset for, instead of the offset before it.
+ * An OffsetFetch request (v2 to v7). With `requireStable` the broker (from v7 on) answers
+ * UNSTABLE_OFFSET_COMMIT for a partition that an unfinished transaction has an offset for, instead of the
+ * offset before it.
  */
 export function offsetFetchRequest(
   groupId: string,
   partitions: readonly TopicPartition[],
+  { requireStable = false } = {},
 ): Request<OffsetFetchResponse> {
   return {
     apiKey: API_KEY,
     apiName: 'OffsetFetch',
     highestVersion: HIGHEST_VERSION,
     expectsResponse: true,
-    encodeBody: (version) => [
-      (version >= FIRST_FLEXIBLE_VERSION ? encodeFlexible : encode)(groupId, partitions, version).buffer,
-    ],
+    encodeBody: (version) => {
+      const isFlexible = version >= FIRST_FLEXIBLE_VERSION;
+      const body = isFlexible ? encodeFlexible(groupId, partitions) : encode(groupId, partitions);
+      if (version >= 7) body.writeBoolean(requireStable);
+      return [(isFlexible ? body.writeUVarInt(0) : body).buffer];
+    },
     decode: (payload, version) =>
       version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible(payload) : decode(payload, version),
   };
@@ -49,7 +54,7 @@ function encode(groupId: string, partitions: readonly TopicPartition[]): Encoder
   return new Encoder().writeString(groupId).writeArray(topics);
 }
 
-function encodeFlexible(groupId: string, partitions: readonly TopicPartition[], version: number): Encoder {
+function encodeFlexible(groupId: string, partitions: readonly TopicPartition[]): Encoder {
   const topics = byTopic(partitions).map(([topic, wanted]) =>
     new Encoder()
       .writeUVarIntString(topic)
@@ -57,9 +62,7 @@ function encodeFlexible(groupId: string, partitions: readonly TopicPartition[], 
       .writeUVarInt(0),
   );
   // The first byte ends the request's header, which has tagged fields in flexible versions.
-  const body = new Encoder().writeUVarInt(0).writeUVarIntString(groupId).writeUVarIntArray(topics);
-  if (version >= 7) body.writeBoolean(true);
-  return body.writeUVarInt(0);
+  return new Encoder().writeUVarInt(0).writeUVarIntString(groupId).writeUVarIntArray(topics);
 }
 
 function decode(payload: Buffer, version: number): OffsetFetchResponse {

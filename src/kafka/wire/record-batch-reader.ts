@@ -1,6 +1,6 @@
 import type { ConsumerRecord, Header } from '../../record.ts';
-import { compressionType, type Decompress, loadCodec } from './compression.ts';
 import { crc32c } from './crc32c.ts';
+import { compressionType, type Decompress, loadCodec } from './decompression.ts';
 import type { FetchedPartition, IsolationLevel } from './fetch.ts';
 import { BATCH_OVERHEAD } from './record-batch.ts';
 
@@ -15,6 +15,7 @@ const BASE_TIMESTAMP_AT = 27;
 const MAX_TIMESTAMP_AT = 35;
 const PRODUCER_ID_AT = 43;
 const COUNT_AT = 57;
+const CODEC = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
@@ -26,6 +27,14 @@ export interface FetchedRecords {
   records: ConsumerRecord[];
   /** Behind the last record, and behind what is no record: markers, aborted records, gaps. */
   nextOffset: number;
+  /** Of the records, decompressed. */
+  bytes: number;
+}
+
+/** From `offset` up to, without, `end`. */
+export interface OffsetRange {
+  offset: number;
+  end: number;
 }
 
 export interface ReaderOptions {
@@ -46,6 +55,9 @@ export class FetchedRecordsReader {
   readonly #codecs: ReadonlyMap<number, Decompress>;
   readonly #aborted: FetchedPartition['abortedTransactions'];
   readonly #abortedProducers = new Set<bigint>();
+  /** Where to read on after this answer. */
+  readonly endOffset: number;
+  readonly #end: number;
   #offset: number;
   #position = 0;
   /** The batch whose records are being taken. */
@@ -53,7 +65,7 @@ export class FetchedRecordsReader {
 
   private constructor(
     fetched: FetchedPartition,
-    offset: number,
+    { offset, end }: OffsetRange,
     options: ReaderOptions,
     codecs: ReadonlyMap<number, Decompress>,
   ) {
@@ -62,6 +74,8 @@ export class FetchedRecordsReader {
     this.#partition = fetched.partition;
     this.#name = `partition ${fetched.partition} of topic ${fetched.topic}`;
     this.#offset = offset;
+    this.#end = end;
+    this.endOffset = Math.max(offset, behindLastBatch(fetched.records));
     this.#options = options;
     this.#codecs = codecs;
     this.#aborted = [...fetched.abortedTransactions].sort((a, b) => a.firstOffset - b.firstOffset);
@@ -70,22 +84,17 @@ export class FetchedRecordsReader {
   /** Loads the codecs that the batches need; throws, naming the codec, where there is none for one of them. */
   static async open(
     fetched: FetchedPartition,
-    offset: number,
+    range: OffsetRange,
     options: ReaderOptions,
   ): Promise<FetchedRecordsReader> {
     const codecs = new Map<number, Decompress>();
     for (const at of batchStarts(fetched.records)) {
       const attributes = fetched.records.readInt16BE(at + ATTRIBUTES_AT);
-      const codec = attributes & 0x07;
+      const codec = attributes & CODEC;
       if (fetched.records[at + MAGIC_AT] !== 2 || codecs.has(codec)) continue;
       codecs.set(codec, await loadCodec(compressionType(attributes)));
     }
-    return new FetchedRecordsReader(fetched, offset, options, codecs);
-  }
-
-  /** The next record's offset, or the end of what there is. */
-  get nextOffset(): number {
-    return this.#offset;
+    return new FetchedRecordsReader(fetched, range, options, codecs);
   }
 
   /**
@@ -99,14 +108,12 @@ export class FetchedRecordsReader {
       const batch = this.#batch ?? this.#openBatch();
       if (!batch) break;
       this.#batch = batch;
-      const startedAt = batch.position;
-      this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
-      bytes += batch.position - startedAt;
+      bytes += this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
       if (batch.remaining > 0) break;
       this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
       this.#batch = undefined;
     }
-    return { records, nextOffset: this.#offset };
+    return { records, nextOffset: this.#offset, bytes };
   }
 
   /** Opens the next batch that holds records to be read; steps over the others. */
@@ -117,6 +124,10 @@ export class FetchedRecordsReader {
       const end = batchEnd(bytes, at);
       if (end === undefined) return undefined;
       const baseOffset = Number(bytes.readBigInt64BE(at));
+      if (baseOffset >= this.#end) {
+        this.#offset = Math.max(this.#offset, this.#end);
+        return undefined;
+      }
       this.#checkFormat(at, end, baseOffset);
       const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
       const lastOffset = baseOffset + bytes.readInt32BE(at + LAST_OFFSET_DELTA_AT);
@@ -177,7 +188,7 @@ export class FetchedRecordsReader {
     baseOffset: number,
     lastOffset: number,
   ): OpenBatch {
-    const codec = attributes & 0x07;
+    const codec = attributes & CODEC;
     const decompress = this.#codecs.get(codec);
     const compressed = this.#bytes.subarray(at + BATCH_OVERHEAD, end);
     const appendTime =
@@ -207,14 +218,15 @@ export class FetchedRecordsReader {
     };
   }
 
-  #readRecords(batch: OpenBatch, records: ConsumerRecord[], maxRecords: number, maxBytes: number): void {
+  /** Adds to `records` and tells how many bytes they take. */
+  #readRecords(batch: OpenBatch, records: ConsumerRecord[], maxRecords: number, maxBytes: number): number {
     const { bytes, end, baseOffset, baseTimestamp, appendTime } = batch;
     const cursor = new VarintCursor(bytes, batch.position, end);
     const topic = this.#topic;
     const partition = this.#partition;
-    const stopAt = batch.position + maxBytes;
     const from = this.#offset;
-    while (batch.remaining > 0 && records.length < maxRecords && cursor.position < stopAt) {
+    let taken = 0;
+    while (batch.remaining > 0 && records.length < maxRecords && taken < maxBytes) {
       const length = cursor.varint();
       const next = cursor.position + length;
       if (length < 0 || next > end)
@@ -236,11 +248,13 @@ export class FetchedRecordsReader {
           headers,
         });
         this.#offset = offset + 1;
+        taken += length;
       }
       cursor.position = next;
       batch.remaining--;
     }
     batch.position = cursor.position;
+    return taken;
   }
 }
 
@@ -261,6 +275,14 @@ function batchEnd(bytes: Buffer, at: number): number | undefined {
   if (at + BATCH_OVERHEAD > bytes.length) return undefined;
   const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT);
   return end <= bytes.length && end > at + LENGTH_END ? end : undefined;
+}
+
+function behindLastBatch(bytes: Buffer): number {
+  let last = -1;
+  for (const at of batchStarts(bytes)) last = at;
+  return last < 0
+    ? 0
+    : Number(bytes.readBigInt64BE(last)) + bytes.readInt32BE(last + LAST_OFFSET_DELTA_AT) + 1;
 }
 
 function* batchStarts(bytes: Buffer): Generator<number> {

@@ -1,0 +1,54 @@
+import type { functionNames } from '../../src/config.ts';
+import { Failure } from '../../src/errors.ts';
+import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
+import * as connectivityCheck from '../connectivity-check/index.ts';
+import * as consumeBatch from '../consume-batch/index.ts';
+import * as produce from '../produce/index.ts';
+
+const functions = { produce, 'consume-batch': consumeBatch, 'connectivity-check': connectivityCheck };
+
+type FunctionName = (typeof functionNames)[number];
+
+/** What the platform says in headers where an event function would have a context. */
+function contextOf({ requestId = '' }: HttpRequest, deadline: number) {
+  return {
+    getRequestID: () => requestId,
+    getRemainingTimeInMilliSeconds: () => Math.max(0, deadline - Date.now()),
+    // A container has its variables in its environment.
+    getUserData: () => undefined,
+  };
+}
+
+/** `POST /invoke`: the event of a custom-image event function, in the body, to the function that `FUNCTION` names. */
+export async function invoke(
+  name: FunctionName | undefined,
+  request: HttpRequest,
+  deadline: number,
+): Promise<HttpResponse> {
+  const result = await named(name).handler(eventOf(request), contextOf(request, deadline));
+  return jsonResponse(200, result ?? null);
+}
+
+/** `POST /init`: the platform's call before the first event. */
+export async function init(
+  name: FunctionName | undefined,
+  request: HttpRequest,
+  deadline: number,
+): Promise<HttpResponse> {
+  await named(name).initializer(contextOf(request, deadline), undefined);
+  return jsonResponse(200, { status: 'initialised' });
+}
+
+function named(name: FunctionName | undefined) {
+  if (name) return functions[name];
+  throw new Failure('CONFIG_INVALID', 'configuration: FUNCTION is required for /invoke and /init');
+}
+
+function eventOf({ body }: HttpRequest): unknown {
+  if (body.length === 0) return {};
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    throw new Failure('MALFORMED_REQUEST', 'the event is not JSON');
+  }
+}

@@ -1,0 +1,49 @@
+/** The functions behind one HTTP server: an HTTP function, a container, a process anywhere. */
+import { httpConfig, logLevel, readConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import { warm } from '../produce/warm.ts';
+import { drainOn } from './drain.ts';
+import { Metrics } from './metrics.ts';
+import { routesOf } from './routes.ts';
+import { createHttpServer } from './server.ts';
+
+const WARM_UP_MS = 10_000;
+
+const environment = (name: string) => process.env[name];
+
+try {
+  start();
+} catch (error) {
+  createLog('error').error('the server cannot start', { error });
+  process.exitCode = 1;
+}
+
+function start(): void {
+  const { http: config, level } = readConfig(environment, (variables) => ({
+    http: httpConfig(variables),
+    level: logLevel(variables),
+  }));
+  const log = createLog(level);
+  const server = createHttpServer(routesOf(environment, config, new Metrics(producerFigures)), config);
+  server.on('error', (error) => {
+    log.error('the server cannot listen', { host: config.host, port: config.port, error });
+    process.exit(1);
+  });
+  server.listen(config.port, config.host, () => {
+    log.info('listening', { host: config.host, port: config.port });
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) drainOn(signal, server, log);
+  // So that the first request doesn't pay for the connection. What is wrong with it each request says itself.
+  Promise.resolve()
+    .then(() => warm(environment).producer.warm(Date.now() + WARM_UP_MS))
+    .catch((error: unknown) => log.warn('no connection to Kafka yet; each request tries again', { error }));
+}
+
+/** None while the configuration can't be used, which every other route says. */
+function producerFigures() {
+  try {
+    return warm(environment).producer.figures;
+  } catch {
+    return undefined;
+  }
+}

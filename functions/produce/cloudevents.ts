@@ -1,0 +1,187 @@
+import { isUtf8 } from 'node:buffer';
+import type { ProduceConfig } from '../../src/config.ts';
+import { Failure, type ValidationError } from '../../src/errors.ts';
+import { type HttpRequest, mediaType } from '../../src/http.ts';
+import type { Header, ProducerRecord } from '../../src/record.ts';
+import { headerBytes } from './header-text.ts';
+import { elementTexts } from './json-text.ts';
+import { allowedTopic, invalid, MAX_RECORDS, parseJson, readBody, type Target } from './request.ts';
+
+/** CloudEvents 1.0.2: the HTTP binding and the JSON formats are read, the Kafka binding is written. */
+const EVENT_TYPE = 'application/cloudevents';
+const BATCH_TYPE = 'application/cloudevents-batch';
+const KNOWN_TYPES = [EVENT_TYPE, `${EVENT_TYPE}+json`, BATCH_TYPE, `${BATCH_TYPE}+json`];
+const STRUCTURED_HEADER = {
+  key: 'content-type',
+  value: Buffer.from('application/cloudevents+json; charset=UTF-8'),
+};
+const REQUIRED = ['id', 'source', 'specversion', 'type'];
+
+/** What the specification asks of these attributes beyond being a string. */
+const rules = new Map<string, [RegExp, string]>([
+  ['specversion', [/^1\.0$/, 'must be 1.0']],
+  ['id', [/./s, 'must not be empty']],
+  ['type', [/./s, 'must not be empty']],
+  ['subject', [/./s, 'must not be empty']],
+  ['partitionkey', [/./s, 'must not be empty']],
+  ['source', [/^\S+$/, 'must be a URI reference']],
+  ['dataschema', [/^[a-z][a-z\d+.-]*:\S+$/i, 'must be an absolute URI']],
+  ['datacontenttype', [/^[^\s/;]+\/[^\s/;]+\s*(;.*)?$/s, 'must be a media type']],
+  [
+    'time',
+    [
+      /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])t([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(z|[+-]([01]\d|2[0-3]):[0-5]\d)$/i,
+      'must be a time of RFC 3339, as 2018-04-05T17:31:00Z',
+    ],
+  ],
+]);
+/** A string of the specification's type system holds none of these. */
+const DISALLOWED = /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
+
+interface Event {
+  attributes: Attributes;
+  value: Buffer | null;
+  headers: readonly Header[];
+}
+
+type Attributes = ReadonlyMap<string, unknown>;
+
+/** Structured and batched events tell by their type, an event in headers by having all that it must have. */
+export function isCloudEvent({ headers }: HttpRequest): boolean {
+  return isEventType(headers) || REQUIRED.every((name) => headers[`ce-${name}`] !== undefined);
+}
+
+/** The events of a request as records, one each. Throws the Failure that the caller gets. */
+export async function readEvents(
+  request: HttpRequest,
+  { topic, partition }: Target,
+  config: ProduceConfig,
+): Promise<ProducerRecord[]> {
+  const errors: ValidationError[] = [];
+  const events = isEventType(request.headers)
+    ? await readDocument(request, config, errors)
+    : [binaryEvent(request.headers, await readBody(request, config.maxBodyBytes), errors)];
+  const name = allowedTopic(topic ?? config.defaultTopic, config);
+  if (errors.length > 0) throw invalid(errors);
+  return events.map(({ attributes, value, headers }) => {
+    const key = config.partitionKeyIsKey ? attributes.get('partitionkey') : undefined;
+    return {
+      topic: name,
+      ...(partition === undefined ? {} : { partition }),
+      key: key == null ? null : Buffer.from(String(key)),
+      value,
+      headers,
+    };
+  });
+}
+
+function isEventType(headers: HttpRequest['headers']): boolean {
+  return mediaType(headers['content-type']).startsWith(EVENT_TYPE);
+}
+
+async function readDocument(
+  request: HttpRequest,
+  config: ProduceConfig,
+  errors: ValidationError[],
+): Promise<Event[]> {
+  const type = mediaType(request.headers['content-type']);
+  if (!KNOWN_TYPES.includes(type)) {
+    throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'of the formats of CloudEvents only +json is known');
+  }
+  const bytes = await readBody(request, config.maxBodyBytes);
+  const document = parseJson(bytes, bytes === request.body ? request.json : undefined);
+  if (!type.startsWith(BATCH_TYPE)) return [structuredEvent(document, bytes, '', errors)];
+  if (!Array.isArray(document)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
+  if (document.length > MAX_RECORDS) {
+    throw invalid([{ path: 'body', message: `must hold at most ${MAX_RECORDS} events` }]);
+  }
+  const texts = elementTexts(bytes);
+  return document.map((event, index) =>
+    structuredEvent(event, texts[index] ?? Buffer.alloc(0), `[${index}]`, errors),
+  );
+}
+
+function structuredEvent(event: unknown, value: Buffer, at: string, errors: ValidationError[]): Event {
+  const attributes = new Map<string, unknown>();
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+    errors.push({ path: at || 'body', message: 'must be an event as a JSON object' });
+    return { attributes, value, headers: [] };
+  }
+  const pathOf = (name: string) => (at ? `${at}.${name}` : name);
+  const { data, data_base64: base64, ...members } = event as Record<string, unknown>;
+  if (base64 != null && (data !== undefined || !isBase64(base64))) {
+    errors.push({ path: pathOf('data_base64'), message: 'must be base64, and stand alone without data' });
+  }
+  // A null attribute is one that is not set.
+  for (const [name, member] of Object.entries(members)) if (member !== null) attributes.set(name, member);
+  check(attributes, pathOf, errors);
+  return { attributes, value, headers: [STRUCTURED_HEADER] };
+}
+
+function binaryEvent(headers: HttpRequest['headers'], body: Buffer, errors: ValidationError[]): Event {
+  const attributes = new Map<string, string>();
+  const pathOf = (name: string) => `ce-${name}`;
+  for (const [header, text] of Object.entries(headers)) {
+    if (!header.startsWith('ce-')) continue;
+    const name = header.slice('ce-'.length);
+    const value = decodeAttribute(text);
+    if (value === undefined) errors.push({ path: header, message: 'is not UTF-8 once percent-decoded' });
+    else if (name === 'data' || name === 'datacontenttype') {
+      errors.push({
+        path: header,
+        message: 'must not be there: the body is the data, content-type its type',
+      });
+    } else attributes.set(name, value);
+  }
+  check(attributes, pathOf, errors);
+  const contentType = headers['content-type'];
+  return {
+    attributes,
+    // Kafka's form of an event without data: a tombstone.
+    value: body.length === 0 ? null : body,
+    headers: [
+      ...(contentType === undefined ? [] : [{ key: 'content-type', value: headerBytes(contentType) }]),
+      ...[...attributes].map(([name, value]) => ({ key: `ce_${name}`, value: Buffer.from(value) })),
+    ],
+  };
+}
+
+function check(attributes: Attributes, pathOf: (name: string) => string, errors: ValidationError[]): void {
+  for (const name of REQUIRED) {
+    if (!attributes.has(name)) errors.push({ path: pathOf(name), message: 'is missing' });
+  }
+  for (const [name, value] of attributes) {
+    const problem = /^[a-z\d]+$/.test(name)
+      ? attributeProblem(name, value)
+      : 'is no name of an attribute, which has the characters a-z and 0-9 only';
+    if (problem) errors.push({ path: pathOf(name), message: problem });
+  }
+}
+
+function attributeProblem(name: string, value: unknown): string | undefined {
+  const rule = rules.get(name);
+  if (typeof value !== 'string') {
+    if (rule) return 'must be a string';
+    const isOfJson = typeof value === 'boolean' || (typeof value === 'number' && (value | 0) === value);
+    return isOfJson ? undefined : 'must be a string, a whole number of 32 bits, a boolean or null';
+  }
+  if (DISALLOWED.test(value)) return 'must not hold control characters, noncharacters or lone surrogates';
+  return rule && !rule[0].test(value) ? rule[1] : undefined;
+}
+
+/** Unquotes what is quoted, then percent-decodes exactly once; undefined where the bytes are not UTF-8. */
+function decodeAttribute(text: string): string | undefined {
+  // A quote that is never closed is a character like any other; it is matched to the end so as to be looked at once.
+  const unquoted = text.replace(/"((?:[^"\\]|\\.?)*)("|$)/gs, (whole, quoted: string, end: string) =>
+    end === '' ? whole : quoted.replace(/\\(.)/gs, '$1'),
+  );
+  const bytes = headerBytes(unquoted)
+    .toString('latin1')
+    .replace(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const decoded = Buffer.from(bytes, 'latin1');
+  return isUtf8(decoded) ? decoded.toString() : undefined;
+}
+
+function isBase64(text: unknown): boolean {
+  return typeof text === 'string' && Buffer.from(text, 'base64').toString('base64') === text;
+}

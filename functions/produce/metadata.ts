@@ -1,0 +1,64 @@
+import type { ProduceConfig } from '../../src/config.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Connection, PartitionMetadata } from '../../src/kafka/connection.ts';
+import { allowedTopic, type Target } from './request.ts';
+
+/** A probe that waits longer tells its asker nothing more. */
+const READY_WITHIN_MS = 2_000;
+
+/** What a question about the cluster needs. The answers have the shapes of the REST Proxy v2. */
+export interface Question {
+  connection: Connection;
+  config: ProduceConfig;
+  target: Target;
+  deadline: number;
+}
+
+/** The names of the topics that may be published to, in order. */
+export async function listTopics({ connection, config, deadline }: Question) {
+  return (await connection.topicNames(deadline)).filter(config.isTopicAllowed);
+}
+
+/** One topic, as the cluster has it now. `configs` stays empty: reading them needs a permission of its own. */
+export async function describeTopic(question: Question) {
+  const { name, partitions } = await topicOf(question);
+  return { name, configs: {}, partitions: partitions.map(describe) };
+}
+
+export async function listPartitions(question: Question) {
+  return (await topicOf(question)).partitions.map(describe);
+}
+
+/** One partition; throws UNKNOWN_PARTITION. */
+export async function describePartition(question: Question) {
+  const { name, partitions } = await topicOf(question);
+  const partition = partitions.find((candidate) => candidate.partition === question.target.partition);
+  if (partition) return describe(partition);
+  throw new Failure('UNKNOWN_PARTITION', `topic ${name} has partitions 0 to ${partitions.length - 1}`);
+}
+
+export async function listBrokers({ connection, deadline }: Question) {
+  return { brokers: await connection.brokerIds(deadline) };
+}
+
+/** Ready is who has just heard from a broker; throws BROKER_UNREACHABLE … otherwise. */
+export async function ready({ connection, deadline }: Question) {
+  await connection.brokerIds(Math.min(deadline, Date.now() + READY_WITHIN_MS));
+  return { status: 'ready' };
+}
+
+function topicOf({ connection, config, target, deadline }: Question) {
+  return connection.topic(allowedTopic(target.topic, config), deadline, { maxAgeMs: 0 });
+}
+
+function describe({ partition, leader, replicas, isr }: PartitionMetadata) {
+  return {
+    partition,
+    leader,
+    replicas: replicas.map((broker) => ({
+      broker,
+      leader: broker === leader,
+      in_sync: isr.includes(broker),
+    })),
+  };
+}

@@ -1,0 +1,313 @@
+import type { ProduceConfig } from '../../src/config.ts';
+import { type ErrorCode, Failure } from '../../src/errors.ts';
+import { JSON_TYPE } from '../../src/http.ts';
+import { bodySchema, MAX_RECORDS } from './request.ts';
+import { VENDOR_TYPE } from './response.ts';
+
+type Schema = Record<string, unknown>;
+
+/** What may come back from everything: the request is none, not acceptable, not let in; the function is not well. */
+const ANYWHERE: ErrorCode[] = [
+  'MALFORMED_REQUEST',
+  'API_KEY_REFUSED',
+  'NOT_ACCEPTABLE',
+  'BODY_TOO_LARGE',
+  'INTERNAL',
+  'CONFIG_INVALID',
+];
+const FROM_CLUSTER: ErrorCode[] = ['AUTHENTICATION_FAILED', 'BROKER_UNREACHABLE'];
+const OF_TOPIC: ErrorCode[] = [
+  ...FROM_CLUSTER,
+  'TOPIC_NOT_AUTHORIZED',
+  'TOPIC_NOT_ALLOWED',
+  'UNKNOWN_TOPIC',
+  'INVALID_RECORD',
+];
+const OF_PUBLISHING: ErrorCode[] = [
+  ...OF_TOPIC,
+  'RECORD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'THROTTLED',
+  'QUEUE_FULL',
+  'NO_LEADER',
+  'NOT_ENOUGH_REPLICAS',
+  'ACK_TIMEOUT',
+  'CONNECTION_LOST',
+];
+/** A partition can be named in the path, or by each record. */
+const OF_RECORDS: ErrorCode[] = [...OF_PUBLISHING, 'UNKNOWN_PARTITION'];
+
+const BASE64 = { type: 'string', contentEncoding: 'base64' };
+const INTEGER = { type: 'integer' };
+const TEXT = { type: 'string' };
+const TOPIC = parameter('path', 'topic', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,249}$' });
+const PARTITION = parameter('path', 'partition', { ...INTEGER, minimum: 0, maximum: 2 ** 31 - 1 });
+
+const EVENT = objectOf(
+  { specversion: { const: '1.0' }, id: filled(), source: filled(), type: filled() },
+  { data: {}, data_base64: BASE64 },
+);
+const PARTITION_METADATA = objectOf({
+  partition: INTEGER,
+  leader: { ...INTEGER, description: 'id of the broker; -1 while there is no leader' },
+  replicas: listOf(objectOf({ broker: INTEGER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } })),
+});
+const TOPIC_METADATA = objectOf({
+  name: TEXT,
+  configs: { type: 'object' },
+  partitions: listOf(ref('Partition')),
+});
+
+/** The checks in pipes; every length is that of an array. */
+const checks: Readonly<Record<string, (requirement: unknown) => Schema>> = {
+  integer: () => INTEGER,
+  min_value: (minimum) => ({ minimum }),
+  max_value: (maximum) => ({ maximum }),
+  min_length: (minItems) => ({ minItems }),
+  max_length: (maxItems) => ({ maxItems }),
+};
+
+const schemas = {
+  Records: schemaOf(bodySchema, {}),
+  BinaryRecords: schemaOf(bodySchema, orNull(BASE64)),
+  TextRecords: schemaOf(bodySchema, orNull(TEXT)),
+  CloudEvent: EVENT,
+  Partition: PARTITION_METADATA,
+  Acknowledged: objectOf({
+    partition: INTEGER,
+    offset: { ...orNull(INTEGER), description: 'null with acks=0' },
+    error_code: { type: 'null' },
+    error: { type: 'null' },
+  }),
+  Failed: objectOf({
+    partition: { type: 'null' },
+    offset: { type: 'null' },
+    error_code: INTEGER,
+    error: TEXT,
+    ...verdict(),
+  }),
+  Failure: objectOf(
+    { error_code: INTEGER, message: TEXT, ...verdict() },
+    {
+      validation_errors: listOf(objectOf({ path: TEXT, message: TEXT })),
+      offsets: listOf(ref('Failed')),
+    },
+  ),
+};
+
+const PUBLISHED = {
+  200: [
+    'every record was acknowledged; one entry each, in the order of the request',
+    offsetsOf('Acknowledged'),
+  ],
+  207: ['some records were acknowledged', offsetsOf('Acknowledged', 'Failed')],
+} as const;
+
+/** The description of the HTTP interface: OpenAPI 3.1. Schemas, statuses and limits are those of the code. */
+export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'produce',
+      version: '2',
+      description: `Publishes to Apache Kafka: the produce half of the REST Proxy v2 protocol, plain JSON, webhooks and CloudEvents. A body has at most ${maxBodyBytes} bytes, also once decompressed (content-encoding: gzip), and ${MAX_RECORDS} records.`,
+    },
+    // Whatever prefix this document itself was found under.
+    servers: [{ url: '.' }],
+    security: [{}, { key: [] }, { bearer: [] }],
+    paths: {
+      '/topics': { get: asked('The topics that may be published to', listOf(TEXT), FROM_CLUSTER) },
+      '/topics/{topic}': {
+        parameters: [TOPIC],
+        get: asked('A topic and its partitions', TOPIC_METADATA, OF_TOPIC),
+        post: published('Publish records to a topic', bodies(), OF_RECORDS),
+      },
+      '/topics/{topic}/partitions': {
+        parameters: [TOPIC],
+        get: asked('The partitions of a topic', listOf(ref('Partition')), OF_TOPIC),
+      },
+      '/topics/{topic}/partitions/{partition}': {
+        parameters: [TOPIC, PARTITION],
+        get: asked('One partition', ref('Partition'), [...OF_TOPIC, 'UNKNOWN_PARTITION']),
+        post: published('Publish records to a partition', bodies(), OF_RECORDS),
+      },
+      '/': {
+        post: published('Publish records to `topic` in the body, or to KAFKA_TOPIC', bodies(), OF_RECORDS),
+      },
+      '/webhooks/{topic}': {
+        parameters: [TOPIC],
+        post: published(
+          'Publish the body byte for byte as the value of one record',
+          { '*/*': {} },
+          [...OF_PUBLISHING, 'SIGNATURE_INVALID'],
+          [
+            { ...parameter('query', 'key', TEXT), description: "the record's key" },
+            ...['x-hub-signature-256', 'webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) =>
+              parameter('header', name, TEXT),
+            ),
+          ],
+        ),
+      },
+      '/brokers': {
+        get: asked('The ids of the brokers', objectOf({ brokers: listOf(INTEGER) }), FROM_CLUSTER),
+      },
+      '/healthy': { get: asked('Is the process alive?', objectOf({ status: { const: 'healthy' } }), []) },
+      '/ready': {
+        get: asked('Does a broker answer, now?', objectOf({ status: { const: 'ready' } }), FROM_CLUSTER),
+      },
+      '/openapi.json': { get: asked('This document', { type: 'object' }, []) },
+    },
+    components: {
+      schemas,
+      securitySchemes: {
+        key: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
+        bearer: { type: 'http', scheme: 'bearer' },
+      },
+    },
+  };
+}
+
+function asked(summary: string, schema: Schema, codes: ErrorCode[]) {
+  return { summary, responses: responses({ 200: ['the answer', schema] }, codes) };
+}
+
+function published(
+  summary: string,
+  content: Schema,
+  codes: ErrorCode[],
+  parameters: Schema[] = ['id', 'source', 'specversion', 'type'].map((name) => ({
+    ...parameter('header', `ce-${name}`, TEXT),
+    description: 'all four of them: the body is the data of a CloudEvent in binary mode',
+  })),
+) {
+  return {
+    summary,
+    parameters,
+    requestBody: { required: true, content },
+    responses: responses(PUBLISHED, codes),
+  };
+}
+
+/** Without a content type the body is read as application/json. */
+function bodies(): Schema {
+  return {
+    'application/json': { schema: ref('Records') },
+    'application/vnd.kafka.json.v2+json': { schema: ref('Records') },
+    'application/vnd.kafka.binary.v2+json': { schema: ref('BinaryRecords') },
+    'application/vnd.kafka.text.v2+json': { schema: ref('TextRecords') },
+    'application/cloudevents+json': { schema: ref('CloudEvent') },
+    'application/cloudevents-batch+json': { schema: { ...listOf(ref('CloudEvent')), maxItems: MAX_RECORDS } },
+  };
+}
+
+function responses(
+  successes: Readonly<Record<number, readonly [description: string, schema: Schema]>>,
+  codes: readonly ErrorCode[],
+): Schema {
+  const failures = [...codes, ...ANYWHERE].map((code) => new Failure(code, ''));
+  const statuses = [...new Set(failures.map(({ status }) => status))].sort();
+  return Object.fromEntries([
+    ...Object.entries(successes).map(([status, [description, schema]]) => [
+      status,
+      answer(description, schema),
+    ]),
+    ...statuses.map((status) => [status, refusal(failures.filter((failure) => failure.status === status))]),
+  ]);
+}
+
+function refusal(failures: readonly Failure[]): Schema {
+  const codes = failures.map(({ code }) => code);
+  const schema = {
+    allOf: [ref('Failure')],
+    properties: {
+      code: { enum: codes },
+      error_code: { enum: [...new Set(failures.map((f) => f.errorCode))] },
+    },
+  };
+  return answer(codes.join(', '), schema, failures.some(({ retriable }) => retriable) ? ['Retry-After'] : []);
+}
+
+function answer(description: string, schema: Schema, headers: readonly string[] = []): Schema {
+  return {
+    description,
+    headers: Object.fromEntries(
+      ['X-Request-Id', ...headers].map((name) => [name, { schema: name === 'Retry-After' ? INTEGER : TEXT }]),
+    ),
+    content: { [JSON_TYPE]: { schema }, [VENDOR_TYPE]: { schema } },
+  };
+}
+
+function offsetsOf(...entries: string[]): Schema {
+  return objectOf({
+    offsets: listOf({ anyOf: entries.map(ref) }),
+    key_schema_id: { type: 'null' },
+    value_schema_id: { type: 'null' },
+  });
+}
+
+function verdict() {
+  return { code: TEXT, retriable: { type: 'boolean' }, delivery: { enum: ['none', 'unknown'] } };
+}
+
+function parameter(place: 'path' | 'query' | 'header', name: string, schema: Schema): Schema {
+  return { in: place, name, required: place === 'path', schema };
+}
+
+function objectOf(required: Schema, optional: Schema = {}): Schema {
+  return { type: 'object', required: Object.keys(required), properties: { ...required, ...optional } };
+}
+
+function listOf(items: Schema): Schema {
+  return { type: 'array', items };
+}
+
+function filled(): Schema {
+  return { type: 'string', minLength: 1 };
+}
+
+function orNull(schema: Schema): Schema {
+  return { anyOf: [schema, { type: 'null' }] };
+}
+
+function ref(name: string): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** What of valibot's schemas, and of the checks in their pipes, is read here. */
+interface Validator {
+  type: string;
+  pipe?: readonly Validator[];
+  requirement?: unknown;
+  wrapped?: Validator;
+  item?: Validator;
+  options?: readonly Validator[];
+  entries?: Readonly<Record<string, Validator>>;
+}
+
+/** What `request.ts` checks, as JSON Schema; `data` stands for keys and values, of which each format has its own. */
+function schemaOf(validator: Validator, data: Schema): Schema {
+  const { type, pipe, requirement, wrapped, item, options = [], entries = {} } = validator;
+  const inner = (part: Validator | undefined) => (part ? schemaOf(part, data) : {});
+  if (pipe) return Object.assign({}, ...pipe.map(inner));
+  switch (type) {
+    case 'strict_object':
+      return {
+        type: 'object',
+        required: Object.keys(entries).filter((name) => entries[name]?.wrapped === undefined),
+        properties: Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, inner(entry)])),
+        additionalProperties: false,
+      };
+    case 'array':
+      return { type, items: inner(item) };
+    case 'union':
+      return { anyOf: options.map(inner) };
+    case 'optional':
+      return inner(wrapped);
+    case 'nullish':
+      return wrapped?.type === 'null' ? { type: 'null' } : orNull(inner(wrapped));
+    case 'unknown':
+      return data;
+    default:
+      return checks[type]?.(requirement) ?? { type };
+  }
+}

@@ -1,0 +1,34 @@
+import {
+  connectionConfig,
+  type Environment,
+  logLevel,
+  produceConfig,
+  producerConfig,
+  readConfig,
+} from '../../src/config.ts';
+import { clientOptions } from '../../src/kafka/client-options.ts';
+import { Connection } from '../../src/kafka/connection.ts';
+import { Producer } from '../../src/kafka/producer.ts';
+import { createLog } from '../../src/log.ts';
+import { createPublish } from './publish.ts';
+
+let instance: ReturnType<typeof start> | undefined;
+
+/** What this instance keeps from call to call. A configuration that can't be used is read again next time. */
+export function warm(environment: Environment) {
+  instance ??= start(environment);
+  return instance;
+}
+
+function start(environment: Environment) {
+  const config = readConfig(environment, (variables) => ({
+    connection: connectionConfig(variables),
+    producer: producerConfig(variables),
+    produce: produceConfig(variables),
+    logLevel: logLevel(variables),
+  }));
+  const log = createLog(config.logLevel);
+  const connection = new Connection(clientOptions(config.connection), log);
+  const producer = new Producer(connection, config.producer, log);
+  return { connection, producer, publish: createPublish({ producer, config: config.produce, log }) };
+}

@@ -1,0 +1,84 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { ProduceConfig, WebhookConfig } from '../../src/config.ts';
+import { Failure } from '../../src/errors.ts';
+import type { HttpRequest } from '../../src/http.ts';
+import type { Header, ProducerRecord } from '../../src/record.ts';
+import { headerBytes } from './header-text.ts';
+import { allowedTopic, readBody, type Target } from './request.ts';
+
+type Signature = NonNullable<WebhookConfig['signature']>;
+
+/**
+ * A webhook as a record: the body byte for byte as the value. Nothing else is looked at, and nothing
+ * decompressed, before the signature fits. Throws SIGNATURE_INVALID.
+ */
+export async function readWebhook(
+  request: HttpRequest,
+  { topic }: Target,
+  config: ProduceConfig,
+): Promise<ProducerRecord[]> {
+  const { signature, ...rules } = config.webhook;
+  if (signature) verify(request, signature);
+  const value = await readBody(request, config.maxBodyBytes);
+  const { key, headers } = keyAndHeaders(request, rules);
+  return [{ topic: allowedTopic(topic, config), key, value, headers }];
+}
+
+function keyAndHeaders(
+  { query, headers }: HttpRequest,
+  { keyHeader, copiesHeader }: Omit<WebhookConfig, 'signature'>,
+): { key: Buffer | null; headers: Header[] } {
+  const inHeader = keyHeader === undefined ? undefined : headers[keyHeader];
+  const copied = Object.entries(headers).filter(([name]) => copiesHeader(name));
+  return {
+    key:
+      query.key === undefined
+        ? inHeader === undefined
+          ? null
+          : headerBytes(inHeader)
+        : Buffer.from(query.key),
+    headers: copied.map(([key, value]) => ({ key, value: headerBytes(value) })),
+  };
+}
+
+function verify(request: HttpRequest, signature: Signature): void {
+  if (signature.scheme === 'standard') verifyStandard(request, signature);
+  else verifyGithub(request, signature);
+}
+
+/** https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries */
+function verifyGithub({ headers, body }: HttpRequest, { secret }: Signature): void {
+  const given = /^sha256=([0-9a-f]{64})$/i.exec(headers['x-hub-signature-256'] ?? '')?.[1] ?? '';
+  const expected = createHmac('sha256', secret.reveal()).update(body).digest();
+  if (!isSame(expected, Buffer.from(given, 'hex'))) throw refused('X-Hub-Signature-256');
+}
+
+/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+function verifyStandard({ headers, body }: HttpRequest, { secret, toleranceS }: Signature): void {
+  const {
+    'webhook-id': id = '',
+    'webhook-timestamp': timestamp = '',
+    'webhook-signature': list = '',
+  } = headers;
+  const ageS = Math.abs(Date.now() / 1_000 - Number(timestamp));
+  if (!/^\d{1,12}$/.test(timestamp) || ageS > toleranceS) {
+    throw new Failure(
+      'SIGNATURE_INVALID',
+      `webhook-timestamp must be within ${toleranceS} s of now, in seconds since the epoch`,
+    );
+  }
+  const key = Buffer.from(secret.reveal().replace(/^whsec_/, ''), 'base64');
+  const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest();
+  const signatures = list.split(' ').filter((entry) => entry.startsWith('v1,'));
+  // While a secret is replaced there is one signature by each; all are compared, whichever fits.
+  const fits = signatures.map((entry) => isSame(expected, Buffer.from(entry.slice(3), 'base64')));
+  if (id === '' || !fits.includes(true)) throw refused('webhook-signature');
+}
+
+function isSame(expected: Buffer, given: Buffer): boolean {
+  return given.length === expected.length && timingSafeEqual(expected, given);
+}
+
+function refused(header: string): Failure {
+  return new Failure('SIGNATURE_INVALID', `${header} does not fit the body and the secret of this webhook`);
+}

@@ -1,0 +1,370 @@
+import addOffsetsToTxn from 'kafkajs/src/protocol/requests/addOffsetsToTxn/index.js';
+import addPartitionsToTxn from 'kafkajs/src/protocol/requests/addPartitionsToTxn/index.js';
+import endTxn from 'kafkajs/src/protocol/requests/endTxn/index.js';
+import initProducerId from 'kafkajs/src/protocol/requests/initProducerId/index.js';
+import { remaining, sleep } from '../deadline.ts';
+import { type ErrorCode, Failure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { ProducerRecord } from '../record.ts';
+import type { Broker } from './broker.ts';
+import { connectionFailure, kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import { Coordinator } from './coordinator.ts';
+import type { GroupOffsets } from './group-offsets.ts';
+import { partitionOfKey, StickyPartitions } from './partitioner.ts';
+import { judge } from './produce-verdict.ts';
+import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import { type PartitionBatch, produceRequest } from './wire/produce.ts';
+import { encodeRecordBatch, recordBodySize, recordSizeBound } from './wire/record-batch.ts';
+import { kafkajsRequest, type Request } from './wire/request.ts';
+import { type OffsetToCommit, txnOffsetCommitRequest } from './wire/txn-offset-commit.ts';
+
+/** A transaction that is left open (a killed process) is aborted by the coordinator after this long. */
+const TRANSACTION_TIMEOUT_MS = 60_000;
+/** Kafka's own default for `batch.size` is 16 KiB, a broker's limit about 1 MiB: a batch stays below that. */
+const BATCH_BYTES = 900 * 1024;
+const PRODUCE_BACKOFF_MS = 20;
+/** No member of any group has this name, so that the broker refuses it unless the group is empty. */
+const NO_SUCH_MEMBER = 'kafka-functions-outside-the-group';
+/** TxnOffsetCommit v2 is the last that names no member. */
+const WITHOUT_MEMBER = 2;
+
+/** Another producer with the same transactional id has begun: this one has nothing to say any more. */
+export class Fenced extends Error {
+  override readonly name = 'Fenced';
+}
+
+const fencedCodes: readonly number[] = [
+  kafkaErrors.INVALID_PRODUCER_EPOCH,
+  kafkaErrors.PRODUCER_FENCED,
+  kafkaErrors.INVALID_PRODUCER_ID_MAPPING,
+  kafkaErrors.TRANSACTION_COORDINATOR_FENCED,
+];
+
+/**
+ * One producer of transactions, with a transactional id of its own. `begin` ends whatever a predecessor
+ * with the same id left behind and shuts it out; from then on `transact` publishes records and commits a
+ * group's offsets as one: all of it or nothing.
+ */
+export class TransactionalProducer {
+  readonly #connection: Connection;
+  readonly #coordinator: Coordinator;
+  readonly #transactionalId: string;
+  readonly #group: GroupOffsets;
+  readonly #log: Log;
+  readonly #sticky = new StickyPartitions();
+  readonly #sequences = new Map<string, number>();
+  #identity: { producerId: bigint; producerEpoch: number } | undefined;
+  /** Brokers before 2.8 refuse the name even where the group is empty; DescribeGroups alone looks out there. */
+  #namesMember = true;
+
+  constructor(connection: Connection, transactionalId: string, group: GroupOffsets, log: Log) {
+    this.#connection = connection;
+    this.#coordinator = new Coordinator(connection, 'transaction', transactionalId, log);
+    this.#transactionalId = transactionalId;
+    this.#group = group;
+    this.#log = log;
+  }
+
+  /** Takes the transactional id over; read committed offsets only after it. Throws a Failure. */
+  async begin(deadline: number): Promise<void> {
+    this.#sequences.clear();
+    this.#identity = undefined;
+    const request = kafkajsRequest(initProducerId, {
+      transactionalId: this.#transactionalId,
+      transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    });
+    // CONCURRENT_TRANSACTIONS: the predecessor's transaction is still being ended.
+    const answer = await this.#ask(request, deadline, (it) => [it.errorCode]);
+    this.#identity = { producerId: BigInt(answer.producerId), producerEpoch: answer.producerEpoch };
+  }
+
+  /**
+   * Publishes the records and commits the offsets in one transaction. Throws Fenced where another
+   * producer has taken over, `RecordsRefused` where the cluster refuses a record (the transaction is
+   * aborted and may be tried without it), GROUP_ACTIVE, or another Failure; after any of these nothing is visible,
+   * except where the Failure's delivery is `unknown`: then nobody knows until `begin`.
+   */
+  async transact(
+    records: readonly ProducerRecord[],
+    offsets: readonly OffsetToCommit[],
+    deadline: number,
+  ): Promise<void> {
+    try {
+      if (records.length > 0) await this.#publish(records, deadline);
+      await this.#sendOffsets(offsets, deadline);
+    } catch (error) {
+      if (!(error instanceof Fenced)) await this.#abort(deadline);
+      throw error;
+    }
+    await this.#end(true, deadline);
+  }
+
+  async #publish(records: readonly ProducerRecord[], deadline: number): Promise<void> {
+    const batches = await this.#batches(records, deadline);
+    const topics = byTopic(batches).map(([topic, parts]) => ({
+      topic,
+      partitions: [...new Set(parts.map(({ partition }) => partition))],
+    }));
+    const added = await this.#ask(
+      kafkajsRequest(addPartitionsToTxn, { ...this.#transaction, topics }),
+      deadline,
+      ({ errors }) => errors.flatMap((topic) => topic.partitionErrors.map(({ errorCode }) => errorCode)),
+      // Said of the partitions that are fine, beside the one that is not.
+      [kafkaErrors.OPERATION_NOT_ATTEMPTED],
+    );
+    for (const { topic, partitionErrors } of added.errors) {
+      for (const { partition, errorCode } of partitionErrors) this.#check(errorCode, { topic, partition });
+    }
+    // One batch of a partition after the other: its sequence must not overtake itself.
+    for (let round = 0; ; round++) {
+      const turn = nthOfEach(batches, round);
+      if (turn.length === 0) break;
+      await this.#produce(turn, deadline);
+    }
+  }
+
+  async #batches(records: readonly ProducerRecord[], deadline: number): Promise<PendingBatch[]> {
+    const open = new Map<string, PendingBatch>();
+    const batches: PendingBatch[] = [];
+    for (const record of records) {
+      const topic = await this.#connection.topic(record.topic, deadline);
+      const partition =
+        record.partition ??
+        (record.key === null
+          ? this.#sticky.choose(topic)
+          : partitionOfKey(record.key, topic.partitions.length));
+      const size = recordSizeBound(recordBodySize(record));
+      const name = `${record.topic}/${partition}`;
+      let batch = open.get(name);
+      if (!batch || batch.bytes + size > BATCH_BYTES) {
+        batch = { topic: record.topic, partition, records: [], bytes: 0 };
+        open.set(name, batch);
+        batches.push(batch);
+      }
+      batch.records.push(record);
+      batch.bytes += size;
+    }
+    for (const { topic, partition } of batches) this.#sticky.taken(topic, partition);
+    return batches;
+  }
+
+  /** Sends batches of different partitions, each to its leader, until every one is in the log. */
+  async #produce(batches: readonly PendingBatch[], deadline: number): Promise<void> {
+    const { producerId, producerEpoch } = this.#requireIdentity();
+    let open = batches.map((batch): PartitionBatch & { records: Buffer; count: number } => {
+      const baseSequence = this.#sequences.get(`${batch.topic}/${batch.partition}`) ?? 0;
+      const now = Date.now();
+      const records = encodeRecordBatch(
+        batch.records.map((record) => ({ ...record, timestamp: record.timestamp ?? now })),
+        { producerId, producerEpoch, baseSequence, transactional: true },
+      );
+      return { topic: batch.topic, partition: batch.partition, records, count: batch.records.length };
+    });
+    let failure: Failure | undefined;
+    for (let attempt = 0; open.length > 0; attempt++) {
+      if (attempt > 0) {
+        if (remaining(deadline) === 0)
+          throw failure ?? new Failure('ACK_TIMEOUT', 'no acknowledgement in time');
+        await sleep(Math.min(PRODUCE_BACKOFF_MS * 2 ** Math.min(4, attempt), remaining(deadline)));
+        for (const [topic] of byTopic(open)) await this.#refresh(topic, deadline);
+      }
+      const rest: typeof open = [];
+      for (const [leader, parts] of this.#byLeader(open)) {
+        try {
+          if (!leader) throw noLeader(parts[0]);
+          await this.#produceTo(leader, parts, deadline);
+        } catch (error) {
+          if (error instanceof Fenced || error instanceof RecordsRefused) throw error;
+          // The sequence makes a repetition harmless: the broker knows what it has appended.
+          failure = connectionFailure(error);
+          if (!failure.retriable) throw failure;
+          rest.push(...parts);
+        }
+      }
+      open = rest;
+    }
+    for (const { topic, partition, records } of batches) {
+      const name = `${topic}/${partition}`;
+      this.#sequences.set(name, ((this.#sequences.get(name) ?? 0) + records.length) % 2 ** 31);
+    }
+  }
+
+  async #produceTo(leader: Broker, parts: readonly PartitionBatch[], deadline: number): Promise<void> {
+    const request = produceRequest(parts, {
+      acks: -1,
+      timeout: Math.max(1, remaining(deadline)),
+      transactionalId: this.#transactionalId,
+    });
+    const { partitions } = await leader.send(request, deadline);
+    for (const result of partitions) {
+      const { errorCode } = result;
+      if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.DUPLICATE_SEQUENCE_NUMBER) continue;
+      this.#check(fencedCodes.includes(errorCode) ? errorCode : kafkaErrors.NONE, result);
+      const { verdict, failure } = judge(result);
+      if (verdict === 'split') throw new RecordsRefused(failure);
+      // Refused for its sequence, or for good: a new identity begins anew.
+      if (verdict === 'refuse' || verdict === 'no-idempotence' || verdict === 'new-identity')
+        throw new Failure(failure.code === 'INTERNAL' ? 'BROKER_UNREACHABLE' : failure.code, failure.message);
+      throw failure;
+    }
+  }
+
+  #byLeader<T extends TopicPartition>(parts: readonly T[]): Map<Broker | undefined, T[]> {
+    const leaders = new Map<Broker | undefined, T[]>();
+    for (const part of parts) {
+      const leader = this.#connection.leader(part.topic, part.partition);
+      leaders.set(leader, [...(leaders.get(leader) ?? []), part]);
+    }
+    return leaders;
+  }
+
+  async #refresh(topic: string, deadline: number): Promise<void> {
+    try {
+      await this.#connection.topic(topic, deadline, { maxAgeMs: 0 });
+    } catch (error) {
+      this.#log.debug('no metadata yet', { topic, error });
+    }
+  }
+
+  async #sendOffsets(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
+    const { groupId } = this.#group;
+    const request = kafkajsRequest(addOffsetsToTxn, { ...this.#transaction, groupId });
+    await this.#ask(request, deadline, (answer) => [answer.errorCode]);
+    await this.#group.requireNoMembers(deadline);
+    const errors = await this.#commitOffsets(offsets, deadline);
+    if (!this.#namesMember || !errors.some(({ errorCode }) => errorCode === kafkaErrors.UNKNOWN_MEMBER_ID)) {
+      for (const error of errors) this.#checkOffsets(error);
+      return;
+    }
+    // Either somebody joined this very moment, which this throws for, or the broker is an old one.
+    await this.#group.requireNoMembers(deadline);
+    this.#namesMember = false;
+    for (const error of await this.#commitOffsets(offsets, deadline)) this.#checkOffsets(error);
+  }
+
+  #commitOffsets(offsets: readonly OffsetToCommit[], deadline: number) {
+    const commit = {
+      ...this.#requireIdentity(),
+      transactionalId: this.#transactionalId,
+      groupId: this.#group.groupId,
+      memberId: NO_SUCH_MEMBER,
+      offsets,
+    };
+    const request = txnOffsetCommitRequest(commit, this.#namesMember ? undefined : WITHOUT_MEMBER);
+    return this.#group.ask(request, (errors) => errors.map(({ errorCode }) => errorCode), deadline);
+  }
+
+  #checkOffsets(error: TopicPartition & { errorCode: number }): void {
+    if (error.errorCode === kafkaErrors.NONE) return;
+    this.#check(fencedCodes.includes(error.errorCode) ? error.errorCode : kafkaErrors.NONE, error);
+    throw this.#group.failure(error.errorCode, error);
+  }
+
+  /** Ends the transaction, and the producer's own account of it. What can't be aborted now, `begin` will. */
+  async #abort(deadline: number): Promise<void> {
+    try {
+      await this.#end(false, deadline);
+    } catch (error) {
+      this.#log.debug('a transaction could not be aborted', { error });
+    }
+    // Whether the broker has counted what was sent is not known.
+    this.#identity = undefined;
+  }
+
+  async #end(commit: boolean, deadline: number): Promise<void> {
+    const request = kafkajsRequest(endTxn, { ...this.#transaction, transactionResult: commit });
+    try {
+      await this.#ask(request, deadline, (answer) => [answer.errorCode]);
+    } catch (error) {
+      if (!commit || !(error instanceof Failure)) throw error;
+      this.#identity = undefined;
+      throw new Failure(
+        'ACK_TIMEOUT',
+        `nobody said whether the transaction was committed: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Asks the transaction's coordinator; throws Fenced, or a Failure, for a code that is no success. */
+  async #ask<T>(
+    request: Request<T>,
+    deadline: number,
+    errorsOf: (answer: T) => readonly number[],
+    ignored: readonly number[] = [],
+  ): Promise<T> {
+    const answer = await this.#coordinator.ask(request, errorsOf, {
+      deadline,
+      retriable: [kafkaErrors.CONCURRENT_TRANSACTIONS],
+    });
+    for (const errorCode of errorsOf(answer)) {
+      if (!ignored.includes(errorCode)) this.#check(errorCode);
+    }
+    return answer;
+  }
+
+  #check(errorCode: number, at?: TopicPartition): void {
+    if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.OPERATION_NOT_ATTEMPTED) return;
+    const name = kafkaErrorName(errorCode);
+    if (fencedCodes.includes(errorCode)) {
+      this.#identity = undefined;
+      throw new Fenced(`another producer has taken over ${this.#transactionalId}: ${name}`);
+    }
+    const where = at ? `partition ${at.partition} of topic ${at.topic}` : this.#transactionalId;
+    throw new Failure(failureCodes[errorCode] ?? 'BROKER_UNREACHABLE', `transaction of ${where}: ${name}`);
+  }
+
+  get #transaction(): { transactionalId: string; producerId: string; producerEpoch: number } {
+    const { producerId, producerEpoch } = this.#requireIdentity();
+    return { transactionalId: this.#transactionalId, producerId: `${producerId}`, producerEpoch };
+  }
+
+  #requireIdentity() {
+    if (!this.#identity) throw new Fenced(`${this.#transactionalId} has to begin anew`);
+    return this.#identity;
+  }
+}
+
+/** The cluster refuses one of the records, whichever it is: too large, or not valid for its topic. */
+export class RecordsRefused extends Error {
+  override readonly name = 'RecordsRefused';
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+interface PendingBatch extends TopicPartition {
+  records: ProducerRecord[];
+  bytes: number;
+}
+
+const failureCodes: Record<number, ErrorCode> = {
+  [kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED]: 'TOPIC_NOT_AUTHORIZED',
+  [kafkaErrors.TOPIC_AUTHORIZATION_FAILED]: 'TOPIC_NOT_AUTHORIZED',
+  [kafkaErrors.GROUP_AUTHORIZATION_FAILED]: 'TOPIC_NOT_AUTHORIZED',
+  [kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION]: 'UNKNOWN_TOPIC',
+};
+
+/** Of every partition its n-th batch. */
+function nthOfEach(batches: readonly PendingBatch[], n: number): PendingBatch[] {
+  const seen = new Map<string, number>();
+  return batches.filter(({ topic, partition }) => {
+    const name = `${topic}/${partition}`;
+    const index = seen.get(name) ?? 0;
+    seen.set(name, index + 1);
+    return index === n;
+  });
+}
+
+function noLeader(at: TopicPartition | undefined): Failure {
+  return new Failure(
+    'NO_LEADER',
+    `partition ${at?.partition} of topic ${at?.topic} has no leader at the moment`,
+  );
+}

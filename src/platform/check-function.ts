@@ -1,0 +1,46 @@
+import { toFailure } from '../errors.ts';
+import type { HttpRequest, HttpResponse } from '../http.ts';
+import { createLog } from '../log.ts';
+import { type Call, callOf, type PlatformContext } from './context.ts';
+import { httpHandler } from './http-function.ts';
+import { isObject } from './members.ts';
+
+/** What a checking function does, whoever triggers it. */
+export interface CheckFunction<Report> {
+  run(call: Call): Promise<Report>;
+  serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
+  /** Writes the line that a run by timer leaves. */
+  log(report: Report): void;
+}
+
+/** A handler with the two parameters that the platform counts. Whatever is no HTTP request runs the check. */
+export function checkHandler<Report>(
+  check: CheckFunction<Report>,
+): (event: unknown, context: PlatformContext) => Promise<unknown> {
+  const http = httpHandler((request, call) => check.serve(request, call));
+  return async (event, context) => {
+    if (isHttp(event)) return http(event, context);
+    const call = callOf(context);
+    try {
+      const report = await check.run(call);
+      if (isTimer(event)) check.log(report);
+      return report;
+    } catch (error) {
+      const failure = toFailure(error);
+      createLog('info').error('the check failed', { requestId: call.requestId, error: failure });
+      throw new Error(`${failure.code}: ${failure.message}`);
+    }
+  };
+}
+
+function isHttp(event: unknown): boolean {
+  if (!isObject(event)) return false;
+  const { httpMethod, requestContext } = event;
+  return typeof httpMethod === 'string' || (isObject(requestContext) && isObject(requestContext.http));
+}
+
+/** FunctionGraph's timer, or a schedule of Amazon EventBridge. */
+function isTimer(event: unknown): boolean {
+  if (!isObject(event)) return false;
+  return event.trigger_type === 'TIMER' || event.source === 'aws.events' || event.source === 'aws.scheduler';
+}

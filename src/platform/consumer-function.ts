@@ -1,0 +1,53 @@
+import { type Failure, toFailure } from '../errors.ts';
+import type { HttpRequest, HttpResponse } from '../http.ts';
+import { createLog } from '../log.ts';
+import type { ConsumerRecord } from '../record.ts';
+import { kafkaBatchResponse } from './aws-kafka-event.ts';
+import { type Call, callOf, type PlatformContext } from './context.ts';
+import { httpHandler } from './http-function.ts';
+import { readTrigger } from './trigger.ts';
+
+/** What a consuming function does, whoever triggers it. */
+export interface ConsumerFunction {
+  /** The members that a direct call may have, to say what it wants. */
+  wishes: readonly string[];
+  /** Handles records that a trigger brought; `isRedelivered`: it brings those again that are named as failed. */
+  push(
+    records: readonly ConsumerRecord[],
+    call: Call & { isRedelivered: boolean },
+  ): Promise<{ failures: { record: ConsumerRecord; failure: Failure }[]; answer: object }>;
+  pull(wish: unknown, call: Call): Promise<object>;
+  serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
+}
+
+/**
+ * A handler for the triggers of a consuming function, with the two parameters that the platform counts.
+ * An HTTP call gets its answer in any case; else what fails is thrown as `CODE: sentence`.
+ */
+export function consumerHandler(
+  consumer: ConsumerFunction,
+): (event: unknown, context: PlatformContext) => Promise<unknown> {
+  const http = httpHandler((request, call) => consumer.serve(request, call));
+  return async (event, context) => {
+    const call = callOf(context);
+    try {
+      const trigger = readTrigger(event, consumer.wishes);
+      if (trigger.kind === 'http') return await http(event, context);
+      if (trigger.kind === 'pull') return await consumer.pull(trigger.wish, call);
+      const isRedelivered = trigger.from === 'aws';
+      const { failures, answer } = await consumer.push(trigger.records, { ...call, isRedelivered });
+      if (isRedelivered) return kafkaBatchResponse(failures.map(({ record }) => record));
+      if (failures[0]) throw failures[0].failure;
+      return answer;
+    } catch (error) {
+      throw thrown(toFailure(error), call);
+    }
+  };
+}
+
+/** The platform reports an error by its message alone; the causes are for the log. */
+function thrown(failure: Failure, { requestId }: Call): Error {
+  const { code, message } = failure;
+  createLog('info').error('the call failed', { requestId, code, error: failure });
+  return new Error(`${code}: ${message}`);
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { unzipSync } from 'fflate';
+import { build } from '../../build.ts';
+import { freePorts } from '../../local/kafka/ports.ts';
+import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+
+const cluster = await kafkaForTests();
+const directory = await mkdtemp(join(tmpdir(), 'http-function-'));
+after(() => rm(directory, { recursive: true, force: true }));
+const [built] = await build({ functions: ['http-function'], outdir: directory });
+assert.ok(built);
+
+interface Running {
+  url: string;
+  port: number;
+  process: ChildProcess;
+  output: () => string;
+}
+
+/** The server as the platform starts it: node on the bundle, everything else in the environment. */
+async function start(variables: Record<string, string> = {}): Promise<Running> {
+  const [port = 0] = await freePorts(1);
+  const { app } = cluster.users;
+  const child = spawn(process.execPath, [join(built?.directory ?? '', 'index.js')], {
+    env: {
+      PATH: process.env.PATH,
+      PORT: `${port}`,
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
+      KAFKA_SASL_USERNAME: app.username,
+      KAFKA_SASL_PASSWORD: app.password,
+      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
+      ...variables,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  after(() => child.kill('SIGKILL'));
+  let output = '';
+  const listening = new Promise<void>((resolve, reject) => {
+    const take = (chunk: Buffer) => {
+      output += chunk;
+      if (output.includes('"listening"')) resolve();
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.once('exit', () => reject(new Error(output)));
+  });
+  await listening;
+  return { url: `http://127.0.0.1:${port}`, port, process: child, output: () => output };
+}
+
+async function post(url: string, body: unknown, headers: Record<string, string> = {}) {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, body: JSON.parse(text) as Record<string, never> };
+}
+
+describe('the HTTP function', () => {
+  it('comes as a zip whose bootstrap may be run', async () => {
+    const zip = await readFile(built.zip);
+    const files = unzipSync(zip);
+    assert.deepEqual(Object.keys(files).sort(), ['bootstrap', 'index.js', 'package.json']);
+    assert.match(
+      Buffer.from(files.bootstrap ?? []).toString(),
+      /^#!\/bin\/sh\n[\s\S]*RUNTIME_CODE_ROOT\/index\.js/,
+    );
+    // The central directory's entry: name at 46, external attributes at 38, whose upper half is the mode.
+    const entry = zip.lastIndexOf('bootstrap') - 46;
+    assert.equal((zip.readUInt32LE(entry + 38) >>> 16) & 0o777, 0o755);
+  });
+
+  it('serves publishing, the check, a pull and its metrics', async () => {
+    const topic = await newTopic(cluster, { partitions: 1 });
+    const { url } = await start({ KAFKA_GROUP_ID: `g-${topic}`, CONSUME_TOPICS: topic, CONSUME_SINK: 'log' });
+    const published = await post(`${url}/topics/${topic}`, { records: [{ value: { n: 1 } }] });
+    assert.equal(published.status, 200);
+    assert.deepEqual(published.body.offsets, [{ partition: 0, offset: 0, error_code: null, error: null }]);
+
+    const check = await fetch(`${url}/connectivity-check`);
+    assert.equal(check.status, 200);
+    assert.equal(((await check.json()) as { ok: boolean }).ok, true);
+
+    const pulled = await post(`${url}/consume-batch`, {});
+    assert.equal(pulled.status, 200, JSON.stringify(pulled.body));
+    assert.equal(pulled.body.processed, 1);
+
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    assert.match(metrics, /http_requests_total\{method="POST",route="\/topics\/\{topic\}",status="200"\} 1/);
+    assert.match(metrics, /kafka_records_total\{outcome="acknowledged"\} 1/);
+    assert.ok(!metrics.includes(topic), 'no label that callers could multiply');
+  });
+
+  it('takes the calls of a custom image', async () => {
+    const topic = await newTopic(cluster, { partitions: 1 });
+    const { url } = await start({ FUNCTION: 'produce' });
+    assert.equal((await post(`${url}/init`, {})).status, 200);
+    const body = Buffer.from(JSON.stringify({ records: [{ value: 'v' }] })).toString('base64');
+    const event = { httpMethod: 'POST', path: `/topics/${topic}`, headers: {}, body, isBase64Encoded: true };
+    const invoked = await post(`${url}/invoke`, event);
+    assert.equal(invoked.status, 200);
+    assert.equal(invoked.body.statusCode, 200, JSON.stringify(invoked.body));
+    assert.equal((await readTopic(cluster, topic)).length, 1);
+    assert.equal((await post(`${(await start()).url}/invoke`, event)).body.code, 'CONFIG_INVALID');
+  });
+
+  it('says what is wrong with its variables, and goes on to be healthy', async () => {
+    const { url } = await start({ KAFKA_BOOTSTRAP_SERVERS: '', KAFKA_ACKS: 'most' });
+    const refused = await post(`${url}/topics/t`, { records: [{ value: 1 }] });
+    assert.equal(refused.status, 500);
+    assert.match(String(refused.body.message), /KAFKA_BOOTSTRAP_SERVERS is required; .*KAFKA_ACKS/);
+    assert.equal((await fetch(`${url}/healthy`)).status, 200);
+  });
+
+  it('answers what is under way when it is told to end, and loses nothing that it acknowledged', async () => {
+    const topic = await newTopic(cluster, { partitions: 3 });
+    const running = await start();
+    const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+    const acknowledged: string[] = [];
+    let stopped = false;
+    const caller = async (id: number) => {
+      for (let i = 0; !stopped; i++) {
+        const value = `${id}-${i}`;
+        const status = await publishOver(agent, running.port, topic, value);
+        if (status === 200) acknowledged.push(value);
+        if (status === undefined) return;
+      }
+    };
+    const callers = Promise.all(Array.from({ length: 32 }, (_, id) => caller(id)));
+    while (acknowledged.length < 500) await new Promise((resolve) => setImmediate(resolve));
+    running.process.kill('SIGTERM');
+    const [code] = (await once(running.process, 'exit')) as [number];
+    stopped = true;
+    await callers;
+    agent.destroy();
+    assert.equal(code, 0, running.output());
+    assert.match(running.output(), /"drained"/);
+    const stored = (await readTopic(cluster, topic)).map(({ value }) => JSON.parse(value?.toString() ?? ''));
+    assert.deepEqual(
+      acknowledged.filter((value) => !stored.includes(value)),
+      [],
+    );
+    assert.equal(new Set(stored).size, stored.length, 'none twice');
+  });
+});
+
+/** The status, or undefined where there is no server any more. */
+function publishOver(agent: Agent, port: number, topic: string, value: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const call = request(
+      {
+        agent,
+        port,
+        host: '127.0.0.1',
+        path: `/topics/${topic}`,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+      },
+      (response) => {
+        response.resume();
+        response.on('end', () => resolve(response.statusCode));
+        response.on('error', () => resolve(undefined));
+      },
+    );
+    call.on('error', () => resolve(undefined));
+    call.end(JSON.stringify({ records: [{ value }] }));
+  });
+}

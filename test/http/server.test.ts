@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { createHttpServer, type Serve } from '../../functions/http/server.ts';
+import { type HttpConfig, httpConfig, readConfig } from '../../src/config.ts';
+import { type HttpRequest, jsonResponse } from '../../src/http.ts';
+
+const MIB = 1024 * 1024;
+
+async function listen(
+  serve: Serve,
+  variables: Record<string, string> = {},
+): Promise<{ server: Server; url: string; port: number }> {
+  const config: HttpConfig = readConfig((name) => variables[name], httpConfig);
+  const server = createHttpServer(serve, config);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { server, port, url: `http://127.0.0.1:${port}` };
+}
+
+/** Answers with what it was given. */
+const echo: Serve = async ({ method, path, query, headers, body }: HttpRequest) =>
+  jsonResponse(200, { method, path, query, type: headers['content-type'], body: body.toString('base64') });
+
+async function socketTo(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  after(() => socket.destroy());
+  return socket;
+}
+
+async function answerOn(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('error', () => {});
+  // Not events.once, for which an error would be the end: a reset may come after the whole answer.
+  await new Promise((resolve) => socket.on('close', resolve));
+  return Buffer.concat(chunks).toString();
+}
+
+describe('the HTTP server', () => {
+  it('hands requests on as plain values, and keeps the connection', async () => {
+    const { url } = await listen(echo);
+    const bytes = randomBytes(2 * MIB);
+    const response = await fetch(`${url}/topics/a%20b?key=1&x=`, {
+      method: 'POST',
+      body: bytes,
+      headers: { 'Content-Type': 'x/y' },
+    });
+    assert.deepEqual(await response.json(), {
+      method: 'POST',
+      path: '/topics/a%20b',
+      query: { key: '1', x: '' },
+      type: 'x/y',
+      body: bytes.toString('base64'),
+    });
+    assert.notEqual(response.headers.get('connection'), 'close');
+  });
+
+  it('refuses an announced body that is too large without reading it', async () => {
+    const { port } = await listen(echo);
+    const socket = await socketTo(port);
+    socket.write(`POST / HTTP/1.1\r\nhost: h\r\ncontent-length: ${1024 * MIB}\r\n\r\n`);
+    const answer = await answerOn(socket);
+    assert.match(answer, /^HTTP\/1.1 413 /);
+    assert.match(answer, /"code":"BODY_TOO_LARGE"/);
+  });
+
+  it('refuses a body that turns out too large, in bounded memory', async () => {
+    const { port } = await listen(echo, { PRODUCE_MAX_BODY_BYTES: `${MIB}` });
+    const socket = await socketTo(port);
+    const answer = answerOn(socket);
+    socket.write('POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n');
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    const before = process.memoryUsage().rss;
+    let sent = 0;
+    while (!socket.destroyed && sent < 256 * MIB) {
+      socket.write(`${chunk.length.toString(16)}\r\n`);
+      socket.write(chunk);
+      if (!socket.write('\r\n'))
+        await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {});
+      sent += chunk.length;
+    }
+    assert.match(await answer, /^HTTP\/1.1 413 /);
+    assert.ok(process.memoryUsage().rss - before < 128 * MIB);
+  });
+
+  it('serves others while 2,000 connections send their headers one byte at a time', async () => {
+    const { url, port } = await listen(echo);
+    const slow = await Promise.all(Array.from({ length: 2_000 }, () => socketTo(port)));
+    for (const socket of slow) socket.write('POST / HTTP/1.1\r\nhost: h\r\nx-slow: ');
+    const response = await fetch(url, { method: 'POST', body: 'x' });
+    assert.equal(response.status, 200);
+    for (const socket of slow) socket.destroy();
+  });
+
+  it('refuses headers without end', async () => {
+    const { port } = await listen(echo);
+    const socket = await socketTo(port);
+    socket.write(`POST / HTTP/1.1\r\nhost: h\r\n${'x-flood: y\r\n'.repeat(20_000)}\r\n`);
+    assert.match(await answerOn(socket), /^HTTP\/1.1 431 /);
+  });
+
+  it('answers 500 without details where the function throws', async () => {
+    const { url } = await listen(async () => {
+      throw new Error('secret detail');
+    });
+    const response = await fetch(url);
+    const text = await response.text();
+    assert.equal(response.status, 500);
+    assert.match(text, /"code":"INTERNAL"/);
+    assert.doesNotMatch(text, /secret/);
+  });
+});
+
+describe('API keys', () => {
+  const key = randomBytes(16).toString('hex');
+  const hash = createHash('sha256').update(key).digest('hex');
+  const variables = { HTTP_API_KEYS: `${'0'.repeat(64)},${hash}` };
+
+  it('let in whoever has one, as a bearer token or in X-Api-Key', async () => {
+    const { url } = await listen(echo, variables);
+    const status = async (headers: Record<string, string>) => (await fetch(url, { headers })).status;
+    assert.equal(await status({ authorization: `Bearer ${key}` }), 200);
+    assert.equal(await status({ 'x-api-key': key }), 200);
+    assert.equal(await status({}), 401);
+    assert.equal(await status({ 'x-api-key': `${key}x` }), 401);
+    assert.equal(await status({ 'x-api-key': hash }), 401);
+    const refused = (await (await fetch(url)).json()) as Record<string, unknown>;
+    assert.deepEqual(
+      [refused.error_code, refused.code, refused.delivery],
+      [40102, 'API_KEY_REFUSED', 'none'],
+    );
+  });
+
+  it('are needed everywhere but for health, and for webhooks that are signed', async () => {
+    const status = async (more: Record<string, string>, path: string) => {
+      const { url } = await listen(echo, { ...variables, ...more });
+      return (await fetch(`${url}${path}`, { method: 'POST' })).status;
+    };
+    assert.equal(await status({}, '/healthy'), 200);
+    assert.equal(await status({}, '/ready'), 200);
+    for (const path of ['/metrics', '/invoke', '/topics/t', '/webhooks/t', '//healthy', '/healthy/x']) {
+      assert.equal(await status({}, path), 401, path);
+    }
+    assert.equal(await status({ WEBHOOK_SECRET: 's' }, '/webhooks/t'), 200);
+  });
+});
+
+describe('CORS', () => {
+  const origin = 'https://shop.example';
+
+  it('is off unless origins are set', async () => {
+    const { url } = await listen(echo);
+    const response = await fetch(url, { headers: { origin } });
+    assert.equal(response.headers.get('access-control-allow-origin'), null);
+    const asked = await fetch(url, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST' },
+    });
+    assert.equal(asked.status, 403);
+  });
+
+  it('answers the browser of an allowed origin before it needs a key, and no other', async () => {
+    const { url } = await listen(echo, { HTTP_CORS_ORIGINS: origin, HTTP_API_KEYS: '0'.repeat(64) });
+    const ask = (from: string) =>
+      fetch(url, { method: 'OPTIONS', headers: { origin: from, 'access-control-request-method': 'POST' } });
+    const allowed = await ask(origin);
+    assert.equal(allowed.status, 204);
+    assert.equal(allowed.headers.get('access-control-allow-origin'), origin);
+    assert.match(allowed.headers.get('access-control-allow-headers') ?? '', /x-api-key/);
+    assert.equal((await ask('https://evil.example')).status, 403);
+    const refused = await fetch(url, { method: 'POST', headers: { origin } });
+    assert.equal(refused.status, 401);
+    assert.equal(refused.headers.get('access-control-allow-origin'), origin, 'so that the page can read why');
+  });
+});

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { createPublish } from '../../functions/produce/publish.ts';
+import { readWebhook } from '../../functions/produce/webhook.ts';
+import type { ConnectionConfig } from '../../src/config.ts';
+import { type Environment, produceConfig, readConfig } from '../../src/config.ts';
+import type { HttpRequest } from '../../src/http.ts';
+import { unusedPort } from '../faults/servers.ts';
+import { newProducer, recordingLog } from '../kafka.ts';
+import { assertFailure, post } from './http.ts';
+
+type Variables = Record<string, string>;
+
+const configOf = (variables: Variables) =>
+  readConfig(((name) => variables[name]) as Environment, produceConfig);
+
+function hook(body: string | Buffer, headers: Record<string, string> = {}, query = {}): HttpRequest {
+  return post('', body, { path: '/webhooks/hooks', headers, query });
+}
+
+async function read(request: HttpRequest, variables: Variables = {}) {
+  const [record, ...more] = await readWebhook(request, { topic: 'hooks' }, configOf(variables));
+  assert.ok(record);
+  assert.deepEqual(more, []);
+  return record;
+}
+
+const refusedAs = (code: string) => (error: unknown) => (error as { code?: string }).code === code;
+
+describe('the record', () => {
+  test('the body is the value, byte for byte', async () => {
+    for (const body of [Buffer.from([0, 255, 10]), Buffer.from(' {"a": 1.10}\n'), Buffer.alloc(0)]) {
+      const record = await read(hook(body, { 'content-type': 'application/json' }));
+      assert.deepEqual(record, { topic: 'hooks', key: null, value: body, headers: [] });
+    }
+  });
+
+  test('a CloudEvent sent to a webhook is a body like any other', async () => {
+    const headers = { 'ce-id': '1', 'ce-source': '/', 'ce-specversion': '1.0', 'ce-type': 't' };
+    assert.deepEqual((await read(hook('x', headers))).headers, []);
+  });
+
+  test('the key: ?key= first, then the configured header', async () => {
+    const variables = { WEBHOOK_KEY_HEADER: 'X-Order-Id' };
+    const key = async (...args: Parameters<typeof hook>) => (await read(hook(...args), variables)).key;
+    assert.equal(`${await key('x', { 'x-order-id': '7' })}`, '7');
+    assert.equal(`${await key('x', { 'x-order-id': '7' }, { key: 'é' })}`, 'é');
+    assert.deepEqual(await key('x', {}, { key: '' }), Buffer.alloc(0));
+    assert.equal(await key('x'), null);
+    assert.equal((await read(hook('x', { 'x-order-id': '7' }))).key, null);
+  });
+
+  test('headers: names and patterns in any case; credentials by their whole name alone', async () => {
+    const headers = {
+      'content-type': 'text/plain',
+      'x-github-event': 'push',
+      'x-github-delivery': 'é',
+      'x-api-key': 'open-sesame',
+      authorization: 'Bearer open-sesame',
+      cookie: 'open-sesame',
+    };
+    const copied = async (list: string) =>
+      (await read(hook('x', headers), { WEBHOOK_HEADERS: list })).headers.map(
+        ({ key, value }) => `${key}: ${value}`,
+      );
+    assert.deepEqual(await copied('Content-Type, X-GitHub-*'), [
+      'content-type: text/plain',
+      'x-github-event: push',
+      'x-github-delivery: é',
+    ]);
+    assert.deepEqual(await copied('*'), await copied('content-type,x-*'));
+    assert.deepEqual(await copied('authorization'), ['authorization: Bearer open-sesame']);
+    assert.deepEqual(await copied('x-git'), []);
+  });
+
+  test('the topic: allowed, and with a valid name', async () => {
+    const only = configOf({ PRODUCE_TOPICS: 'orders' });
+    await assert.rejects(readWebhook(hook('x'), { topic: 'hooks' }, only), refusedAs('TOPIC_NOT_ALLOWED'));
+    await assert.rejects(readWebhook(hook('x'), { topic: 'a b' }, configOf({})), refusedAs('INVALID_RECORD'));
+  });
+});
+
+describe('github', () => {
+  // The example of GitHub's documentation.
+  const secret = "It's a Secret to Everybody";
+  const body = 'Hello, World!';
+  const digest = '757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17';
+  const variables = { WEBHOOK_SECRET: secret };
+
+  test('a signature that fits', async () => {
+    const record = await read(hook(body, { 'x-hub-signature-256': `sha256=${digest}` }), variables);
+    assert.equal(`${record.value}`, body);
+    await read(hook(body, { 'x-hub-signature-256': `SHA256=${digest.toUpperCase()}` }), variables);
+  });
+
+  const bad: [string, Record<string, string>, string?][] = [
+    ['none', {}],
+    ['an empty one', { 'x-hub-signature-256': '' }],
+    ['one without its scheme', { 'x-hub-signature-256': digest }],
+    ['one of another body', { 'x-hub-signature-256': `sha256=${digest}` }, `${body} `],
+    ['one digit changed', { 'x-hub-signature-256': `sha256=${digest.slice(0, -1)}8` }],
+    ['one digit less', { 'x-hub-signature-256': `sha256=${digest.slice(0, -1)}` }],
+    ['two', { 'x-hub-signature-256': `sha256=${digest}, sha256=${digest}` }],
+    [
+      'the SHA-1 header alone',
+      { 'x-hub-signature': `sha1=${createHmac('sha1', secret).update(body).digest('hex')}` },
+    ],
+  ];
+  for (const [what, headers, other = body] of bad) {
+    test(`refused: ${what}`, async () => {
+      await assert.rejects(read(hook(other, headers), variables), refusedAs('SIGNATURE_INVALID'));
+    });
+  }
+
+  test('over the bytes as received; the value is what they decompress to', async () => {
+    const compressed = gzipSync(body);
+    const sign = (bytes: Buffer | string) =>
+      `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`;
+    const headers = (signature: string) => ({ 'content-encoding': 'gzip', 'x-hub-signature-256': signature });
+    const record = await read(hook(compressed, headers(sign(compressed))), variables);
+    assert.equal(`${record.value}`, body);
+    await assert.rejects(
+      read(hook(compressed, headers(sign(body))), variables),
+      refusedAs('SIGNATURE_INVALID'),
+    );
+  });
+
+  test('nothing is decompressed, and no topic looked up, for a caller who has not signed', async () => {
+    const request = hook(gzipSync(Buffer.alloc(20_000_000)), { 'content-encoding': 'gzip' });
+    await assert.rejects(read(request, variables), refusedAs('SIGNATURE_INVALID'));
+    const closed = configOf({ ...variables, PRODUCE_TOPICS: 'orders' });
+    await assert.rejects(readWebhook(hook('x'), { topic: 'hooks' }, closed), refusedAs('SIGNATURE_INVALID'));
+  });
+});
+
+describe('standard', () => {
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+  const variables = { WEBHOOK_SECRET: secret, WEBHOOK_SCHEME: 'standard' };
+  const body = '{"test": 2432232314}';
+
+  function signed(text: string, { id = 'msg_1', ageS = 0, by = secret } = {}): Record<string, string> {
+    const timestamp = String(Math.floor(Date.now() / 1_000) - ageS);
+    const key = Buffer.from(by.slice('whsec_'.length), 'base64');
+    const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${text}`).digest('base64');
+    return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` };
+  }
+
+  test('a signature that fits', async () => {
+    assert.equal(`${(await read(hook(body, signed(body)), variables)).value}`, body);
+    await read(hook(body, signed(body)), { ...variables, WEBHOOK_SECRET: secret.slice('whsec_'.length) });
+  });
+
+  test('the example of the reference implementations', async () => {
+    const headers = {
+      'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      'webhook-timestamp': '1614265330',
+      'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+    };
+    await read(hook(body, headers), { ...variables, WEBHOOK_TOLERANCE_S: '2147483647' });
+    await assert.rejects(read(hook(body, headers), variables), refusedAs('SIGNATURE_INVALID'));
+  });
+
+  test('one of several signatures fits', async () => {
+    const headers = signed(body);
+    const other = signed(body, { by: `whsec_${'A'.repeat(32)}` })['webhook-signature'];
+    const list = `v1a,AAAA ${other} ${headers['webhook-signature']}`;
+    await read(hook(body, { ...headers, 'webhook-signature': list }), variables);
+    const none = hook(body, { ...headers, 'webhook-signature': `v1a,AAAA ${other}` });
+    await assert.rejects(read(none, variables), refusedAs('SIGNATURE_INVALID'));
+  });
+
+  test('the time: within the tolerance, before and after', async () => {
+    for (const ageS of [-290, 290]) await read(hook(body, signed(body, { ageS })), variables);
+    for (const ageS of [-310, 310]) {
+      await assert.rejects(
+        read(hook(body, signed(body, { ageS })), variables),
+        refusedAs('SIGNATURE_INVALID'),
+      );
+    }
+    await read(hook(body, signed(body, { ageS: 500 })), { ...variables, WEBHOOK_TOLERANCE_S: '600' });
+  });
+
+  const good = signed(body);
+  const bad: [string, Record<string, string>, string?][] = [
+    ['nothing', {}],
+    ['another body', good, `${body} `],
+    ['another id', { ...good, 'webhook-id': 'msg_2' }],
+    ['an empty id', signed(body, { id: '' })],
+    ['another time', { ...good, 'webhook-timestamp': String(Number(good['webhook-timestamp']) + 1) }],
+    ['no time', { ...good, 'webhook-timestamp': '' }],
+    ['a time in words', { ...good, 'webhook-timestamp': 'now' }],
+    ['a time in milliseconds', { ...good, 'webhook-timestamp': `${good['webhook-timestamp']}000` }],
+    [
+      'a version of another scheme',
+      { ...good, 'webhook-signature': (good['webhook-signature'] ?? '').replace('v1', 'v1a') },
+    ],
+    ['no version', { ...good, 'webhook-signature': (good['webhook-signature'] ?? '').slice(3) }],
+    ['an empty signature', { ...good, 'webhook-signature': 'v1,' }],
+    ['the other scheme', { 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` }],
+  ];
+  for (const [what, headers, other = body] of bad) {
+    test(`refused: ${what}`, async () => {
+      await assert.rejects(read(hook(other, headers), variables), refusedAs('SIGNATURE_INVALID'));
+    });
+  }
+});
+
+describe('the variables', () => {
+  const bad: [string, Variables][] = [
+    ['WEBHOOK_SECRET', { WEBHOOK_SECRET: 'whsec_not base64!', WEBHOOK_SCHEME: 'standard' }],
+    ['WEBHOOK_SCHEME', { WEBHOOK_SECRET: 'x', WEBHOOK_SCHEME: 'gitlab' }],
+    ['WEBHOOK_TOLERANCE_S', { WEBHOOK_SECRET: 'x', WEBHOOK_TOLERANCE_S: '-1' }],
+    ['WEBHOOK_KEY_HEADER', { WEBHOOK_KEY_HEADER: 'x order' }],
+    ['WEBHOOK_HEADERS', { WEBHOOK_HEADERS: 'a b' }],
+    ['WEBHOOK_HEADERS', { WEBHOOK_HEADERS: 'x-*-y' }],
+    ['CLOUDEVENTS_PARTITION_KEY', { CLOUDEVENTS_PARTITION_KEY: 'yes' }],
+  ];
+  for (const [name, variables] of bad) {
+    test(`${name}: ${JSON.stringify(variables)}`, () => {
+      assert.throws(
+        () => configOf(variables),
+        (error: Error) => {
+          assert.match(error.message, new RegExp(name));
+          assert.doesNotMatch(error.message, /not base64!|gitlab/);
+          return true;
+        },
+      );
+    });
+  }
+
+  test('without a secret, its scheme and tolerance are not looked at', () => {
+    assert.equal(configOf({ WEBHOOK_SCHEME: '?', WEBHOOK_TOLERANCE_S: '?' }).webhook.signature, undefined);
+  });
+});
+
+describe('from the front', () => {
+  const connection = async (): Promise<ConnectionConfig> => ({
+    bootstrapServers: [{ host: '127.0.0.1', port: await unusedPort() }],
+    securityProtocol: 'PLAINTEXT',
+    sasl: undefined,
+    ssl: undefined,
+    clientId: 'test',
+    requestTimeout: undefined,
+    connectionTimeout: undefined,
+  });
+
+  test('SIGNATURE_INVALID before the cluster is asked; no secret and no expected signature in the answer or log', async () => {
+    const log = recordingLog();
+    const { producer } = newProducer(await connection());
+    const secret = 'open-sesame';
+    const publish = createPublish({ producer, config: configOf({ WEBHOOK_SECRET: secret }), log });
+    const signature = createHmac('sha256', secret).update('x').digest('hex');
+    const send = (headers = {}) => publish(hook('x', headers), Date.now() + 5_000);
+    const refused = await send();
+    assertFailure(refused, 'SIGNATURE_INVALID');
+    assertFailure(await send({ 'x-hub-signature-256': `sha256=${signature}` }), 'BROKER_UNREACHABLE');
+    const [line] = log.lines;
+    const printed = `${refused.body}${JSON.stringify(line)}${line?.fields?.error}`;
+    assert.doesNotMatch(printed, new RegExp(`${secret}|${signature}`));
+  });
+
+  for (const path of [
+    '/webhooks/hooks',
+    '/v1/webhooks/hooks',
+    '/webhooks/hooks/',
+    '/webhooks/topics',
+    '/webhooks/healthy',
+  ]) {
+    test(`${path} takes POST alone`, async () => {
+      const { producer } = newProducer(await connection());
+      const publish = createPublish({
+        producer,
+        config: configOf({ WEBHOOK_SECRET: 'x' }),
+        log: recordingLog(),
+      });
+      assertFailure(await publish(post('', 'x', { path }), Date.now() + 5_000), 'SIGNATURE_INVALID');
+      const get = await publish(post('', '', { path, method: 'GET' }), Date.now() + 5_000);
+      assertFailure(get, 'METHOD_NOT_ALLOWED');
+      assert.equal(get.headers.allow, 'POST');
+    });
+  }
+});
