@@ -1,0 +1,212 @@
+import type { DeployedTrigger } from '../trigger-data.ts';
+import { ApiClient, ApiError, type ClientOptions } from './client.ts';
+import { type JsonObject, list, number, object, text, variables } from './records.ts';
+
+/** A function as the platform has it; what isn't set is undefined. */
+export interface DeployedFunction {
+  /** Without its version. */
+  urn: string;
+  name: string;
+  description: string;
+  runtime: string;
+  handler: string;
+  initializer: string | undefined;
+  initializerTimeout: number | undefined;
+  memorySize: number;
+  timeout: number;
+  agency: string | undefined;
+  vpcId: string | undefined;
+  subnetId: string | undefined;
+  logGroupId: string | undefined;
+  logStreamId: string | undefined;
+  maxInstances: number | undefined;
+  concurrency: number | undefined;
+  environment: Record<string, string>;
+  /** SHA-512 of the zip, hexadecimal. */
+  digest: string;
+  codeSize: number;
+  lastModified: string | undefined;
+}
+
+export interface Invocation {
+  requestId: string;
+  /** False when the function threw, timed out or couldn't be loaded. */
+  ok: boolean;
+  result: unknown;
+  /** The last lines of its log. */
+  log: string;
+}
+
+const PAGE_SIZE = 100;
+/** 100 pages: far more functions than an account may have. */
+const MAX_PAGES = 100;
+
+/** The calls of FunctionGraph's REST API (version 2) that a deployment needs. */
+export class FunctionGraph {
+  readonly #client: ApiClient;
+  readonly #projectId: string;
+  readonly #region: string;
+
+  constructor(options: Omit<ClientOptions, 'service'> & { projectId: string }) {
+    this.#client = new ApiClient({ ...options, service: 'functiongraph' });
+    this.#projectId = options.projectId;
+    this.#region = options.region;
+  }
+
+  urn(app: string, name: string): string {
+    return `urn:fss:${this.#region}:${this.#projectId}:function:${app}:${name}`;
+  }
+
+  /** Every function of an app. */
+  async listFunctions(app: string): Promise<{ urn: string; name: string; description: string }[]> {
+    const functions: { urn: string; name: string; description: string }[] = [];
+    let marker = '0';
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const query = { package_name: app, marker, maxitems: String(PAGE_SIZE) };
+      const body = object(await this.#call({ method: 'GET', path: '/functions', query }));
+      const items = list(body.functions).map(object);
+      for (const item of items) {
+        const name = text(item.func_name) ?? '';
+        functions.push({ urn: this.urn(app, name), name, description: text(item.description) ?? '' });
+      }
+      // A service may hand out smaller pages than it is asked for: only the marker tells the last one.
+      const next = number(body.next_marker) ?? 0;
+      if (items.length === 0 || next <= Number(marker)) break;
+      marker = String(next);
+    }
+    return functions;
+  }
+
+  /** Undefined where there is no such function. */
+  async getFunction(urn: string): Promise<DeployedFunction | undefined> {
+    try {
+      const body = await this.#call({ method: 'GET', path: `/functions/${urn}:latest/config` });
+      return deployedFunction(urn, object(body));
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async createFunction(body: JsonObject): Promise<void> {
+    await this.#call({ method: 'POST', path: '/functions', body });
+  }
+
+  async updateCode(urn: string, body: JsonObject): Promise<void> {
+    await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/code`, body });
+  }
+
+  async updateConfig(urn: string, body: JsonObject): Promise<void> {
+    await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/config`, body });
+  }
+
+  /** With all its versions; fine where it is gone already. */
+  async deleteFunction(urn: string): Promise<void> {
+    await this.#gone(this.#call({ method: 'DELETE', path: `/functions/${urn}` }));
+  }
+
+  async listTriggers(urn: string): Promise<DeployedTrigger[]> {
+    const items = list(await this.#call({ method: 'GET', path: `/triggers/${urn}:latest` }));
+    return items.map(object).map((item) => ({
+      id: text(item.trigger_id) ?? '',
+      type: text(item.trigger_type_code) ?? '',
+      status: text(item.trigger_status) ?? '',
+      eventData: object(item.event_data),
+    }));
+  }
+
+  async createTrigger(urn: string, type: string, status: string, eventData: JsonObject): Promise<void> {
+    const body = { trigger_type_code: type, trigger_status: status, event_data: eventData };
+    await this.#call({ method: 'POST', path: `/triggers/${urn}:latest`, body });
+  }
+
+  async setTriggerStatus(urn: string, trigger: DeployedTrigger, status: string): Promise<void> {
+    const path = `/triggers/${urn}:latest/${trigger.type}/${trigger.id}`;
+    await this.#call({ method: 'PUT', path, body: { trigger_status: status } });
+  }
+
+  async deleteTrigger(urn: string, trigger: DeployedTrigger): Promise<void> {
+    const path = `/triggers/${urn}:latest/${trigger.type}/${trigger.id}`;
+    await this.#gone(this.#call({ method: 'DELETE', path }));
+  }
+
+  /** Calls a function and waits for its answer; `timeoutMs` bounds the wait. */
+  async invoke(urn: string, event: unknown, timeoutMs: number): Promise<Invocation> {
+    const { body, headers } = await this.#client.send({
+      method: 'POST',
+      path: this.#path(`/functions/${urn}:latest/invocations`),
+      body: event,
+      headers: { 'x-cff-log-type': 'tail', 'x-cff-request-version': 'v1' },
+      timeoutMs,
+    });
+    const answer = object(body);
+    const encoded = headers.get('x-cff-function-log') ?? '';
+    return {
+      requestId: text(answer.request_id) ?? headers.get('x-cff-request-id') ?? '',
+      ok: headers.get('x-is-func-err') !== 'true' && (number(answer.status) ?? 200) < 400,
+      result: parseResult(answer.result),
+      log: text(answer.log) ?? Buffer.from(encoded, 'base64').toString('utf8'),
+    };
+  }
+
+  /** Where the function's log goes. */
+  async logStream(urn: string): Promise<{ groupId: string; streamId: string } | undefined> {
+    const body = object(await this.#call({ method: 'GET', path: `/functions/${urn}:latest/lts-log-detail` }));
+    const groupId = text(body.group_id);
+    const streamId = text(body.stream_id);
+    return groupId && streamId ? { groupId, streamId } : undefined;
+  }
+
+  async #call(request: Parameters<ApiClient['send']>[0]): Promise<unknown> {
+    return (await this.#client.send({ ...request, path: this.#path(request.path) })).body;
+  }
+
+  async #gone(call: Promise<unknown>): Promise<void> {
+    try {
+      await call;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    }
+  }
+
+  #path(path: string): string {
+    return `/v2/${this.#projectId}/fgs${path}`;
+  }
+}
+
+function deployedFunction(urn: string, body: JsonObject): DeployedFunction {
+  const vpc = object(body.func_vpc);
+  const strategy = object(body.strategy_config);
+  return {
+    urn,
+    name: text(body.func_name) ?? '',
+    description: text(body.description) ?? '',
+    runtime: text(body.runtime) ?? '',
+    handler: text(body.handler) ?? '',
+    initializer: text(body.initializer_handler),
+    initializerTimeout: number(body.initializer_timeout),
+    memorySize: number(body.memory_size) ?? 0,
+    timeout: number(body.timeout) ?? 0,
+    agency: text(body.xrole),
+    vpcId: text(vpc.vpc_id),
+    subnetId: text(vpc.subnet_id),
+    logGroupId: text(body.log_group_id),
+    logStreamId: text(body.log_stream_id),
+    maxInstances: number(strategy.concurrency),
+    concurrency: number(strategy.concurrent_num),
+    environment: variables(body.user_data),
+    digest: text(body.digest) ?? '',
+    codeSize: number(body.code_size) ?? 0,
+    lastModified: text(body.last_modified),
+  };
+}
+
+/** A function's answer comes as JSON text. */
+function parseResult(result: unknown): unknown {
+  if (typeof result !== 'string') return result;
+  try {
+    return JSON.parse(result);
+  } catch {
+    return result;
+  }
+}

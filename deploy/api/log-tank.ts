@@ -1,0 +1,62 @@
+import { ApiClient, type ClientOptions } from './client.ts';
+import { list, object, text } from './records.ts';
+
+export interface LogLine {
+  content: string;
+  /** Its place in the stream: later lines have larger ones. */
+  lineNumber: string;
+}
+
+export interface LogQuery {
+  groupId: string;
+  streamId: string;
+  /** Epoch milliseconds. */
+  from: number;
+  to: number;
+  keywords?: string | undefined;
+}
+
+const PAGE_SIZE = 500;
+const MAX_PAGES = 20;
+
+/** Log Tank Service, which keeps the functions' logs. */
+export class LogTank {
+  readonly #client: ApiClient;
+  readonly #projectId: string;
+
+  constructor(options: Omit<ClientOptions, 'service'> & { projectId: string }) {
+    this.#client = new ApiClient({ ...options, service: 'lts' });
+    this.#projectId = options.projectId;
+  }
+
+  /** At most 10,000 lines of the time between, oldest first. */
+  async query({ groupId, streamId, from, to, keywords }: LogQuery): Promise<LogLine[]> {
+    const lines: LogLine[] = [];
+    const path = `/v2/${this.#projectId}/groups/${groupId}/streams/${streamId}/content/query`;
+    const search = {
+      start_time: String(from),
+      end_time: String(to),
+      limit: PAGE_SIZE,
+      ...(keywords ? { keywords } : {}),
+    };
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const last = lines.at(-1);
+      const position = last ? { line_num: last.lineNumber, search_type: 'forwards' } : {};
+      const { body } = await this.#client.send({
+        method: 'POST',
+        path,
+        body: { ...search, ...position },
+        repeatable: true,
+      });
+      const found = list(object(body).logs).map(object);
+      lines.push(
+        ...found.map(({ content, line_num }) => ({
+          content: text(content) ?? '',
+          lineNumber: String(line_num),
+        })),
+      );
+      if (found.length < PAGE_SIZE) break;
+    }
+    return lines;
+  }
+}

@@ -1,0 +1,17 @@
+import { ApiClient, type ClientOptions } from './client.ts';
+import { list, object, text } from './records.ts';
+
+/**
+ * The id of the project with this name, which is the region's unless OS_PROJECT_NAME says otherwise, by asking
+ * IAM. Throws when there is none.
+ */
+export async function findProjectId(options: Omit<ClientOptions, 'service'>, name: string): Promise<string> {
+  const client = new ApiClient({ ...options, service: 'iam' });
+  const { body } = await client.send({ method: 'GET', path: '/v3/projects', query: { name } });
+  const project = list(object(body).projects)
+    .map(object)
+    .find((candidate) => candidate.name === name);
+  const id = text(project?.id);
+  if (id !== undefined) return id;
+  throw new Error(`There is no project "${name}": set provider.projectId, OS_PROJECT_ID or OS_PROJECT_NAME.`);
+}

@@ -1,0 +1,42 @@
+import type { ClientOptions } from './api/client.ts';
+import { findProjectId } from './api/project.ts';
+import type { CloudService } from './api/regions.ts';
+import { type Environment, findAccount } from './credentials.ts';
+
+/** What every client of one deployment is made with. */
+export interface Cloud {
+  region: string;
+  projectId: string;
+  /** Where the credentials come from. */
+  source: string;
+  clientOptions(service: CloudService): Omit<ClientOptions, 'service'> & { projectId: string };
+}
+
+/** `FUNCTIONGRAPH_ENDPOINT`, `DMS_ENDPOINT`, …: for a private cloud, and for the tests' stand-in. */
+function endpointVariable(service: CloudService): string {
+  return `${service.toUpperCase()}_ENDPOINT`;
+}
+
+/** Finds credentials and project. Throws, naming what to set, when one is missing. */
+export async function connectCloud(
+  region: string,
+  projectId: string | undefined,
+  environment: Environment = process.env,
+): Promise<Cloud> {
+  const account = findAccount(environment);
+  const options = (service: CloudService): Omit<ClientOptions, 'service'> => ({
+    region,
+    endpoint: environment[endpointVariable(service)] || undefined,
+    credentials: account.credentials,
+  });
+  const id =
+    projectId ??
+    account.projectId ??
+    (await findProjectId(options('iam'), environment.OS_PROJECT_NAME || region));
+  return {
+    region,
+    projectId: id,
+    source: account.source,
+    clientOptions: (service) => ({ ...options(service), projectId: id }),
+  };
+}

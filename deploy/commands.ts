@@ -1,0 +1,264 @@
+import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { FunctionGraph } from './api/functiongraph.ts';
+import { LogTank } from './api/log-tank.ts';
+import { type Cloud, connectCloud } from './cloud.ts';
+import type { Deployment, FunctionDescription } from './description.ts';
+import { describeDeployed } from './info.ts';
+import { followLogs } from './logs.ts';
+import { variableAt } from './origin.ts';
+import type { Options, Output, Serverless } from './osls.ts';
+import { artefactName, packageFunctions } from './package.ts';
+import {
+  type Artifacts,
+  ownerOf,
+  type PlanOptions,
+  planDeployment,
+  planFunction,
+  planRemoval,
+} from './plan.ts';
+import type { Step } from './plan-triggers.ts';
+import { type ReadDescription, readDescription } from './read-description.ts';
+import type { ServerlessFile } from './serverless-file.ts';
+import { terraformOf } from './terraform.ts';
+import { validate } from './validate.ts';
+
+/** Beyond a function's own time: for the platform to start it. */
+const INVOCATION_RESERVE_MS = 30_000;
+
+/** What the commands of osls do; plugin.cjs calls them at their place in the life cycle. */
+export class FunctionGraphCommands {
+  readonly #serverless: Serverless;
+  readonly #options: Options;
+  readonly #output: Output;
+  #artifacts: Artifacts | undefined;
+  #isReady = false;
+
+  constructor(serverless: Serverless, options: Options, output: Output) {
+    this.#serverless = serverless;
+    this.#options = options;
+    this.#output = output;
+  }
+
+  async package(): Promise<void> {
+    // Nobody should wait for a build that is not going to be deployed.
+    if (this.#serverless.processedInput.commands[0] === 'deploy') await this.checkReady();
+    const { deployment, skipped } = this.#read();
+    this.#reject(validate(deployment).problems);
+    const { serviceDir, service } = this.#serverless;
+    const folders = {
+      outdir: this.#packageDirectory(),
+      certificates: resolve(serviceDir, service.provider.certificates ?? 'certificates'),
+    };
+    const { artifacts, built, problems } = await this.#progress('Building', () =>
+      packageFunctions(deployment, folders),
+    );
+    this.#reject(problems);
+    this.#artifacts = artifacts;
+    for (const [key, zip] of artifacts) {
+      const settings = this.#serverless.service.functions[key];
+      // osls would zip the whole project otherwise.
+      if (settings) settings.package = { artifact: zip };
+    }
+    for (const { name, zip, bytes } of built)
+      this.#output.log.notice(`${name}: ${zip} (${Math.ceil(bytes.zip / 1_000)} kB)`);
+    if (this.#options.terraform) await this.#writeTerraform(deployment, artifacts);
+    this.#sayWhatIsLeftOut(skipped);
+  }
+
+  #sayWhatIsLeftOut(skipped: ReadDescription['skipped']): void {
+    const file = this.#rawFile();
+    const needs = new Map<string, string[]>();
+    for (const { path } of skipped) {
+      const trigger = /^.*\.events\[\d+\]\.\w+/.exec(path)?.[0] ?? path;
+      needs.set(trigger, [...(needs.get(trigger) ?? []), variableAt(file, path) ?? path]);
+    }
+    for (const [trigger, names] of needs) {
+      this.#output.log.notice(`${trigger} is off, and left out until it has ${names.join(', ')}.`);
+    }
+  }
+
+  async #writeTerraform(deployment: Deployment, artifacts: Artifacts): Promise<void> {
+    const path = join(this.#packageDirectory(), 'functions.tf.json');
+    const file = this.#rawFile();
+    const terraform = terraformOf(deployment, artifacts, (place) => variableAt(file, place));
+    await writeFile(path, `${JSON.stringify(terraform, undefined, 2)}\n`);
+    this.#output.log.notice(`Terraform: ${path}`);
+  }
+
+  /** Before anything is built or sent: every setting has a value and passes the platform's rules. */
+  async checkReady(): Promise<void> {
+    if (this.#isReady) return;
+    const { deployment, missing } = this.#read();
+    const { problems, warnings } = validate(deployment);
+    const file = this.#rawFile();
+    const unset = missing.map(({ path }) => {
+      const name = variableAt(file, path);
+      return `${path} has no value: ${name ? `set ${name} in the environment.` : 'give it one in serverless.yml.'}`;
+    });
+    this.#reject([...unset, ...problems]);
+    for (const warning of warnings) this.#output.log.warning(warning);
+    this.#isReady = true;
+  }
+
+  async deploy(): Promise<void> {
+    const { deployment } = this.#read();
+    const plan = await this.#planOptions(deployment);
+    const steps = await this.#progress('Comparing', () => planDeployment(plan));
+    await this.#carryOut(steps);
+    if (!this.#options['dry-run']) this.#output.writeText(await describeDeployed(plan.api, deployment));
+  }
+
+  async deployFunction(): Promise<void> {
+    const { deployment } = this.#read();
+    const description = this.#function(deployment);
+    const plan = await this.#planOptions(deployment);
+    await this.#carryOut(await this.#progress('Comparing', () => planFunction(plan, description)));
+  }
+
+  async remove(): Promise<void> {
+    const { deployment } = this.#read();
+    const { api } = await this.#connect(deployment);
+    await this.#carryOut(await this.#progress('Looking', () => planRemoval(api, deployment)));
+  }
+
+  async info(): Promise<void> {
+    const { deployment } = this.#read();
+    const { api } = await this.#connect(deployment);
+    this.#output.writeText(await describeDeployed(api, deployment));
+  }
+
+  async invoke(): Promise<void> {
+    const { deployment } = this.#read();
+    const { app, name, timeout } = this.#function(deployment);
+    const event = await this.#event();
+    const { api } = await this.#connect(deployment);
+    const timeoutMs = timeout * 1_000 + INVOCATION_RESERVE_MS;
+    const { ok, result, log, requestId } = await api.invoke(api.urn(app, name), event, timeoutMs);
+    if (log) this.#output.log.notice(log.trimEnd());
+    this.#output.writeText(JSON.stringify(result, undefined, 2));
+    if (!ok) throw this.#error(`${name} failed (request ${requestId}); what it said is above.`);
+  }
+
+  async logs(): Promise<void> {
+    const { deployment } = this.#read();
+    const { app, name } = this.#function(deployment);
+    const { api, cloud } = await this.#connect(deployment);
+    const stream = await api.logStream(api.urn(app, name));
+    if (!stream)
+      throw this.#error(`${name} has no log stream: set provider.logs, or enable its logs in the console.`);
+    const { tail = false, startTime, filter, interval } = this.#options;
+    const lines = followLogs(new LogTank(cloud.clientOptions('lts')), stream, {
+      tail,
+      startTime,
+      filter,
+      interval,
+    });
+    for await (const line of lines) this.#output.writeText(line);
+  }
+
+  async #planOptions(deployment: Deployment): Promise<PlanOptions> {
+    const { api } = await this.#connect(deployment);
+    const artifacts = this.#artifacts ?? this.#packagedBefore(deployment);
+    const configOnly = this.#options['update-config'] ?? false;
+    return { api, deployment, artifacts, force: this.#options.force ?? false, configOnly };
+  }
+
+  /** `--package dist`: zips that were made elsewhere. */
+  #packagedBefore({ functions }: Deployment): Artifacts {
+    return new Map(
+      functions.map(({ key, source }) => [
+        key,
+        join(this.#packageDirectory(), `${artefactName(source)}.zip`),
+      ]),
+    );
+  }
+
+  #packageDirectory(): string {
+    return resolve(this.#serverless.serviceDir, this.#options.package ?? 'dist');
+  }
+
+  async #carryOut(steps: readonly Step[]): Promise<void> {
+    const { log } = this.#output;
+    if (steps.length === 0) log.notice('Nothing to change.');
+    if (this.#options['dry-run']) {
+      for (const { sign, what } of steps) log.notice(`${sign} ${what}`);
+      if (steps.length > 0) log.notice(`${steps.length} changes; nothing was changed (--dry-run).`);
+      return;
+    }
+    for (const [index, { sign, what, run }] of steps.entries()) {
+      await this.#progress(`${index + 1}/${steps.length} ${sign} ${what}`, run);
+      log.notice(`${sign} ${what}`);
+    }
+  }
+
+  async #connect(deployment: Deployment): Promise<{ api: FunctionGraph; cloud: Cloud }> {
+    const cloud = await this.#explain(() => connectCloud(deployment.region, deployment.projectId));
+    this.#output.log.notice(
+      `${ownerOf(deployment)} in ${cloud.region}, project ${cloud.projectId}, credentials from ${cloud.source}`,
+    );
+    return { api: new FunctionGraph(cloud.clientOptions('functiongraph')), cloud };
+  }
+
+  #read(): ReadDescription {
+    const { service } = this.#serverless;
+    const { provider } = service;
+    const { stage = provider.stage ?? 'dev', region = provider.region } = this.#options;
+    const functions = service.functions as ServerlessFile['functions'];
+    return readDescription({
+      service: service.service,
+      stage,
+      provider: { ...provider, ...(region === undefined ? {} : { region }) },
+      functions,
+    });
+  }
+
+  #rawFile(): string {
+    const { serviceDir, configurationFilename = 'serverless.yml' } = this.#serverless;
+    return readFileSync(join(serviceDir, configurationFilename), 'utf8');
+  }
+
+  #function({ functions }: Deployment): FunctionDescription {
+    const name = this.#options.function;
+    const found = functions.find(({ key }) => key === name);
+    if (found) return found;
+    throw this.#error(
+      `There is no function "${name}" in serverless.yml; it has ${functions.map(({ key }) => key).join(', ')}.`,
+    );
+  }
+
+  async #event(): Promise<unknown> {
+    const { path, data, raw } = this.#options;
+    if (path === undefined) return data === undefined ? {} : raw ? data : JSON.parse(data);
+    const text = await readFile(resolve(this.#serverless.serviceDir, path), 'utf8');
+    return /\.ya?ml$/.test(path) ? parseYaml(text) : JSON.parse(text);
+  }
+
+  async #progress<T>(message: string, work: () => Promise<T>): Promise<T> {
+    const progress = this.#output.progress.create({ message });
+    try {
+      return await this.#explain(work);
+    } finally {
+      progress.remove();
+    }
+  }
+
+  /** An error of the cloud or of a file is the user's to mend: its message, and not our stack. */
+  async #explain<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof Error ? this.#error(error.message) : error;
+    }
+  }
+
+  #reject(problems: readonly string[]): void {
+    if (problems.length > 0) throw this.#error(problems.join('\n'));
+  }
+
+  #error(message: string): Error {
+    return new this.#serverless.classes.Error(message, 'FUNCTIONGRAPH');
+  }
+}

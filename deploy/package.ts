@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type BuiltFunction, build } from '../build.ts';
+import type { Deployment, FunctionDescription } from './description.ts';
+import type { Artifacts } from './plan.ts';
+
+const SOURCES = new URL('../functions/', import.meta.url);
+/** The one folder whose artefact has another name: what the platform calls a function that is a server. */
+const ARTEFACTS: Readonly<Record<string, string>> = { http: 'http-function' };
+const MAX_PACKAGE_BYTES = 40 * 1024 * 1024;
+
+export interface Packaged {
+  artifacts: Artifacts;
+  built: readonly BuiltFunction[];
+  problems: readonly string[];
+}
+
+/**
+ * Builds what the functions are made of into `outdir`, with the certificates of a folder, and looks into each
+ * bundle as the platform will.
+ */
+export async function packageFunctions(
+  { functions }: Deployment,
+  { outdir, certificates }: { outdir: string; certificates: string },
+): Promise<Packaged> {
+  const absent = functions.filter(({ source }) => !existsSync(new URL(`${source}/index.ts`, SOURCES)));
+  if (absent.length > 0) {
+    const problems = absent.map(
+      ({ key, source }) => `functions.${key}: there is no functions/${source}/index.ts.`,
+    );
+    return { artifacts: new Map(), built: [], problems };
+  }
+  const names = [...new Set(functions.map(({ source }) => artefactName(source)))];
+  const built = await build({ functions: names, outdir, certificates });
+  const byName = new Map(built.map((one) => [one.name, one]));
+  const artifacts = new Map<string, string>();
+  const problems: string[] = [];
+  for (const description of functions) {
+    const bundle = byName.get(artefactName(description.source));
+    if (!bundle) continue;
+    artifacts.set(description.key, bundle.zip);
+    problems.push(...bundleProblems(description, bundle));
+  }
+  return { artifacts, built, problems };
+}
+
+/** What the build calls the artefact of a folder in `functions/`. */
+export function artefactName(source: string): string {
+  return ARTEFACTS[source] ?? source;
+}
+
+/** What would make the platform refuse the package, or every call of it. */
+export function bundleProblems(
+  description: FunctionDescription,
+  { directory, bytes }: Pick<BuiltFunction, 'directory' | 'bytes'>,
+): string[] {
+  const at = `functions.${description.key}`;
+  if (bytes.zip > MAX_PACKAGE_BYTES) {
+    return [`${at}: the package has ${bytes.zip} bytes; FunctionGraph takes ${MAX_PACKAGE_BYTES}.`];
+  }
+  if (description.runtime === 'http') return [];
+  const exports = load(join(directory, 'index.js'));
+  return [
+    ...exportProblems(at, 'handler', exports, description.handler, [2, 3]),
+    ...(description.initializer
+      ? exportProblems(at, 'initializer', exports, description.initializer, [2])
+      : []),
+  ];
+}
+
+/** The bundles do nothing when they are loaded; that is part of their contract. */
+function load(path: string): Record<string, unknown> {
+  const require = createRequire(import.meta.url);
+  delete require.cache[path];
+  return require(path);
+}
+
+/** The platform counts a function's parameters and refuses every call when they are not as many as it expects. */
+function exportProblems(
+  at: string,
+  setting: string,
+  exports: Record<string, unknown>,
+  entry: string,
+  parameters: readonly number[],
+): string[] {
+  const name = entry.slice(entry.indexOf('.') + 1);
+  const found = exports[name];
+  if (typeof found !== 'function') {
+    const names = Object.keys(exports).join(', ');
+    return [`${at}.${setting} is ${entry}, but the bundle exports ${names || 'nothing'}.`];
+  }
+  if (parameters.includes(found.length)) return [];
+  return [
+    `${at}.${setting} is ${entry}, which declares ${found.length} parameters; FunctionGraph calls it only with ${parameters.join(' or ')}.`,
+  ];
+}

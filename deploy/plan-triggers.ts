@@ -1,0 +1,90 @@
+import type { FunctionGraph } from './api/functiongraph.ts';
+import { type FunctionDescription, type Trigger, triggerLabel } from './description.ts';
+import { type DeployedTrigger, eventData, isEarlierStateOf, isSameData } from './trigger-data.ts';
+
+/** One call that brings the cloud closer to the file. `what` says so in a plan; `run` does it. */
+export interface Step {
+  sign: '+' | '~' | '-';
+  what: string;
+  run(): Promise<void>;
+}
+
+export interface TriggerSteps {
+  before: Step[];
+  after: Step[];
+}
+
+/** The kinds of trigger that a file can describe; others on the function are somebody else's. */
+const OUR_TYPES = ['TIMER', 'DEDICATEDGATEWAY', 'KAFKA', 'OPENSOURCEKAFKA'];
+
+/**
+ * The documented update of a trigger changes its status only, so one with other settings is deleted and made
+ * anew. Deletions come first: an interrupted deployment then leaves a trigger missing, which the next one sees.
+ */
+export function planTriggers(
+  api: FunctionGraph,
+  urn: string,
+  wanted: FunctionDescription,
+  deployed: readonly DeployedTrigger[],
+  secretsChanged: boolean,
+): TriggerSteps {
+  const steps: TriggerSteps = { before: [], after: [] };
+  const left = new Set(deployed.filter(({ type }) => OUR_TYPES.includes(type)));
+  const create = creationOf(api, urn, wanted);
+  for (const trigger of wanted.triggers) {
+    const same = [...left].find(
+      (candidate) => candidate.type === trigger.type && isSameData(trigger, candidate),
+    );
+    const earlier = same ?? [...left].find((candidate) => isEarlierStateOf(trigger, candidate));
+    if (earlier) left.delete(earlier);
+    const passwordChanged = secretsChanged && trigger.type === 'KAFKA' && trigger.password !== undefined;
+    if (!earlier) steps.after.push(create(trigger));
+    else if (!same || passwordChanged) {
+      steps.before.push(deletionOf(api, urn, wanted.name, earlier, `replaced ${triggerLabel(trigger)}`));
+      steps.after.push(create(trigger));
+    } else if (same.status !== trigger.status) steps.after.push(statusStep(api, urn, wanted, trigger, same));
+  }
+  for (const gone of left) {
+    steps.before.push(
+      deletionOf(api, urn, wanted.name, gone, `${gone.type} trigger ${gone.eventData.name ?? ''}`.trim()),
+    );
+  }
+  return steps;
+}
+
+export function creationOf(
+  api: FunctionGraph,
+  urn: string,
+  { name }: FunctionDescription,
+): (trigger: Trigger) => Step {
+  return (trigger) => ({
+    sign: '+',
+    what: `${triggerLabel(trigger)} of ${name}${trigger.status === 'DISABLED' ? ', disabled' : ''}`,
+    run: () => api.createTrigger(urn, trigger.type, trigger.status, eventData(trigger)),
+  });
+}
+
+export function deletionOf(
+  api: FunctionGraph,
+  urn: string,
+  name: string,
+  trigger: DeployedTrigger,
+  label: string,
+): Step {
+  return { sign: '-', what: `${label} of ${name}`, run: () => api.deleteTrigger(urn, trigger) };
+}
+
+function statusStep(
+  api: FunctionGraph,
+  urn: string,
+  { name }: FunctionDescription,
+  trigger: Trigger,
+  deployed: DeployedTrigger,
+): Step {
+  const verb = trigger.status === 'ACTIVE' ? 'enable' : 'disable';
+  return {
+    sign: '~',
+    what: `${verb} ${triggerLabel(trigger)} of ${name}`,
+    run: () => api.setTriggerStatus(urn, deployed, trigger.status),
+  };
+}

@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
+import type { Deployment, FunctionDescription } from './description.ts';
+import { codeBody, configBody, strategy } from './function-body.ts';
+import { type Marking, markDescription, readMark } from './ownership.ts';
+import { creationOf, deletionOf, planTriggers, type Step } from './plan-triggers.ts';
+
+/** The zip of each function, by the function's key. */
+export type Artifacts = ReadonlyMap<string, string>;
+
+export interface PlanOptions {
+  api: FunctionGraph;
+  deployment: Deployment;
+  artifacts: Artifacts;
+  /** Upload and configure even what looks the same, and take over functions that somebody else has made. */
+  force?: boolean;
+  /** Leave the code as it is. */
+  configOnly?: boolean;
+}
+
+/** Thrown instead of touching something that this deployment must not touch. */
+export class PlanError extends Error {
+  override readonly name = 'PlanError';
+}
+
+/** What to do so that the cloud has what the file says. Reads, and changes nothing. */
+export async function planDeployment(options: PlanOptions): Promise<Step[]> {
+  const { api, deployment } = options;
+  const steps: Step[] = [];
+  for (const description of deployment.functions) steps.push(...(await planFunction(options, description)));
+  for (const urn of await orphans(api, deployment)) steps.push(...(await planRemovalOf(api, urn)));
+  return steps;
+}
+
+/** Everything that this service and stage have deployed, whether the file still names it or not. */
+export async function planRemoval(api: FunctionGraph, deployment: Deployment): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const { app, name } of deployment.functions) {
+    const deployed = await api.getFunction(api.urn(app, name));
+    if (deployed && isOurs(deployment, deployed.description))
+      steps.push(...(await planRemovalOf(api, deployed.urn)));
+  }
+  for (const urn of await orphans(api, deployment)) steps.push(...(await planRemovalOf(api, urn)));
+  return steps;
+}
+
+/** One function: triggers that go, then its configuration and code, then triggers that come. */
+export async function planFunction(options: PlanOptions, wanted: FunctionDescription): Promise<Step[]> {
+  const { api, deployment } = options;
+  const urn = api.urn(wanted.app, wanted.name);
+  const deployed = await api.getFunction(urn);
+  if (!deployed)
+    return [await creation(options, urn, wanted), ...wanted.triggers.map(creationOf(api, urn, wanted))];
+  refuseForeign(options, wanted, deployed);
+  const marking = markDescription(ownerOf(deployment), wanted, readMark(deployed.description));
+  const triggers = planTriggers(api, urn, wanted, await api.listTriggers(urn), marking.secretsChanged);
+  const config = configStep(options, deployed, wanted, marking);
+  const code = options.configOnly ? undefined : await codeStep(options, deployed, wanted);
+  return [...triggers.before, ...[config, code].filter((step) => step !== undefined), ...triggers.after];
+}
+
+function refuseForeign(
+  { deployment, force }: PlanOptions,
+  wanted: FunctionDescription,
+  deployed: DeployedFunction,
+): void {
+  if (deployed.runtime !== wanted.runtime) {
+    throw new PlanError(
+      `${wanted.name} runs on ${deployed.runtime} and can't be changed to ${wanted.runtime}: remove it first, or give it another name.`,
+    );
+  }
+  if (force || isOurs(deployment, deployed.description)) return;
+  throw new PlanError(
+    `${wanted.name} exists already and is not of ${ownerOf(deployment)}: give the function another name, or take it over with --force.`,
+  );
+}
+
+async function creation(
+  { api, deployment, artifacts }: PlanOptions,
+  urn: string,
+  wanted: FunctionDescription,
+): Promise<Step> {
+  const zip = await readArtifact(artifacts, wanted);
+  const { description } = markDescription(ownerOf(deployment), wanted, undefined);
+  const config = configBody(wanted, description);
+  return {
+    sign: '+',
+    what: `function ${wanted.name} (${kilobytes(zip)})`,
+    async run() {
+      await api.createFunction({ ...config, ...codeBody(zip), type: 'v2' });
+      // Instances and concurrency aren't part of a creation.
+      const isDefault = wanted.maxInstances === undefined && wanted.concurrency === undefined;
+      if (!isDefault) await api.updateConfig(urn, { ...config, ...strategy(wanted) });
+    },
+  };
+}
+
+function configStep(
+  { api, force }: PlanOptions,
+  deployed: DeployedFunction,
+  wanted: FunctionDescription,
+  marking: Marking,
+): Step | undefined {
+  const changed = changedSettings(deployed, wanted, marking);
+  if (changed.length === 0 && !force) return undefined;
+  return {
+    sign: '~',
+    what: `configuration of ${wanted.name}: ${changed.join(', ') || 'forced'}`,
+    run: () =>
+      api.updateConfig(deployed.urn, {
+        ...configBody(wanted, marking.description),
+        ...strategy(wanted, deployed),
+      }),
+  };
+}
+
+/** The settings that differ, by name; variables without their values. */
+function changedSettings(
+  deployed: DeployedFunction,
+  wanted: FunctionDescription,
+  { description, secretsChanged }: Marking,
+): string[] {
+  const settings: [name: string, wanted: unknown, deployed: unknown][] = [
+    ['handler', wanted.handler, deployed.handler],
+    ['initializer', wanted.initializer, deployed.initializer],
+    ['memory size', wanted.memorySize, deployed.memorySize],
+    ['timeout', wanted.timeout, deployed.timeout],
+    ['agency', wanted.agency, deployed.agency],
+    ['VPC', wanted.vpc?.id, deployed.vpcId],
+    ['subnet', wanted.vpc?.subnetId, deployed.subnetId],
+    ['encrypted variables or passwords', secretsChanged, false],
+  ];
+  if (wanted.initializer) {
+    settings.push(['initializer timeout', wanted.initializerTimeout, deployed.initializerTimeout]);
+  }
+  // What the file doesn't say is left as it is.
+  if (wanted.logs) settings.push(['log stream', wanted.logs.streamId, deployed.logStreamId]);
+  if (wanted.maxInstances !== undefined)
+    settings.push(['instances', wanted.maxInstances, deployed.maxInstances]);
+  if (wanted.concurrency !== undefined)
+    settings.push(['concurrency', wanted.concurrency, deployed.concurrency]);
+  if (!secretsChanged) settings.push(['description', description, deployed.description]);
+  const names = settings.filter(([, a, b]) => a !== b).map(([name]) => name);
+  return [...names, ...changedVariables(wanted.environment, deployed.environment)];
+}
+
+function changedVariables(
+  wanted: Readonly<Record<string, string>>,
+  deployed: Readonly<Record<string, string>>,
+): string[] {
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(deployed)])].sort();
+  return names.filter((name) => wanted[name] !== deployed[name]);
+}
+
+async function codeStep(
+  { api, artifacts, force }: PlanOptions,
+  deployed: DeployedFunction,
+  wanted: FunctionDescription,
+): Promise<Step | undefined> {
+  const zip = await readArtifact(artifacts, wanted);
+  const digest = createHash('sha512').update(zip).digest('hex');
+  if (deployed.digest.toLowerCase() === digest && !force) return undefined;
+  return {
+    sign: '~',
+    what: `code of ${wanted.name} (${kilobytes(zip)})`,
+    run: () => api.updateCode(deployed.urn, codeBody(zip)),
+  };
+}
+
+/** Functions of this service and stage that the file doesn't name any more. */
+async function orphans(api: FunctionGraph, deployment: Deployment): Promise<string[]> {
+  const named = new Set(deployment.functions.map(({ app, name }) => api.urn(app, name)));
+  const found = await api.listFunctions(deployment.app);
+  return found
+    .filter(({ urn, description }) => !named.has(urn) && isOurs(deployment, description))
+    .map(({ urn }) => urn);
+}
+
+/** Triggers first: an API on a gateway outlives the function behind it. */
+async function planRemovalOf(api: FunctionGraph, urn: string): Promise<Step[]> {
+  const name = urn.slice(urn.lastIndexOf(':') + 1);
+  const triggers = await api.listTriggers(urn);
+  return [
+    ...triggers.map((trigger) => deletionOf(api, urn, name, trigger, `${trigger.type} trigger`)),
+    { sign: '-', what: `function ${name}`, run: () => api.deleteFunction(urn) },
+  ];
+}
+
+export function ownerOf({ service, stage }: Pick<Deployment, 'service' | 'stage'>): string {
+  return `${service}/${stage}`;
+}
+
+function isOurs(deployment: Deployment, description: string): boolean {
+  return readMark(description)?.owner === ownerOf(deployment);
+}
+
+async function readArtifact(artifacts: Artifacts, { key }: FunctionDescription): Promise<Buffer> {
+  const path = artifacts.get(key);
+  if (path === undefined) throw new PlanError(`functions.${key} has no package; run npx osls package.`);
+  return readFile(path);
+}
+
+function kilobytes(zip: Buffer): string {
+  return `${Math.ceil(zip.length / 1_000)} kB`;
+}

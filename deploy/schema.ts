@@ -1,0 +1,119 @@
+/** What osls has to know before it reads `serverless.yml`: the schema that it checks the file by, and options. */
+
+const text = { type: 'string' } as const;
+const name = { type: 'string', minLength: 1 } as const;
+/** YAML reads `true` and `42` as what they look like; a variable is their text. */
+const environment = {
+  type: 'object',
+  additionalProperties: { anyOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] },
+} as const;
+
+const vpc = {
+  type: 'object',
+  properties: { id: name, subnetId: name },
+  additionalProperties: false,
+} as const;
+
+const logs = {
+  type: 'object',
+  properties: { groupId: name, groupName: name, streamId: name, streamName: name },
+  additionalProperties: false,
+} as const;
+
+const seconds = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum }) as const;
+
+/** What a function may say itself, and the provider for all of them. */
+const shared = {
+  runtime: name,
+  memorySize: { type: 'integer', minimum: 128, maximum: 10_240 },
+  timeout: seconds(3, 900),
+  initializerTimeout: seconds(1, 300),
+  agency: text,
+  vpc,
+  logs,
+  environment,
+  encryptedEnvironment: environment,
+} as const;
+
+const topics = { type: 'array', items: name, minItems: 1 } as const;
+const batchSize = { type: 'integer', minimum: 1, maximum: 1_000 } as const;
+const enabled = { type: 'boolean' } as const;
+
+function strict(properties: Record<string, unknown>, required: readonly string[] = []) {
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+export const providerSchema = {
+  provider: {
+    properties: {
+      ...shared,
+      region: name,
+      projectId: name,
+      app: name,
+      certificates: name,
+      stage: { type: 'string', pattern: '^[a-zA-Z0-9-]+$' },
+    },
+  },
+  function: {
+    properties: {
+      ...shared,
+      handler: name,
+      initializer: text,
+      source: name,
+      description: { type: 'string', maxLength: 400 },
+      maxInstances: { type: 'integer', minimum: -1, maximum: 1_000 },
+      concurrency: { type: 'integer', minimum: 1, maximum: 1_000 },
+    },
+  },
+  functionEvents: {
+    gateway: strict({
+      name,
+      instanceId: name,
+      groupId: name,
+      domain: text,
+      path: name,
+      match: { enum: ['prefix', 'exact'] },
+      method: { enum: ['ANY', 'GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'PATCH', 'OPTIONS'] },
+      protocol: { enum: ['HTTPS', 'HTTP', 'BOTH'] },
+      auth: { enum: ['IAM', 'APP', 'NONE'] },
+      timeout: seconds(1, 60),
+    }),
+    timer: strict({
+      name,
+      rate: name,
+      cron: name,
+      userEvent: { anyOf: [text, { type: 'object' }] },
+      enabled,
+    }),
+    kafka: strict({ instanceId: name, topics, batchSize, user: name, password: name, enabled }),
+    opensourceKafka: strict({ addresses: topics, topics, batchSize, enabled }),
+  },
+};
+
+const dryRun = { usage: 'Say what would change, and change nothing', type: 'boolean' } as const;
+/** osls takes it for AWS's own and drops it for other providers. */
+const region = { usage: 'Region of the service', shortcut: 'r', type: 'string' } as const;
+
+/** Our options; osls adds its own, and its own commands' life cycles. */
+export const commandOptions = {
+  package: {
+    options: {
+      terraform: { usage: 'Write functions.tf.json beside the packages, for Terraform', type: 'boolean' },
+    },
+  },
+  deploy: {
+    options: {
+      region,
+      'dry-run': dryRun,
+      force: {
+        usage: 'Upload what looks the same, and take over functions that others made',
+        type: 'boolean',
+      },
+    },
+    commands: { function: { options: { region, 'dry-run': dryRun } } },
+  },
+  remove: { options: { region, 'dry-run': dryRun } },
+  info: { options: { region } },
+  invoke: { options: { region } },
+  logs: { options: { region } },
+};

@@ -1,0 +1,171 @@
+import { endpointOf } from './api/regions.ts';
+import { type Deployment, type FunctionDescription, triggerLabel } from './description.ts';
+import { triggerKey, triggerProblems } from './validate-triggers.ts';
+
+/** What stops a deployment, and what only deserves a second look; one sentence each. */
+export interface Findings {
+  problems: readonly string[];
+  warnings: readonly string[];
+}
+
+/** FunctionGraph's limits, for plain and for encrypted variables alike. */
+export const MAX_VARIABLES = 20;
+export const MAX_VARIABLE_CHARACTERS = 4_096;
+
+const MEMORY_SIZES = [
+  128, 256, 512, 768, 1_024, 1_280, 1_536, 1_792, 2_048, 2_560, 3_072, 3_584, 4_096, 8_192, 10_240,
+];
+const FUNCTION_NAME = /^[A-Za-z]([A-Za-z0-9_-]{0,58}[A-Za-z0-9])?$/;
+const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
+const SECRET_NAME = /(^|_)(PASSWORD|SECRET)$/;
+const PUBLIC_PORTS = ['9094', '9095'];
+
+/** Looks at everything that can be known without asking the cloud. Settings without a value are reported apart. */
+export function validate(deployment: Deployment): Findings {
+  const problems = [...regionProblems(deployment)];
+  if (deployment.functions.length === 0) problems.push('functions is empty: name at least one function.');
+  problems.push(
+    ...duplicates(deployment.functions.map(({ name }) => name)).map(
+      (name) => `Two functions have the name ${name}.`,
+    ),
+  );
+  for (const description of deployment.functions) problems.push(...functionProblems(description));
+  return { problems, warnings: deployment.functions.flatMap(warningsOf) };
+}
+
+function regionProblems({ region }: Deployment): string[] {
+  try {
+    endpointOf('functiongraph', { region });
+    return [];
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+}
+
+function functionProblems(description: FunctionDescription): string[] {
+  const at = `functions.${description.key}`;
+  return [
+    ...settingProblems(at, description),
+    ...variableProblems(`${at}.environment`, description.environment),
+    ...variableProblems(`${at}.encryptedEnvironment`, description.encryptedEnvironment),
+    ...secretProblems(at, description),
+    ...networkProblems(at, description),
+    ...duplicates(description.triggers.map(triggerKey)).map((key) => `${at} has two triggers for ${key}.`),
+    ...description.triggers.flatMap((trigger) => triggerProblems(at, description, trigger)),
+  ];
+}
+
+function settingProblems(at: string, description: FunctionDescription): string[] {
+  const { name, handler, initializer, memorySize, runtime, concurrency = 1 } = description;
+  const problems: string[] = [];
+  if (!FUNCTION_NAME.test(name)) {
+    problems.push(
+      `${at}: the name "${name}" must have 1 to 60 letters, digits, - and _, begin with a letter and end with a letter or digit.`,
+    );
+  }
+  for (const [setting, entry] of Object.entries({ handler, initializer })) {
+    // A server has no entry: its bootstrap file is run.
+    if (runtime !== 'http' && entry !== undefined && !/^index\.[A-Za-z_$][\w$]*$/.test(entry)) {
+      problems.push(
+        `${at}.${setting} is "${entry}", but the bundle has one file, index.js: write index.<export>.`,
+      );
+    }
+  }
+  if (!MEMORY_SIZES.includes(memorySize)) {
+    problems.push(`${at}.memorySize is ${memorySize}; FunctionGraph has ${MEMORY_SIZES.join(', ')} (MB).`);
+  }
+  if (!['Node.js20.15', 'http'].includes(runtime)) {
+    problems.push(`${at}.runtime is "${runtime}", but the bundles are made for Node.js20.15 (or http).`);
+  }
+  if (concurrency > 1 && runtime !== 'http') {
+    problems.push(
+      `${at}.concurrency is ${concurrency}, but an event function takes one call at a time: only runtime http takes more.`,
+    );
+  }
+  return problems;
+}
+
+function variableProblems(at: string, variables: Readonly<Record<string, string>>): string[] {
+  const entries = Object.entries(variables);
+  const characters = entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  const problems = entries
+    .filter(([name]) => !VARIABLE_NAME.test(name))
+    .map(
+      ([name]) => `${at}: the name "${name}" must begin with a letter and have letters, digits and _ only.`,
+    );
+  if (entries.length > MAX_VARIABLES) {
+    problems.push(
+      `${at} has ${entries.length} variables with the provider's; FunctionGraph takes ${MAX_VARIABLES}.`,
+    );
+  }
+  if (characters > MAX_VARIABLE_CHARACTERS) {
+    problems.push(
+      `${at} has ${characters} characters with the provider's; FunctionGraph takes ${MAX_VARIABLE_CHARACTERS} (a certificate belongs in certificates/).`,
+    );
+  }
+  return problems;
+}
+
+function secretProblems(at: string, { environment, encryptedEnvironment }: FunctionDescription): string[] {
+  const names = Object.keys(environment);
+  return [
+    ...names
+      .filter((name) => SECRET_NAME.test(name))
+      .map(
+        (name) =>
+          `${at}: ${name} is in environment, where the console shows it; move it to encryptedEnvironment.`,
+      ),
+    ...names
+      .filter((name) => Object.hasOwn(encryptedEnvironment, name))
+      .map((name) => `${at}: ${name} is in environment and in encryptedEnvironment; keep one.`),
+  ];
+}
+
+function networkProblems(at: string, { vpc, agency, environment, triggers }: FunctionDescription): string[] {
+  const problems: string[] = [];
+  if (vpc && !agency) {
+    problems.push(
+      `${at} has a vpc but no agency: FunctionGraph needs one with VPC Administrator to join it.`,
+    );
+  }
+  if (vpc) return problems;
+  const kafka = triggers.find(({ type }) => type === 'KAFKA' || type === 'OPENSOURCEKAFKA');
+  if (kafka)
+    problems.push(
+      `${at} has a ${triggerLabel(kafka)} but no vpc: that trigger reads over the function's network.`,
+    );
+  const servers = environment.KAFKA_BOOTSTRAP_SERVERS ?? '';
+  const isPrivate = (address: string): boolean =>
+    !address.startsWith('${') && !PUBLIC_PORTS.includes(address.slice(address.lastIndexOf(':') + 1).trim());
+  const address = servers.split(',').find((server) => server.trim() !== '' && isPrivate(server));
+  if (address !== undefined) {
+    problems.push(
+      `${at} has no vpc, so it can't reach ${address.trim()}: set provider.vpc, or use the instance's public addresses (port 9094 or 9095).`,
+    );
+  }
+  return problems;
+}
+
+function warningsOf({ key, triggers, environment, maxInstances }: FunctionDescription): string[] {
+  const warnings: string[] = [];
+  for (const trigger of triggers) {
+    if (trigger.type === 'DEDICATEDGATEWAY' && trigger.auth === 'NONE') {
+      warnings.push(
+        `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it.`,
+      );
+    }
+  }
+  const pulls =
+    triggers.some(({ type, status }) => type === 'TIMER' && status === 'ACTIVE') &&
+    environment.KAFKA_GROUP_ID;
+  if (pulls && environment.CONSUME_TOPICS && maxInstances !== 1) {
+    warnings.push(
+      `functions.${key}: a pull that takes longer than the timer's rate meets the next one; maxInstances: 1 keeps them apart.`,
+    );
+  }
+  return warnings;
+}
+
+function duplicates(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { unzipSync } from 'fflate';
+import { startStandIn } from './samples.ts';
+import { newService, projectFile } from './service.ts';
+import { FUNCTION, faultsOf, TRIGGER } from './terraform-schema.ts';
+
+const FUNCTIONS = ['produce', 'consume-batch', 'connectivity-check'];
+const PASSWORD = 'sasl-password-of-the-tests';
+
+const SMALL = `
+service: shop
+frameworkVersion: '4'
+configValidationMode: error
+plugins: [./deploy/plugin.cjs]
+provider:
+  name: functiongraph
+  stage: dev
+  agency: vpc-agency
+  vpc: {id: vpc-1, subnetId: subnet-1}
+  environment:
+    KAFKA_BOOTSTRAP_SERVERS: 127.0.0.1:1
+    KAFKA_SASL_USERNAME: app
+  encryptedEnvironment:
+    KAFKA_SASL_PASSWORD: \${env:KAFKA_SASL_PASSWORD, null}
+functions:
+  produce:
+    initializer: ''
+    environment: {LOG_LEVEL: info}
+    events:
+      - timer: {name: one, rate: 1m}
+`;
+
+describe('osls', { concurrency: 2 }, () => {
+  test('packages this project with nothing set, the same bytes each time', async (t) => {
+    const service = newService(t, projectFile);
+    const first = await service.osls('package');
+    assert.equal(first.code, 0, first.output);
+    const zips = FUNCTIONS.map((name) => readFileSync(join(service.directory, 'dist', `${name}.zip`)));
+    for (const zip of zips)
+      assert.deepEqual(Object.keys(unzipSync(zip)).sort(), ['index.js', 'package.json']);
+
+    const again = await service.osls('package', '--package', 'elsewhere', '--terraform');
+    assert.equal(again.code, 0, again.output);
+    const copies = FUNCTIONS.map((name) => readFileSync(join(service.directory, 'elsewhere', `${name}.zip`)));
+    assert.deepEqual(copies.map(sha256), zips.map(sha256));
+
+    const terraform = JSON.parse(
+      readFileSync(join(service.directory, 'elsewhere', 'functions.tf.json'), 'utf8'),
+    );
+    const functions = Object.values<Record<string, unknown>>(
+      terraform.resource.opentelekomcloud_fgs_function_v2,
+    );
+    const triggers = Object.values<Record<string, unknown>>(
+      terraform.resource.opentelekomcloud_fgs_trigger_v2,
+    );
+    assert.equal(functions.length, 3);
+    assert.deepEqual(
+      functions.flatMap((one) => faultsOf(one, FUNCTION)),
+      [],
+    );
+    assert.deepEqual(triggers.map(({ type }) => type).sort(), [
+      'DEDICATEDGATEWAY',
+      'DEDICATEDGATEWAY',
+      'TIMER',
+      'TIMER',
+    ]);
+    assert.deepEqual(
+      triggers.flatMap((one) => faultsOf(one, TRIGGER)),
+      [],
+    );
+    assert.ok(terraform.variable.gateway_group_id && terraform.variable.kafka_sasl_password.sensitive);
+  });
+
+  test('asks for everything that is not set, by the name to set, before anything is sent', async (t) => {
+    const service = newService(t, projectFile);
+    const { code, output } = await service.osls('deploy', '--region', 'eu-nl');
+    assert.equal(code, 1);
+    assert.match(output, /provider\.vpc\.id has no value: set VPC_ID in the environment\./);
+    for (const name of [
+      'FUNCTION_AGENCY',
+      'KAFKA_BOOTSTRAP_SERVERS',
+      'KAFKA_SASL_PASSWORD',
+      'GATEWAY_GROUP_ID',
+    ]) {
+      assert.match(output, new RegExp(`: set ${name} in the environment`));
+    }
+    assert.doesNotMatch(output, /set DMS_INSTANCE_ID/, 'the Kafka trigger is off');
+    assert.doesNotMatch(output, /produce\.zip/, 'nothing was built');
+  });
+
+  test('says that there are no credentials, and where they may be', async (t) => {
+    const service = newService(t, SMALL);
+    service.environment = { KAFKA_SASL_PASSWORD: PASSWORD };
+    const { code, output } = await service.osls('info');
+    assert.equal(code, 1);
+    assert.match(output, /No credentials: set OS_ACCESS_KEY and OS_SECRET_KEY/);
+  });
+
+  const wrong: [name: string, from: string, to: string, sentence: RegExp][] = [
+    ['an unknown trigger', 'timer:', 'kinesis:', /unsupported function event/],
+    ['an unknown setting', 'initializer:', 'initialiser:', /unrecognized property 'initialiser'/],
+    [
+      'a handler that is not there',
+      "initializer: ''",
+      'handler: index.main',
+      /functions\.produce\.handler is index\.main, but the bundle exports /,
+    ],
+  ];
+  for (const [name, from, to, sentence] of wrong) {
+    test(`refuses ${name} with one sentence`, async (t) => {
+      const service = newService(t, SMALL.replace(from, to));
+      const { code, output } = await service.osls('package');
+      assert.equal(code, 1);
+      assert.match(output, sentence);
+      assert.doesNotMatch(output, /\n\s+at /, 'no stack');
+    });
+  }
+
+  test('deploys, says what is deployed, calls it, shows its log, and removes it', async (t) => {
+    const standIn = await startStandIn(t);
+    const service = newService(t, SMALL);
+    service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
+    let said = '';
+    async function osls(...args: string[]): Promise<string> {
+      standIn.forget();
+      const { code, output } = await service.osls(...args);
+      assert.equal(code, 0, output);
+      said += output;
+      return output;
+    }
+
+    const plan = await osls('deploy', '--dry-run');
+    assert.match(plan, /\+ function shop-dev-produce/);
+    assert.match(plan, /2 changes; nothing was changed \(--dry-run\)/);
+    assert.deepEqual(standIn.changes, []);
+
+    const info = await osls('deploy');
+    assert.equal(standIn.changes.length, 2);
+    assert.match(info, /urn:fss:eu-de:.*:shop-dev-produce/);
+    assert.match(info, /called by +the timer one, 1m/);
+    assert.match(info, /variables +KAFKA_BOOTSTRAP_SERVERS, KAFKA_SASL_USERNAME, LOG_LEVEL/);
+
+    writeFileSync(join(service.directory, 'event.json'), '{"not":"an HTTP event"}');
+    const answer = await osls('invoke', '-f', 'produce', '--path', 'event.json');
+    assert.match(answer, /"statusCode": 4\d\d/);
+    for (const stored of standIn.functions.all) stored.log.push('a line of its log');
+    assert.match(await osls('logs', '-f', 'produce'), /a line of its log/);
+
+    service.write(SMALL.replace('LOG_LEVEL: info', 'LOG_LEVEL: debug'));
+    assert.match(
+      await osls('deploy', 'function', '-f', 'produce'),
+      /configuration of shop-dev-produce: LOG_LEVEL/,
+    );
+    assert.equal(standIn.changes.length, 1);
+
+    await osls('remove');
+    assert.deepEqual(standIn.functions.all, []);
+
+    for (const secret of [PASSWORD, standIn.secretKey]) {
+      assert.ok(!said.includes(secret), 'printed');
+      assert.ok(!service.contents().includes(secret), 'written');
+    }
+  });
+
+  test('a wrong key and an unknown function are one sentence', async (t) => {
+    const standIn = await startStandIn(t);
+    const service = newService(t, SMALL);
+    service.environment = {
+      ...standIn.environment,
+      KAFKA_SASL_PASSWORD: PASSWORD,
+      OS_SECRET_KEY: 'wrong-key',
+    };
+    const refused = await service.osls('info');
+    assert.match(
+      refused.output,
+      /401 APIG\.0301: .*are the access key and the secret key those of this cloud/,
+    );
+    assert.doesNotMatch(refused.output, /wrong-key|\n\s+at /);
+    const unknown = await service.osls('invoke', '-f', 'consume');
+    assert.match(unknown.output, /There is no function "consume" in serverless\.yml; it has produce\./);
+  });
+});
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,129 @@
+/** Deployments and packages for the tests of plan, Terraform and client. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { zipSync } from 'fflate';
+import { FunctionGraph } from '../../deploy/api/functiongraph.ts';
+import type {
+  Deployment,
+  FunctionDescription,
+  GatewayTrigger,
+  KafkaTrigger,
+  OpenSourceKafkaTrigger,
+  TimerTrigger,
+} from '../../deploy/description.ts';
+import type { Artifacts } from '../../deploy/plan.ts';
+import { StandIn, type StandInOptions } from './stand-in/server.ts';
+
+export const timer: TimerTrigger = {
+  type: 'TIMER',
+  status: 'ACTIVE',
+  name: 'pull',
+  scheduleType: 'Rate',
+  schedule: '1m',
+  userEvent: '',
+};
+
+export const gateway: GatewayTrigger = {
+  type: 'DEDICATEDGATEWAY',
+  status: 'ACTIVE',
+  name: 'shop_dev_produce',
+  instanceId: 'gateway-1',
+  groupId: 'group-1',
+  domain: undefined,
+  path: '/',
+  match: 'SWA',
+  method: 'ANY',
+  protocol: 'HTTPS',
+  auth: 'IAM',
+  timeoutMs: 30_000,
+};
+
+export const kafka: KafkaTrigger = {
+  type: 'KAFKA',
+  status: 'DISABLED',
+  instanceId: 'instance-1',
+  topics: ['orders'],
+  batchSize: 100,
+  user: 'app',
+  password: 'kafka-secret',
+};
+
+export const openSourceKafka: OpenSourceKafkaTrigger = {
+  type: 'OPENSOURCEKAFKA',
+  status: 'DISABLED',
+  addresses: ['10.0.0.5:9092', '10.0.0.6:9092'],
+  topics: ['orders'],
+  batchSize: 50,
+};
+
+export function sampleFunction(changes: Partial<FunctionDescription> = {}): FunctionDescription {
+  const { key = 'produce' } = changes;
+  return {
+    key,
+    name: `shop-dev-${key}`,
+    app: 'default',
+    description: 'Publishes.',
+    source: key,
+    runtime: 'Node.js20.15',
+    handler: 'index.handler',
+    initializer: 'index.initializer',
+    initializerTimeout: 30,
+    memorySize: 256,
+    timeout: 30,
+    agency: 'vpc-agency',
+    vpc: { id: 'vpc-1', subnetId: 'subnet-1' },
+    logs: undefined,
+    maxInstances: undefined,
+    concurrency: undefined,
+    environment: { KAFKA_BOOTSTRAP_SERVERS: '10.0.0.5:9093', LOG_LEVEL: 'info' },
+    encryptedEnvironment: { KAFKA_SASL_PASSWORD: 'sasl-secret' },
+    triggers: [],
+    ...changes,
+  };
+}
+
+export function sampleDeployment(...functions: FunctionDescription[]): Deployment {
+  return { service: 'shop', stage: 'dev', region: 'eu-de', app: 'default', projectId: undefined, functions };
+}
+
+/** A zip for each key, whose handler answers with what `getUserData` says of the variables it is asked for. */
+export function sampleArtifacts(t: TestContext, keys: readonly string[], version = '1'): Artifacts {
+  const directory = mkdtempSync(join(tmpdir(), 'artifacts-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const code = `exports.handler = async (event, context) => {
+      console.log('called');
+      if (event.fail) throw new Error(event.fail);
+      return { version: '${version}', event, level: context.getUserData('LOG_LEVEL') };
+    };
+    exports.initializer = async (context, callback) => {};`;
+  return new Map(
+    keys.map((key) => {
+      const path = join(directory, `${key}.zip`);
+      writeFileSync(path, zipSync({ 'index.js': Buffer.from(code), 'package.json': Buffer.from('{}') }));
+      return [key, path];
+    }),
+  );
+}
+
+export async function startStandIn(t: TestContext, options?: StandInOptions): Promise<StandIn> {
+  const standIn = await StandIn.start(options);
+  t.after(() => standIn.stop());
+  return standIn;
+}
+
+export function clientOf(
+  standIn: StandIn,
+  changes: { secretKey?: string; timeoutMs?: number } = {},
+): FunctionGraph {
+  const { accessKey, secretKey, projectId, region, url } = standIn;
+  return new FunctionGraph({
+    region,
+    projectId,
+    endpoint: url,
+    credentials: { accessKey, secretKey: changes.secretKey ?? secretKey },
+    retryDelayMs: 1,
+    ...(changes.timeoutMs === undefined ? {} : { timeoutMs: changes.timeoutMs }),
+  });
+}
