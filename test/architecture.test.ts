@@ -53,7 +53,7 @@ test('the files and their imports are found', () => {
   assert.ok(files.length > 40);
   const entry = files.find(({ path }) => path === 'functions/produce/index.ts');
   assert.ok(entry?.imports.includes('src/platform/http-function.ts'));
-  assert.ok(entry?.imports.includes('functions/produce/publish.ts'));
+  assert.ok(entry?.imports.includes('functions/produce/warm.ts'));
   const own = files
     .flatMap(({ imports }) => imports)
     .filter((specifier) => /^(src|functions)\//.test(specifier));

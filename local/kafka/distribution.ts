@@ -149,7 +149,8 @@ function checkpointIn(directory: string): string {
   return join(directory, 'bootstrap.checkpoint');
 }
 
-function cacheRoot(): string {
+/** Where what is fetched once is kept, outside the work tree. */
+export function cacheRoot(): string {
   const own = process.env.KAFKA_FUNCTIONS_CACHE;
   if (own) return own;
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kafka-functions');

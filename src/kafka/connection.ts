@@ -1,5 +1,4 @@
 import findCoordinator from 'kafkajs/src/protocol/requests/findCoordinator/index.js';
-import metadataDefinition from 'kafkajs/src/protocol/requests/metadata/index.js';
 import type { Address } from '../config.ts';
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
@@ -157,20 +156,17 @@ export class Connection {
     }
   }
 
-  async #readMetadata(topics: string[], deadline: number): Promise<void> {
-    const request = kafkajsRequest(metadataDefinition, { topics, allowAutoTopicCreation: false });
-    const metadata = await this.#askAnyBroker(request, deadline);
-    this.#addresses = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
-    for (const { topic, topicErrorCode, partitionMetadata } of metadata.topicMetadata) {
-      const failure = metadataFailure(topicErrorCode, topic);
+  async #readMetadata(names: readonly string[], deadline: number): Promise<void> {
+    const { brokers, topics } = await this.#askAnyBroker(metadataRequest(names), deadline);
+    this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    for (const { name, errorCode, partitions } of topics) {
+      const failure = metadataFailure(errorCode, name);
       if (failure) {
-        this.#topics.delete(topic);
+        this.#topics.delete(name);
         throw failure;
       }
-      const partitions = partitionMetadata
-        .map(({ partitionId, leader, replicas, isr }) => ({ partition: partitionId, leader, replicas, isr }))
-        .sort((a, b) => a.partition - b.partition);
-      this.#topics.set(topic, { name: topic, partitions, readAt: Date.now() });
+      partitions.sort((a, b) => a.partition - b.partition);
+      this.#topics.set(name, { name, partitions, readAt: Date.now() });
     }
   }
 

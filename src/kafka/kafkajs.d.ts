@@ -63,33 +63,6 @@ declare module 'kafkajs/src/protocol/requests/apiVersions/index.js' {
   export default definition;
 }
 
-declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
-  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
-
-  const definition: Definition<
-    { topics: string[]; allowAutoTopicCreation: boolean },
-    {
-      brokers: { nodeId: number; host: string; port: number; rack: string | null }[];
-      clusterId: string | null;
-      controllerId: number;
-      topicMetadata: {
-        topicErrorCode: number;
-        topic: string;
-        isInternal: boolean;
-        partitionMetadata: {
-          partitionErrorCode: number;
-          partitionId: number;
-          leader: number;
-          replicas: number[];
-          isr: number[];
-          offlineReplicas: number[];
-        }[];
-      }[];
-    }
-  >;
-  export default definition;
-}
-
 declare module 'kafkajs/src/protocol/requests/initProducerId/index.js' {
   import type { Definition } from 'kafkajs/src/protocol/requests/definition';
 
@@ -178,6 +151,7 @@ declare module 'kafkajs/src/network/connection.js' {
     };
     setVersions(versions: Record<number, { minVersion: number; maxVersion: number }>): void;
     setSupportAuthenticationProtocol(supported: boolean): void;
+    processData(bytes: Buffer): void;
     nextCorrelationId(): number;
     connect(): Promise<unknown>;
     isAuthenticated(): boolean;

@@ -66,6 +66,15 @@ export class Session {
       enforceRequestTimeout: false,
       reauthenticationThreshold: 0,
     });
+    // kafkajs throws, from the socket's own event, at a frame that is too short to be an answer.
+    const processData = this.#connection.processData.bind(this.#connection);
+    this.#connection.processData = (bytes) => {
+      try {
+        processData(bytes);
+      } catch (cause) {
+        this.destroy(new RequestFailed('what the broker sent cannot be read', { sent: true, cause }));
+      }
+    };
     // Nothing ever waits in that queue here, and its check sets a timer after every answer, with a
     // negative delay at that, of which newer versions of Node warn.
     this.#connection.requestQueue.scheduleCheckPendingRequests = () => {};

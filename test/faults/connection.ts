@@ -86,10 +86,8 @@ export class ProxiedConnection {
   /** RST to both sides. */
   reset(): void {
     this.forget();
-    this.#client.resetAndDestroy();
-    const server = this.#upstream?.socket;
-    if (server?.connecting) server.destroy();
-    else server?.resetAndDestroy();
+    resetOrDestroy(this.#client);
+    if (this.#upstream) resetOrDestroy(this.#upstream.socket);
   }
 
   #dial(target: { host: string; port: number }, onClosed: () => void): Upstream {
@@ -191,4 +189,11 @@ function readRequest(payload: Buffer): KafkaRequest | undefined {
     correlationId: payload.readInt32BE(4),
     payload,
   };
+}
+
+/** libuv can't reset a socket that is just saying its FIN: such a handle is never closed, and the process never ends. */
+function resetOrDestroy(socket: Socket): void {
+  const isEnding = socket.writableEnded && !socket.writableFinished;
+  if (socket.connecting || isEnding) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -152,6 +152,8 @@ describe('API keys', () => {
       assert.equal(await status({}, path), 401, path);
     }
     assert.equal(await status({ WEBHOOK_SECRET: 's' }, '/webhooks/t'), 200);
+    // What publishes without a signature check needs a key, whatever stands before it in the path.
+    assert.equal(await status({ WEBHOOK_SECRET: 's' }, '/webhooks/t/topics/orders'), 401);
   });
 });
 

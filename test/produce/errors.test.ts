@@ -59,6 +59,13 @@ function publisher({ connection, options, within = 30_000, ...changes }: Options
 const proxied = () =>
   connectionConfigFor(cluster, { listener: 'PLAINTEXT', bootstrapServers: `${proxy.host}:${proxy.port}` });
 
+/** A publisher whose connection through the proxy is warm, and that has so many milliseconds from then on. */
+async function warmThroughProxy(topic: string, within: number, options: Partial<ProducerConfig> = {}) {
+  const { producer } = newProducer(proxied(), options);
+  acknowledged(await publisher({ producer })(topic, good));
+  return publisher({ producer, within });
+}
+
 const publish = publisher();
 
 describe('from the request', () => {
@@ -271,7 +278,7 @@ describe('under way', () => {
   for (const [kafkaCode, code] of refusals) {
     test(`${code}: the broker answers ${kafkaCode}`, async () => {
       const topic = await newTopic(cluster, { partitions: 1 });
-      const publish = publisher({ connection: proxied(), within: 600 });
+      const publish = await warmThroughProxy(topic, 600);
       proxy.rewriteResponses((frame, { apiKey }) => {
         if (apiKey !== PRODUCE) return undefined;
         const rewritten = Buffer.from(frame);
@@ -290,8 +297,7 @@ describe('under way', () => {
 
   test('ACK_TIMEOUT: sent, not answered', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
-    const publish = publisher({ connection: proxied(), within: 1_500 });
-    acknowledged(await publish(topic, good));
+    const publish = await warmThroughProxy(topic, 1_000);
     proxy.rewriteResponses((_frame, { apiKey }) => (apiKey === PRODUCE ? 'swallow' : undefined));
     assertFailure(await publish(topic, good), 'ACK_TIMEOUT');
     proxy.pass();
@@ -300,12 +306,7 @@ describe('under way', () => {
 
   test('CONNECTION_LOST: sent, then cut; without idempotence it is not sent again', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
-    const publish = publisher({
-      connection: proxied(),
-      within: 3_000,
-      options: { acks: '1', idempotence: 'off' },
-    });
-    acknowledged(await publish(topic, good));
+    const publish = await warmThroughProxy(topic, 3_000, { acks: '1', idempotence: 'off' });
     let produced = 0;
     proxy.onRequest(({ apiKey }) => {
       if (apiKey !== PRODUCE) return 'forward';
@@ -320,8 +321,7 @@ describe('under way', () => {
 
   test('cut with idempotence: sent again, acknowledged once', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
-    const publish = publisher({ connection: proxied(), within: 3_000 });
-    acknowledged(await publish(topic, good));
+    const publish = await warmThroughProxy(topic, 3_000);
     let cuts = 0;
     proxy.rewriteResponses((_frame, { apiKey }) => (apiKey === PRODUCE && cuts++ === 0 ? 'cut' : undefined));
     assert.deepEqual(acknowledged(await publish(topic, good)), ['0/1']);

@@ -19,7 +19,7 @@ const variables: Record<string, string> = {
   KAFKA_SASL_PASSWORD: cluster.users.app.password,
   KAFKA_SSL_CA_LOCATION: cluster.caLocation,
   KAFKA_TOPIC: topic,
-  PRODUCE_TOPICS: `${topic},nowhere*`,
+  PRODUCE_TOPICS: `${topic},orders,nowhere*`,
   PRODUCE_MAX_BODY_BYTES: '100000',
   LOG_LEVEL: 'error',
 };
@@ -257,6 +257,26 @@ function checkAnswer(result: Awaited<ReturnType<typeof handler>>): number {
   assert.ok(statusCode === 200 || statusCode === 207, `${statusCode}`);
   return answer.offsets?.filter(({ offset }) => offset !== null).length ?? 0;
 }
+
+test('the documented events, through the handler as the platform calls it', async (t) => {
+  t.mock.method(console, 'warn', () => {});
+  assert.deepEqual([handler.length, initializer.length], [2, 2]);
+  await cluster.createTopic('orders', { partitions: 1 });
+  const publish = async (name: string) => {
+    const event = readFileSync(new URL(`../../events/${name}.json`, import.meta.url), 'utf8');
+    return handler(JSON.parse(event), context(name));
+  };
+  for (const name of ['produce-apig', 'produce-aws-v1', 'produce-aws-v2']) {
+    const result = await publish(name);
+    assert.equal(checkAnswer(result), 1, result.body);
+    assert.equal(result.headers?.['x-request-id'], name);
+  }
+  assert.ok((await publish('produce-apig-get')).statusCode >= 400);
+  assert.deepEqual(
+    (await readTopic(cluster, 'orders')).map(({ key, value }) => `${key} ${value}`),
+    Array(3).fill('"a" {"n":1}'),
+  );
+});
 
 test('whatever comes in, only our codes come out, and nothing is published by a refused request', async (t) => {
   const errors: string[] = [];

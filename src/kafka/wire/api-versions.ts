@@ -1,4 +1,5 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
+import { readBoundedArray } from './bounded-array.ts';
 import { frame } from './request.ts';
 
 const API_KEY = 18;
@@ -23,7 +24,7 @@ export function readApiVersions(payload: Buffer): ApiVersion[] | undefined {
   try {
     const decoder = new Decoder(payload);
     if (decoder.readInt16() !== 0) return undefined;
-    return decoder.readArray(() => ({
+    return readBoundedArray(decoder, payload, () => ({
       apiKey: decoder.readInt16(),
       minVersion: decoder.readInt16(),
       maxVersion: decoder.readInt16(),

@@ -1,5 +1,6 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { readBoundedArray } from './bounded-array.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
@@ -31,20 +32,20 @@ export function describeGroupRequest(groupId: string): Request<GroupDescription>
     decode: (payload, version) => {
       const decoder = new Decoder(payload);
       if (version >= 1) decoder.readInt32(); // throttle_time_ms
-      const [group] = decoder.readArray(() => decodeGroup(decoder, version));
+      const [group] = readBoundedArray(decoder, payload, () => decodeGroup(decoder, payload, version));
       if (!group) throw new RangeError('the answer holds no group');
       return group;
     },
   };
 }
 
-function decodeGroup(decoder: Decoder, version: number): GroupDescription {
+function decodeGroup(decoder: Decoder, payload: Buffer, version: number): GroupDescription {
   const errorCode = decoder.readInt16();
   decoder.readString(); // group_id
   const state = decoder.readString() ?? '';
   decoder.readString(); // protocol_type
   decoder.readString(); // protocol_data
-  const members = decoder.readArray(() => {
+  const members = readBoundedArray(decoder, payload, () => {
     decoder.readString(); // member_id
     if (version >= 4) decoder.readString();
     decoder.readString(); // client_id

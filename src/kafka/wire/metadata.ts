@@ -1,5 +1,6 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { readBoundedArray } from './bounded-array.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
@@ -71,7 +72,7 @@ function decodeResponse(payload: Buffer, version: number): MetadataResponse {
   const operations = () => readOperations(version >= 8 ? decoder.readInt32() : NOT_SAID);
   return {
     throttleTimeMs: decoder.readInt32(),
-    brokers: decoder.readArray(() => ({
+    brokers: readBoundedArray(decoder, payload, () => ({
       nodeId: decoder.readInt32(),
       host: decoder.readString() ?? '',
       port: decoder.readInt32(),
@@ -79,22 +80,22 @@ function decodeResponse(payload: Buffer, version: number): MetadataResponse {
     })),
     clusterId: decoder.readString(),
     controllerId: decoder.readInt32(),
-    topics: decoder.readArray(() => ({
+    topics: readBoundedArray(decoder, payload, () => ({
       errorCode: decoder.readInt16(),
       name: decoder.readString() ?? '',
       isInternal: decoder.readBoolean(),
-      partitions: decoder.readArray(() => decodePartition(decoder, version)),
+      partitions: readBoundedArray(decoder, payload, () => decodePartition(decoder, payload, version)),
       operations: operations(),
     })),
     operations: operations(),
   };
 }
 
-function decodePartition(decoder: Decoder, version: number): MetadataPartition {
+function decodePartition(decoder: Decoder, payload: Buffer, version: number): MetadataPartition {
   const errorCode = decoder.readInt16();
   const partition = decoder.readInt32();
   const leader = decoder.readInt32();
   if (version >= 7) decoder.readInt32(); // leader_epoch
-  const nodes = () => decoder.readArray(() => decoder.readInt32());
+  const nodes = () => readBoundedArray(decoder, payload, () => decoder.readInt32());
   return { errorCode, partition, leader, replicas: nodes(), isr: nodes(), offlineReplicas: nodes() };
 }

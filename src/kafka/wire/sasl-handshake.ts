@@ -1,4 +1,5 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
+import { readBoundedArray } from './bounded-array.ts';
 import { frame } from './request.ts';
 
 const API_KEY = 17;
@@ -23,7 +24,7 @@ export function readSaslHandshake(payload: Buffer): SaslHandshake | undefined {
     const decoder = new Decoder(payload);
     return {
       errorCode: decoder.readInt16(),
-      mechanisms: decoder.readArray(() => decoder.readString() ?? ''),
+      mechanisms: readBoundedArray(decoder, payload, () => decoder.readString() ?? ''),
     };
   } catch {
     return undefined;

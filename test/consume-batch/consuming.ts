@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import { after } from 'node:test';
+import { Kafka, logLevel } from 'kafkajs';
+import { Consumer } from '../../functions/consume-batch/consume.ts';
+import type { PullAnswer } from '../../functions/consume-batch/drain.ts';
+import type { PullWish } from '../../functions/consume-batch/pull-wish.ts';
+import type { Handle } from '../../functions/consume-batch/sinks/handler.ts';
+import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import type { ConnectionConfig, ConsumeConfig, PullConfig } from '../../src/config.ts';
+import { clientOptions } from '../../src/kafka/client-options.ts';
+import { Connection } from '../../src/kafka/connection.ts';
+import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import { logOffsets } from '../../src/kafka/log-offsets.ts';
+import { Producer } from '../../src/kafka/producer.ts';
+import type { Log } from '../../src/log.ts';
+import type { ConsumerRecord } from '../../src/record.ts';
+import { connectionConfigFor, producerDefaults, type ReadRecord, recordingLog } from '../kafka.ts';
+
+const MIB = 1024 * 1024;
+
+export const consumeDefaults: ConsumeConfig = {
+  order: 'partition',
+  concurrency: 16,
+  retries: 2,
+  retryBackoffMs: 5,
+  deadLetterTopic: '{topic}.dead-letter',
+  sink: { name: 'handler' },
+};
+
+export interface TestConsumer {
+  consumer: Consumer;
+  connection: Connection;
+  log: ReturnType<typeof recordingLog>;
+  /** What the handler was given, in the order of its calls. */
+  handled: ConsumerRecord[];
+  pull(wish?: PullWish, config?: Partial<PullConfig>, timeoutMs?: number): Promise<PullAnswer>;
+}
+
+/** A consumer over a connection of its own, closed when the tests are over. */
+export function newConsumer(
+  cluster: KafkaCluster,
+  pullOf: Pick<PullConfig, 'groupId' | 'topics'> & Partial<PullConfig>,
+  {
+    handle,
+    connection: connectionConfig = connectionConfigFor(cluster),
+    log = recordingLog(),
+    ...config
+  }: Partial<ConsumeConfig> & {
+    handle?: Handle;
+    connection?: ConnectionConfig;
+    log?: ReturnType<typeof recordingLog>;
+  } = {},
+): TestConsumer {
+  const connection = new Connection(clientOptions(connectionConfig), log);
+  after(() => connection.close());
+  const handled: ConsumerRecord[] = [];
+  const limits = { maxRequestSize: 16 * MIB, maxQueueBytes: 64 * MIB };
+  const producer = new Producer(connection, { ...producerDefaults, ...limits }, log as Log);
+  const consumer = new Consumer({
+    connection,
+    producer,
+    config: { ...consumeDefaults, ...config },
+    log,
+    handle: async (record, context) => {
+      await handle?.(record, context);
+      handled.push(copy(record));
+    },
+  });
+  return {
+    consumer,
+    connection,
+    log,
+    handled,
+    pull: (wish = {}, more = {}, timeoutMs = 30_000) =>
+      consumer.pull(wish, { ...pullDefaults, ...pullOf, ...more }, Date.now() + timeoutMs),
+  };
+}
+
+export const pullDefaults: Omit<PullConfig, 'groupId' | 'topics'> = {
+  autoOffsetReset: 'earliest',
+  isolationLevel: 'read_committed',
+  checkCrcs: true,
+  maxRecords: 10_000,
+  maxBytes: 64 * MIB,
+};
+
+function copy(record: ConsumerRecord): ConsumerRecord {
+  const bytes = (buffer: Buffer | null) => (buffer === null ? null : Buffer.from(buffer));
+  return {
+    ...record,
+    key: bytes(record.key),
+    value: bytes(record.value),
+    headers: record.headers.map(({ key, value }) => ({ key, value: bytes(value) })),
+  };
+}
+
+/** Plain kafkajs, as another program would use it. */
+export function kafkajs(cluster: KafkaCluster): Kafka {
+  return new Kafka({
+    brokers: cluster.bootstrapServers.PLAINTEXT.split(','),
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 10_000,
+    // A test that waits for a moved leader must not wait for a back-off.
+    retry: { initialRetryTime: 50, retries: 20 },
+  });
+}
+
+/** Publishes with kafkajs. */
+export async function publish(
+  cluster: KafkaCluster,
+  topic: string,
+  messages: Parameters<ReturnType<Kafka['producer']>['send']>[0]['messages'],
+): Promise<void> {
+  const producer = kafkajs(cluster).producer();
+  await producer.connect();
+  try {
+    for (let at = 0; at < messages.length; at += 500) {
+      await producer.send({ topic, messages: messages.slice(at, at + 500) });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+/** Commits an offset, as nobody's member. */
+export async function commitOffset(
+  cluster: KafkaCluster,
+  groupId: string,
+  offset: { topic: string; partition: number; offset: number },
+): Promise<void> {
+  const log = recordingLog();
+  const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);
+  await new GroupOffsets(connection, groupId, log).commit([offset], Date.now() + 10_000);
+  connection.close();
+}
+
+/** The committed offsets of a group, by partition, as kafkajs's admin client reads them. */
+export async function committedOffsets(
+  cluster: KafkaCluster,
+  groupId: string,
+  topic: string,
+): Promise<Map<number, number>> {
+  const admin = kafkajs(cluster).admin();
+  await admin.connect();
+  try {
+    const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    return new Map(offsets?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** All committed records of a topic, in the order of partitions and offsets: kafkajs reads read_committed. */
+export async function readCommitted(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
+  const ends = await stableEnds(cluster, topic);
+  const records: ReadRecord[] = [];
+  if (ends.size === 0) return records;
+  const consumer = kafkajs(cluster).consumer({
+    groupId: `reader-${randomBytes(6).toString('hex')}`,
+    readUncommitted: false,
+    maxWaitTimeInMs: 100,
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await new Promise<void>((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    // The end of a partition may be a marker, which no batch shows: its fetch offset does.
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      if (Number(payload.lastOffset) + 1 >= (ends.get(payload.partition) ?? 0))
+        ends.delete(payload.partition);
+      if (ends.size === 0) resolve();
+    });
+    const run = consumer.run({
+      eachBatchAutoResolve: true,
+      eachBatch: async ({ batch }) => {
+        for (const { key, value, headers, offset, timestamp } of batch.messages) {
+          records.push({
+            ...{ partition: batch.partition, offset: Number(offset), key, value },
+            ...{ headers: headers ?? {}, timestamp: Number(timestamp) },
+          });
+        }
+      },
+    });
+    run.catch(reject);
+  });
+  await consumer.disconnect();
+  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+/** The ends of partitions that hold something, once no transaction is open: its markers are written a moment later. */
+async function stableEnds(cluster: KafkaCluster, topic: string): Promise<Map<number, number>> {
+  const connection = new Connection(clientOptions(connectionConfigFor(cluster)), recordingLog());
+  const deadline = Date.now() + 20_000;
+  const { partitions } = await connection.topic(topic, deadline);
+  const sources = partitions.map(({ partition }) => ({ topic, partition }));
+  const ends = (isolationLevel: 'read_committed' | 'read_uncommitted') =>
+    logOffsets(connection, sources, 'latest', { isolationLevel, deadline });
+  try {
+    for (;;) {
+      const [stable, all] = [await ends('read_committed'), await ends('read_uncommitted')];
+      if (stable.some((end, partition) => end !== all[partition])) continue;
+      const found = stable.map((end, partition) => [partition, Number(end)] as const);
+      return new Map(found.filter(([, end]) => end > 0));
+    }
+  } finally {
+    connection.close();
+  }
+}

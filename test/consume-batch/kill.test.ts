@@ -1,0 +1,18 @@
+import { test } from 'node:test';
+import { kafkaForTests } from '../kafka.ts';
+import { bundledConsumer } from './bundled.ts';
+import { besideLiveMember, killPlain, killTransactional } from './killing.ts';
+
+const cluster = await kafkaForTests();
+const start = await bundledConsumer(cluster);
+const few = { records: 20_000, kills: 6 };
+
+test('killed at random moments: nothing lost, and little twice', () => killPlain(cluster, start, few));
+
+test('killed at random moments, topic sink: every record exactly once', () =>
+  killTransactional(cluster, start, few));
+
+for (const sink of ['http', 'topic'] as const) {
+  test(`beside a live member that comes and goes, ${sink} sink: its offsets never move back`, () =>
+    besideLiveMember(cluster, start, { records: 6_000, rounds: 3, sink }));
+}

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Runtime } from '../../local/functiongraph/runtime.ts';
+import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { newTopic } from '../kafka.ts';
+import { newSeed, randomFrom } from '../random.ts';
+import { committedOffsets, kafkajs, publish, readCommitted } from './consuming.ts';
+
+/** A pull's largest batch: what a kill may leave uncommitted in a partition. */
+const MAX_BATCH = 1_000;
+const PARTITIONS = 6;
+/** How late after a call's begin it may be killed: with and without the start of an instance. */
+const COLD_MS = 1_000;
+const WARM_MS = 150;
+
+type Start = (variables: Record<string, string>) => Runtime;
+
+export interface KillOptions {
+  records: number;
+  kills: number;
+}
+
+/** A receiver that counts what it was posted, by partition and offset. */
+async function countingReceiver(): Promise<{ url: string; seen: Map<string, number> }> {
+  const seen = new Map<string, number>();
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk);
+    } catch {
+      // The sender was killed in the middle of its request.
+      return;
+    }
+    for (const { partition, offset } of JSON.parse(Buffer.concat(chunks).toString()).records) {
+      const place = `${partition}/${offset}`;
+      seen.set(place, (seen.get(place) ?? 0) + 1);
+    }
+    response.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, seen };
+}
+
+/** Pulls until nothing is left, killing the process at random moments of its first `kills` calls. */
+async function pullUnderFire(runtime: Runtime, kills: number): Promise<number> {
+  const seed = newSeed();
+  const random = randomFrom(seed);
+  console.log(`# kills at random moments, SEED=${seed}`);
+  let killed = 0;
+  for (let calls = 0; calls < kills * 20; calls++) {
+    // A call that starts an instance takes longer until it is at work.
+    const window = runtime.pid() === undefined ? COLD_MS : WARM_MS;
+    const call = runtime.invoke({});
+    const shot =
+      killed < kills ? wait(random.below(window)).then(() => kill(runtime)) : Promise.resolve(false);
+    const [result, hit] = await Promise.all([call, shot]);
+    if (hit && !result.ok) killed++;
+    const isDone = result.ok && !(result.result as { more: boolean }).more;
+    if (isDone) return killed;
+  }
+  return assert.fail(`after ${kills * 20} calls there is still something left`);
+}
+
+function kill(runtime: Runtime): boolean {
+  const pid = runtime.pid();
+  if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  return pid !== undefined;
+}
+
+async function topicOfNumbers(cluster: KafkaCluster, records: number): Promise<string> {
+  const topic = await newTopic(cluster, { partitions: PARTITIONS });
+  await publish(
+    cluster,
+    topic,
+    Array.from({ length: records }, (_, n) => ({ key: `${n}`, value: `{"n":${n}}` })),
+  );
+  return topic;
+}
+
+/** A pull's budget is small, so that there are many calls to be killed in. */
+function variables(topic: string, records: number, kills: number): Record<string, string> {
+  return {
+    KAFKA_GROUP_ID: `${topic}-g`,
+    CONSUME_TOPICS: topic,
+    CONSUME_MAX_RECORDS: String(Math.ceil(records / (2 * kills))),
+    LOG_LEVEL: 'error',
+  };
+}
+
+/** With a plain sink: nothing lost; at most one uncommitted batch a partition a kill comes twice. */
+export async function killPlain(
+  cluster: KafkaCluster,
+  start: Start,
+  { records, kills }: KillOptions,
+): Promise<void> {
+  const topic = await topicOfNumbers(cluster, records);
+  const { url, seen } = await countingReceiver();
+  const runtime = start({ ...variables(topic, records, kills), CONSUME_SINK: 'http', CONSUME_SINK_URL: url });
+  const killed = await pullUnderFire(runtime, kills);
+  assert.equal(seen.size, records, 'records lost');
+  const twice = [...seen.values()].reduce((sum, count) => sum + count - 1, 0);
+  console.log(`# ${killed} kills, ${records} records, ${twice} handled again`);
+  assert.ok(killed > 0);
+  assert.ok(twice <= killed * PARTITIONS * MAX_BATCH, `${twice} records twice after ${killed} kills`);
+  await assertAllCommitted(cluster, topic, records);
+}
+
+/** With the topic sink: every record exactly once. */
+export async function killTransactional(
+  cluster: KafkaCluster,
+  start: Start,
+  { records, kills }: KillOptions,
+): Promise<void> {
+  const topic = await topicOfNumbers(cluster, records);
+  await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
+  const sink = { CONSUME_SINK: 'topic', CONSUME_SINK_TOPIC: '{topic}.out' };
+  const killed = await pullUnderFire(start({ ...variables(topic, records, kills), ...sink }), kills);
+  const out = (await readCommitted(cluster, `${topic}.out`)).map(({ value }) => JSON.parse(String(value)).n);
+  console.log(`# ${killed} kills, ${records} records, ${out.length - new Set(out).size} twice`);
+  assert.ok(killed > 0);
+  assert.equal(new Set(out).size, records, 'records lost');
+  assert.equal(out.length, records, 'records twice');
+  await assertAllCommitted(cluster, topic, records);
+}
+
+async function assertAllCommitted(cluster: KafkaCluster, topic: string, records: number): Promise<void> {
+  const offsets = await committedOffsets(cluster, `${topic}-g`, topic);
+  assert.equal(
+    [...offsets.values()].reduce((sum, offset) => sum + offset, 0),
+    records,
+  );
+}
+
+/**
+ * A member of the group that comes and goes while pulls run: its committed offsets never move back, and
+ * with the topic sink no record that it handled comes out.
+ */
+export async function besideLiveMember(
+  cluster: KafkaCluster,
+  start: Start,
+  { records, rounds, sink }: { records: number; rounds: number; sink: 'http' | 'topic' },
+): Promise<void> {
+  const topic = await topicOfNumbers(cluster, records);
+  await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
+  const { url, seen } = await countingReceiver();
+  const runtime = start({
+    ...{ ...variables(topic, records, rounds * 2), CONSUME_SINK: sink },
+    ...{ CONSUME_SINK_URL: url, CONSUME_SINK_TOPIC: '{topic}.out' },
+  });
+  const byMember = new Map<string, number>();
+  const committed = new Map<number, number>();
+  const watch = async () => {
+    for (const [partition, offset] of await committedOffsets(cluster, `${topic}-g`, topic)) {
+      const before = committed.get(partition) ?? -1;
+      assert.ok(offset >= before, `partition ${partition} moved back from ${before} to ${offset}`);
+      committed.set(partition, offset);
+    }
+  };
+  let refused = 0;
+  for (let round = 0; round < rounds; round++) {
+    const member = kafkajs(cluster).consumer({ groupId: `${topic}-g`, maxWaitTimeInMs: 50 });
+    const pulls = Promise.all([1, 2, 3].map(() => runtime.invoke({})));
+    await member.connect();
+    await member.subscribe({ topic, fromBeginning: true });
+    const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
+    let handled = 0;
+    await member.run({
+      eachMessage: async ({ partition, message: { offset } }) => {
+        handled++;
+        const place = `${partition}/${offset}`;
+        byMember.set(place, (byMember.get(place) ?? 0) + 1);
+        await wait(1);
+      },
+    });
+    await joined;
+    await watch();
+    const results = await pulls;
+    refused += results.filter(
+      (result) => !result.ok && result.error.errorMessage.startsWith('GROUP_ACTIVE'),
+    ).length;
+    for (let waited = 0; handled < 50 && waited < 500; waited += 20) await wait(20);
+    await member.disconnect();
+    await watch();
+  }
+  for (let more = true; more; ) {
+    const result = await runtime.invoke({});
+    assert.ok(result.ok, JSON.stringify(result));
+    ({ more } = result.result as { more: boolean });
+    await watch();
+  }
+  const out = sink === 'http' ? [] : await readCommitted(cluster, `${topic}.out`);
+  console.log(
+    `# ${refused} of ${rounds * 3} pulls refused, ${byMember.size} records by the member, ${records} in all`,
+  );
+  if (sink === 'http') {
+    assert.equal(new Set([...seen.keys(), ...byMember.keys()]).size, records, 'records lost');
+    return;
+  }
+  assert.equal(out.length, new Set(out.map(({ value }) => String(value))).size, 'records twice');
+  assert.equal(out.length + byMember.size, records, 'records lost, or handled by both');
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
+import { kafkaForTests, newTopic } from '../kafka.ts';
+import { newConsumer, publish, readCommitted } from './consuming.ts';
+
+const cluster = await kafkaForTests();
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The command as npm runs it. */
+async function replay(...args: string[]): Promise<{ stdout: string; stderr: string; code: number | null }> {
+  const child = spawn(process.execPath, ['local/run.mjs', 'functions/consume-batch/replay.ts', ...args], {
+    cwd: root,
+    env: {
+      ...process.env,
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
+      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
+      KAFKA_SASL_USERNAME: cluster.users.app.username,
+      KAFKA_SASL_PASSWORD: cluster.users.app.password,
+    },
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (output.stdout += chunk));
+  child.stderr.on('data', (chunk) => (output.stderr += chunk));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { ...output, code };
+}
+
+test('dead letters go back to where they came from, once, and count their attempts', async () => {
+  const topic = await newTopic(cluster, { partitions: 3 });
+  const deadLetters = `${topic}.dead-letter`;
+  await cluster.createTopic(deadLetters, { partitions: 2 });
+  const messages = Array.from({ length: 50 }, (_, n) => ({
+    ...{ key: `k${n}`, value: `{"n":${n}}`, headers: { own: `${n}` }, timestamp: `${1_700_000_000_000 + n}` },
+  }));
+  await publish(cluster, topic, messages);
+  const failing = newConsumer(
+    cluster,
+    { groupId: `${topic}-g`, topics: [topic] },
+    { handle: () => Promise.reject(new PermanentError('not yet')) },
+  );
+  assert.equal((await failing.pull()).deadLettered, 50);
+  const before = await readCommitted(cluster, topic);
+
+  const dry = await replay('--topic', deadLetters, '--dry-run');
+  assert.deepEqual([dry.code, dry.stdout], [0, `${topic}\t50\n`], dry.stderr);
+  assert.equal((await readCommitted(cluster, topic)).length, 50);
+
+  const first = await replay('--topic', deadLetters);
+  assert.deepEqual([first.code, first.stdout], [0, `${topic}\t50\n`], first.stderr);
+  assert.match(first.stderr, /50 replayed, 0 left/);
+  const again = await replay('--topic', deadLetters);
+  assert.deepEqual([again.code, again.stdout], [0, ''], again.stderr);
+
+  const all = await readCommitted(cluster, topic);
+  assert.equal(all.length, 100);
+  const replayed = all.filter(({ headers }) => headers['replay.attempts'] !== undefined);
+  for (const original of before) {
+    const copy = replayed.find(({ key }) => String(key) === String(original.key));
+    assert.deepEqual(
+      [copy?.partition, String(copy?.value), copy?.timestamp, String(copy?.headers.own)],
+      [original.partition, String(original.value), original.timestamp, String(original.headers.own)],
+    );
+    assert.deepEqual(Object.keys(copy?.headers ?? {}).sort(), [
+      '__connect.errors.offset',
+      '__connect.errors.partition',
+      '__connect.errors.topic',
+      'own',
+      'replay.attempts',
+    ]);
+  }
+
+  // They die again, keep their first origin, and count on.
+  assert.equal((await failing.pull()).deadLettered, 50);
+  const second = await replay('--topic', deadLetters, '--to', `${topic}`);
+  assert.equal(second.code, 0, second.stderr);
+  const twice = (await readCommitted(cluster, topic)).filter(
+    ({ headers }) => String(headers['replay.attempts']) === '2',
+  );
+  assert.equal(twice.length, 50);
+  for (const { key, headers } of twice) {
+    const original = before.find((record) => String(record.key) === String(key));
+    assert.equal(String(headers['__connect.errors.offset']), `${original?.offset}`);
+  }
+});
+
+test('a record that does not say where it came from is named, and nothing past it is replayed', async () => {
+  const topic = await newTopic(cluster, { partitions: 1 });
+  const target = await newTopic(cluster, { partitions: 1 });
+  await publish(cluster, topic, [{ value: 'x' }]);
+  const { code, stderr } = await replay('--topic', topic);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    new RegExp(`INVALID_RECORD: ${topic}-0@0 does not say where it came from .+ give --to`),
+  );
+  assert.equal((await replay('--topic', topic, '--to', target)).code, 0);
+  assert.equal((await readCommitted(cluster, target)).length, 1);
+});
+
+test('a command line that makes no sense prints how it goes', async () => {
+  for (const args of [[], ['--topic', 'a', '--to', 'a'], ['--nonsense']]) {
+    const { code, stderr } = await replay(...args);
+    assert.equal(code, 2);
+    assert.match(stderr, /^Usage: npm run replay/);
+  }
+});

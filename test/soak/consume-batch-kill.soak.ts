@@ -1,0 +1,18 @@
+import { test } from 'node:test';
+import { bundledConsumer } from '../consume-batch/bundled.ts';
+import { besideLiveMember, killPlain, killTransactional } from '../consume-batch/killing.ts';
+import { kafkaForTests } from '../kafka.ts';
+
+const cluster = await kafkaForTests();
+const start = await bundledConsumer(cluster);
+const many = { records: 100_000, kills: 50 };
+
+test('50 kills, 100,000 records: nothing lost, and little twice', () => killPlain(cluster, start, many));
+
+test('50 kills, 100,000 records, topic sink: every record exactly once', () =>
+  killTransactional(cluster, start, many));
+
+for (const sink of ['http', 'topic'] as const) {
+  test(`beside a live member, 15 rounds, ${sink} sink`, () =>
+    besideLiveMember(cluster, start, { records: 60_000, rounds: 15, sink }));
+}

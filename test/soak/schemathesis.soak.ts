@@ -1,0 +1,111 @@
+/**
+ * Schemathesis (PyPI) reads `/openapi.json` and sends what it says, and what it doesn't say, to the HTTP
+ * server: no answer may be a 5xx, and none may differ from its description.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createHttpServer } from '../../functions/http/server.ts';
+import { createPublish } from '../../functions/produce/publish.ts';
+import { cacheRoot } from '../../local/kafka/distribution.ts';
+import { httpConfig, readConfig } from '../../src/config.ts';
+import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
+import { produceDefaults } from '../produce/http.ts';
+
+const VERSION = '4.32.5';
+const INSTALL_MS = 300_000;
+const RUN_MS = 600_000;
+/** Further answers of the same kind add nothing; the seed of a run is in its output. */
+const EXAMPLES = process.env.SOAK_EXAMPLES ?? '200';
+/** Whether data that fits the schemas is accepted depends on the topic, and on what JSON Schema can't say. */
+const CHECKS = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance',
+  'unsupported_method',
+];
+
+const python = process.env.PYTHON ?? 'python3';
+const hasPython = (await run(python, ['-c', 'import venv, ensurepip'], 10_000)).code === 0;
+const skip = hasPython ? false : `${python} (with venv) is not installed: schemathesis needs it`;
+
+test('schemathesis finds no 5xx and no answer that is not described', { skip }, async () => {
+  const schemathesis = await installed();
+  const cluster = await kafkaForTests();
+  const { producer } = newProducer(connectionConfigFor(cluster));
+  const topic = await newTopic(cluster, { partitions: 3 });
+  const config = { ...produceDefaults, defaultTopic: topic };
+  const publish = createPublish({ producer, config, log: recordingLog() });
+  const server = createHttpServer(
+    (request) => publish(request, Date.now() + 5_000),
+    readConfig(() => undefined, httpConfig),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const directory = await mkdtemp(join(tmpdir(), 'schemathesis-'));
+  after(() => rm(directory, { recursive: true, force: true }));
+  // Once with topics of its own invention, once with one that is there.
+  for (const settings of ['', `[parameters]\ntopic = "${topic}"\n`]) {
+    const file = join(directory, 'schemathesis.toml');
+    await writeFile(file, settings);
+    const { code, output } = await run(
+      schemathesis,
+      [
+        ...['--config-file', file, 'run', `${url}/openapi.json`, '--url', url],
+        ...['--checks', CHECKS.join(), '--max-examples', EXAMPLES, '--continue-on-failure'],
+        ...['--suppress-health-check', 'all', '--no-color'],
+      ],
+      RUN_MS,
+      directory,
+    );
+    console.log(output);
+    assert.equal(code, 0, 'schemathesis found something: see above');
+  }
+});
+
+/** The program, from a virtual environment of its own that is made once. */
+async function installed(): Promise<string> {
+  const directory = join(cacheRoot(), `schemathesis-${VERSION}`);
+  const program = join(directory, 'bin', 'schemathesis');
+  if (existsSync(program)) return program;
+  for (const [command, args] of [
+    [python, ['-m', 'venv', '--clear', directory]],
+    [join(directory, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', `schemathesis==${VERSION}`]],
+  ] as const) {
+    const { code, output } = await run(command, args, INSTALL_MS);
+    assert.equal(code, 0, `${command} ${args.join(' ')}:\n${output}`);
+  }
+  return program;
+}
+
+async function run(
+  command: string,
+  args: readonly string[],
+  timeout: number,
+  cwd?: string,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout, ...(cwd && { cwd }) });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ code: null, output: error.message }));
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}
