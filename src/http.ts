@@ -33,7 +33,9 @@ export function isRequestId(text: unknown): text is string {
 
 /** A media type without its parameters, in lower case; empty where there is none. */
 export function mediaType(header: string | undefined): string {
-  return (header?.split(';', 1)[0] ?? '').trim().toLowerCase();
+  if (header === undefined) return '';
+  const semicolon = header.indexOf(';');
+  return (semicolon < 0 ? header : header.slice(0, semicolon)).trim().toLowerCase();
 }
 
 export function jsonResponse(status: number, body: unknown, type = JSON_TYPE): HttpResponse {

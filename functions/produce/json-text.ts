@@ -22,7 +22,10 @@ export function recordTexts(document: Buffer): RecordText[] {
   const scanner = new Scanner(document);
   let texts: RecordText[] = [];
   scanner.members((name) => {
-    if (name !== 'records') return scanner.skip();
+    if (name !== 'records') {
+      scanner.skip();
+      return;
+    }
     texts = [];
     scanner.elements(() => {
       const text: RecordText = { key: undefined, value: undefined };
@@ -59,7 +62,7 @@ class Scanner {
     this.#each(OPEN_BRACE, CLOSE_BRACE, () => {
       const start = this.#position;
       this.#skipString();
-      const name = JSON.parse(this.#bytes.toString('utf8', start, this.#position)) as string;
+      const name = stringAt(this.#bytes, start, this.#position);
       this.#skipSpace();
       this.#position++; // the colon
       this.#skipSpace();
@@ -74,7 +77,10 @@ class Scanner {
 
   /** The value's text without the white space outside its strings. */
   text(): Buffer {
-    return withoutSpace(this.source());
+    const start = this.#position;
+    const hasSpace = this.skip();
+    const text = this.#bytes.subarray(start, this.#position);
+    return hasSpace ? withoutSpace(text) : text;
   }
 
   source(): Buffer {
@@ -83,9 +89,10 @@ class Scanner {
     return this.#bytes.subarray(start, this.#position);
   }
 
-  /** Passes over a value, however deep. */
-  skip(): void {
+  /** Passes over a value, however deep; true where there is white space in it, outside its strings. */
+  skip(): boolean {
     let depth = 0;
+    let hasSpace = false;
     do {
       const byte = this.#bytes[this.#position];
       if (byte === QUOTE) {
@@ -96,10 +103,11 @@ class Scanner {
       else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
       else if (depth === 0) {
         this.#skipScalar();
-        return;
-      }
+        return false;
+      } else if (isSpace(byte)) hasSpace = true;
       this.#position++;
     } while (depth > 0);
+    return hasSpace;
   }
 
   #each(open: number, close: number, visit: () => void): void {
@@ -129,6 +137,12 @@ class Scanner {
   #skipSpace(): void {
     while (isSpace(this.#bytes[this.#position])) this.#position++;
   }
+}
+
+/** What the JSON string between these positions says; hardly any has escapes. */
+function stringAt(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start + 1, end - 1);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 /** The position after the string that begins at `start`. */

@@ -228,9 +228,11 @@ describe('from the cluster', () => {
     await setProducerQuota(clientId, 1_000);
     const topic = await newTopic(cluster, { partitions: 1 });
     const connection = { ...connectionConfigFor(cluster), clientId };
-    const throttled = publisher({ connection, within: 1_500 });
+    const { producer } = newProducer(connection);
+    acknowledged(await publisher({ producer })(topic, good));
+    const throttled = publisher({ producer, within: 1_500 });
     const record = { records: [{ value: 'x'.repeat(50_000) }] };
-    const places: string[] = [];
+    const places = ['0/0'];
     let response = await throttled(topic, record);
     for (let n = 0; n < 20 && response.status === 200; n++) {
       places.push(...acknowledged(response));

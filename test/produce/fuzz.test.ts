@@ -9,7 +9,7 @@ import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
 import { newSeed, type Random, randomFrom } from '../random.ts';
 import { type AnswerBody, BINARY_V2, JSON_TYPE, JSON_V2, TEXT_V2 } from './http.ts';
 
-const CASES = 4_000;
+const CASES = 3_000;
 
 const cluster = await kafkaForTests();
 const topic = await newTopic(cluster, { partitions: 3 });
