@@ -241,8 +241,8 @@ function isSet(variables: Variables, names: readonly string[]): boolean {
 /** None where no dead-letter topic is configured: nothing says then that records are consumed here. */
 function deadLetterTopics(variables: Variables, sourceTopics: readonly string[]): string[] {
   const consumes = isSet(variables, ['CONSUME_TOPICS', 'CONSUME_DEAD_LETTER_TOPIC']);
-  const template = variables.text('CONSUME_DEAD_LETTER_TOPIC') ?? '{topic}.dead-letter';
-  if (!consumes || template === 'none') return [];
+  const template = variables.textOrNone('CONSUME_DEAD_LETTER_TOPIC', '{topic}.dead-letter');
+  if (!consumes || template === undefined) return [];
   return [...new Set(sourceTopics.map((topic) => template.replaceAll('{topic}', topic)))].filter(isTopicName);
 }
 

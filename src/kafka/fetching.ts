@@ -66,6 +66,7 @@ export class Fetcher {
   readonly #partitions = new Map<string, Partition>();
   readonly #busy = new Set<Broker>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  #isPumping = false;
   #isClosed = false;
 
   constructor(
@@ -132,12 +133,13 @@ export class Fetcher {
   }
 
   async #open(partition: Partition, fetched: FetchedPartition): Promise<FetchedRecordsReader> {
-    partition.fetched = undefined;
-    partition.handling = fetched.records.length;
     const { isolationLevel, checkCrcs } = this.#options;
     try {
       const from = partition.offset;
       const reader = await FetchedRecordsReader.open(fetched, partition, { isolationLevel, checkCrcs });
+      // All at once: in between, the partition would be asked for what it has.
+      partition.fetched = undefined;
+      partition.handling = fetched.records.length;
       partition.offset = reader.endOffset;
       if (partition.offset === from) this.#nothingWhole(partition, fetched);
       this.#pump();
@@ -154,8 +156,18 @@ export class Fetcher {
     this.#park(partition, new Failure('BROKER_UNREACHABLE', `${name(partition)}: the leader sends nothing`));
   }
 
-  /** Asks every leader that is free for what its partitions lack. */
+  /** Soon, so that what several partitions lack in one turn of the loop makes one request. */
   #pump(): void {
+    if (this.#isPumping || this.#isClosed) return;
+    this.#isPumping = true;
+    setImmediate(() => {
+      this.#isPumping = false;
+      this.#ask();
+    });
+  }
+
+  /** Asks every leader that is free for what its partitions lack. */
+  #ask(): void {
     if (this.#isClosed) return;
     const wanted = new Map<Broker, Partition[]>();
     for (const partition of this.#partitions.values()) {
@@ -254,6 +266,7 @@ export class Fetcher {
 
   /** After a back-off the topic is looked at again and the partition asked for where it is led then. */
   #park(partition: Partition, failure: Failure): void {
+    if (this.#isClosed) return;
     if (!failure.retriable || Date.now() - partition.progressAt > PATIENCE_MS) {
       partition.failure = failure;
       partition.waiter?.();

@@ -290,12 +290,18 @@ describe('what a check does, and does not do', () => {
     });
   }
 
-  test('leaves no connection behind', async () => {
-    const servers = `127.0.0.1:${proxy.port}`;
-    await checkWith(variablesFor(cluster, 'SASL_PLAINTEXT', { servers }));
-    for (let waited = 0; proxy.connections > 0 && waited < 200; waited++) await new Promise(setImmediate);
-    assert.equal(proxy.connections, 0);
-  });
+  for (const listener of ['SASL_PLAINTEXT', 'SASL_SSL'] as const) {
+    test(`leaves no connection behind: ${listener}`, async (t) => {
+      const port = cluster.brokers[0]?.ports[listener] ?? 0;
+      const between = await startFaultProxy({ target: { host: '127.0.0.1', port } });
+      t.after(() => between.close());
+      const servers = `127.0.0.1:${between.port}`;
+      const report = await checkWith(variablesFor(cluster, listener, { servers }));
+      assert.deepEqual([report.ok, between.accepted > 0], [true, true]);
+      for (let turns = 0; between.connections > 0 && turns < 1_000; turns++) await new Promise(setImmediate);
+      assert.equal(between.connections, 0);
+    });
+  }
 
   test('names no password anywhere, not even one that a broker repeats', async () => {
     const password = 'a-password-to-look-for';

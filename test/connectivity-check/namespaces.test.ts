@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Report } from '../../functions/connectivity-check/report.ts';
+import { namespaceRows } from './namespace-rows.ts';
 
 interface Outcome {
   fault: string;
@@ -23,25 +24,6 @@ const works =
   }).status === 0;
 const skip = !works && 'needs Linux with unshare, ip and veth, and root or user namespaces';
 const PROGRAM = fileURLToPath(new URL('./in-namespace.ts', import.meta.url));
-
-/** Every scenario of in-namespace.ts, so that none is left out unseen. */
-const expected = [
-  'DNS_NXDOMAIN: a name that does not exist',
-  'DNS_NODATA: a name without an address',
-  'DNS_SERVFAIL: a name server that fails',
-  'DNS_SERVFAIL: a name server that refuses',
-  'DNS_TIMEOUT: a name server that is silent',
-  'DNS_NO_RESOLVER: nothing listens where the name server should',
-  'TCP_TIMEOUT: packets that vanish',
-  'TCP_TIMEOUT: a public port with a private address',
-  'TCP_UNREACHABLE: a route that is unreachable',
-  'TCP_UNREACHABLE: a route that prohibits',
-  'TCP_NO_ROUTE: no route at all',
-  'TCP_NO_ROUTE: a route into nothing',
-  "MTU_BLACKHOLE: the server's certificate does not fit the path",
-  'ADVERTISED_DNS_NXDOMAIN: a broker by a name that nobody knows',
-  'ADVERTISED_TCP_NO_ROUTE: a broker where no route leads',
-];
 
 describe('networks that fail', { skip }, () => {
   const outcomes: Outcome[] = [];
@@ -63,7 +45,7 @@ describe('networks that fail', { skip }, () => {
     }
   });
 
-  for (const name of expected) {
+  for (const name of namespaceRows) {
     test(name, () => {
       const outcome = of(name);
       assert.equal(outcome?.report.verdict?.fault, outcome?.fault, JSON.stringify(outcome?.report.verdict));

@@ -1,0 +1,75 @@
+/**
+ * The whole check of three brokers over SASL_SSL, every rung with a topic and a group, beside the bare
+ * kafkajs connections that any such check needs: one to a bootstrap address, then three side by side.
+ */
+import { Kafka, logLevel } from 'kafkajs';
+import { check } from '../functions/connectivity-check/check.ts';
+import { readCheckConfig } from '../functions/connectivity-check/run-check.ts';
+import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { createLog } from '../src/log.ts';
+import { median, percentile, printTable } from './figures.ts';
+
+const WARM_UP = 20;
+const RUNS = 150;
+const TOPIC = 'checked';
+
+export async function run(): Promise<void> {
+  await withKafka({ brokers: 3 }, async (cluster) => {
+    await cluster.createTopic(TOPIC);
+    const contestants = [
+      ['whole check', () => wholeCheck(cluster, { CHECK_TOPIC: TOPIC, CHECK_GROUP_ID: 'group' })],
+      ['check without topic and group', () => wholeCheck(cluster, {})],
+      ['bare kafkajs connections', () => bareConnections(cluster)],
+    ] as const;
+    const samples = contestants.map((): number[] => []);
+    for (let index = -WARM_UP; index < RUNS; index++) {
+      for (const [position, [, contest]] of contestants.entries()) {
+        const startedAt = performance.now();
+        await contest();
+        if (index >= 0) samples[position]?.push(performance.now() - startedAt);
+      }
+    }
+    const bare = median(samples.at(-1) ?? []);
+    const rows = contestants.map(([name], position) => {
+      const own = samples[position] ?? [];
+      return [name, median(own), percentile(own, 0.95), `${(median(own) / bare).toFixed(2)}×`];
+    });
+    printTable(['', 'p50 ms', 'p95 ms', 'p50 to bare'], rows);
+  });
+}
+
+async function wholeCheck(cluster: KafkaCluster, more: Record<string, string>): Promise<void> {
+  const variables: Record<string, string> = {
+    KAFKA_BOOTSTRAP_SERVERS: firstServer(cluster),
+    KAFKA_SASL_USERNAME: cluster.users.app.username,
+    KAFKA_SASL_PASSWORD: cluster.users.app.password,
+    KAFKA_SSL_CA_PEM: cluster.caPem,
+    ...more,
+  };
+  const config = readCheckConfig((name) => variables[name]);
+  const report = await check(config, Date.now() + 10_000, createLog('error'));
+  if (!report.ok || report.targets.length !== 4) throw new Error(JSON.stringify(report.verdict));
+}
+
+async function bareConnections(cluster: KafkaCluster): Promise<void> {
+  const servers = cluster.bootstrapServers.SASL_SSL.split(',');
+  const first = await connected(cluster, firstServer(cluster));
+  const others = await Promise.all(servers.map((server) => connected(cluster, server)));
+  await Promise.all([first, ...others].map((admin) => admin.disconnect()));
+}
+
+async function connected(cluster: KafkaCluster, server: string) {
+  const admin = new Kafka({
+    brokers: [server],
+    ssl: { ca: cluster.caPem },
+    sasl: { mechanism: 'scram-sha-512', ...cluster.users.app },
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+  }).admin();
+  await admin.connect();
+  return admin;
+}
+
+function firstServer(cluster: KafkaCluster): string {
+  return cluster.bootstrapServers.SASL_SSL.split(',')[0] ?? '';
+}

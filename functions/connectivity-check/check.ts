@@ -1,0 +1,225 @@
+import type { Address, CheckConfig, ConnectionConfig } from '../../src/config.ts';
+import { remaining, sleep } from '../../src/deadline.ts';
+import { clientOptions } from '../../src/kafka/client-options.ts';
+import { RequestFailed } from '../../src/kafka/session.ts';
+import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
+import type { Log } from '../../src/log.ts';
+import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
+import { type Findings, newFindings } from './findings.ts';
+import { describeGroup, groupReport, type SessionOf } from './group.ts';
+import { Broken } from './ladder.ts';
+import { judgePermissions } from './permissions.ts';
+import type { Report, RoundTripReport } from './report.ts';
+import { roundTrip } from './round-trip.ts';
+import { addressText, type Run } from './run.ts';
+import { judgeTopic, missingDeadLetterTopics, readSettings, topicReport } from './topic.ts';
+import { writeReport } from './verdict.ts';
+
+/** What is kept for writing the report. */
+const RESERVE_MS = 60;
+const PATIENCE_MS = 1_000;
+/** A bootstrap address that is dead delays the report by this at most where all else is well. */
+const STRAGGLER_MS = 3_500;
+/** Metadata names what is dialled: a cluster larger than this is looked at in part. */
+const MAX_BROKERS = 100;
+
+/**
+ * Climbs from every bootstrap address, and then to every broker that the cluster advertises, side by side;
+ * looks at the topic, the group and the permissions; and names the first broken rung. Resolves by the deadline.
+ */
+export async function check(
+  config: { connection: ConnectionConfig; check: CheckConfig },
+  deadline: number,
+  log: Log,
+): Promise<Report> {
+  const run = newRun(config, deadline, log);
+  const bootstraps = distinct(config.connection.bootstrapServers).map((address) =>
+    newClimb(address, 'bootstrap'),
+  );
+  const findings = newFindings(run, bootstraps);
+  try {
+    const topics = [config.check.topic, ...config.check.deadLetterTopics].filter(
+      (topic) => topic !== undefined,
+    );
+    const climbing = bootstraps.map((climb) => climbTo(climb, topics, run));
+    findings.seat = await firstReached(climbing);
+    if (findings.seat?.reached) await lookAround(findings, climbing, findings.seat.reached);
+    await Promise.race([Promise.all(climbing), straggling(findings)]);
+    return writeReport(findings);
+  } finally {
+    for (const socket of run.sockets) socket.destroy();
+  }
+}
+
+function newRun(
+  { connection, check: checkConfig }: { connection: ConnectionConfig; check: CheckConfig },
+  deadline: number,
+  log: Log,
+): Run {
+  const budget = remaining(deadline);
+  return {
+    connection,
+    check: checkConfig,
+    options: clientOptions(connection),
+    log,
+    deadline: deadline - Math.min(RESERVE_MS, budget / 10),
+    patienceMs: Math.min(PATIENCE_MS, budget / 4),
+    sessions: new Map(),
+    largeFrames: new Map(),
+    sockets: new Set(),
+  };
+}
+
+/** The first bootstrap address that answered Metadata; undefined once all have failed. */
+function firstReached(climbing: readonly Promise<Climb>[]): Promise<Climb | undefined> {
+  const reached = climbing.map(async (one) => {
+    const climb = await one;
+    if (!climb.reached) throw new Error('not reached');
+    return climb;
+  });
+  return Promise.any(reached).catch(() => undefined);
+}
+
+async function straggling({ seat, run, startedAt, brokers }: Findings): Promise<void> {
+  const allWell = seat !== undefined && brokers.every(({ ladder }) => !ladder.broken);
+  const until = allWell ? Math.min(run.deadline, startedAt + STRAGGLER_MS) : run.deadline + RESERVE_MS;
+  await sleep(remaining(until));
+}
+
+/** The part of the ladder that needs the cluster's own word for what there is. */
+async function lookAround(
+  findings: Findings,
+  climbing: readonly Promise<Climb>[],
+  reached: Reached,
+): Promise<void> {
+  const { run, bootstraps, seat } = findings;
+  findings.brokers = await climbBrokers(reached.metadata, { bootstraps, climbing }, run);
+  await judgeLargeFrames([...bootstraps, ...findings.brokers]);
+  const { topic } = run.check;
+  if (topic !== undefined) findings.topic = topicReport(reached.metadata, topic);
+  if (!seat || seat.ladder.broken || !(await brokersRung(findings, seat))) return;
+  await topRungs(findings, seat, reached);
+}
+
+async function climbBrokers(
+  { brokers }: MetadataResponse,
+  { bootstraps, climbing }: { bootstraps: readonly Climb[]; climbing: readonly Promise<Climb>[] },
+  run: Run,
+): Promise<Climb[]> {
+  return Promise.all(
+    brokers.slice(0, MAX_BROKERS).map(async ({ nodeId, host, port }) => {
+      const address = { host, port };
+      const index = bootstraps.findIndex((climb) => addressText(climb.address) === addressText(address));
+      const known = await climbing[index];
+      if (known) return { ...known, nodeId, ladder: known.ladder.asBroker() };
+      return climbTo(newClimb(address, 'broker', nodeId), [], run);
+    }),
+  );
+}
+
+/** True where every advertised broker was reached: only then the rungs above can be. */
+async function brokersRung({ brokers }: Findings, seat: Climb): Promise<boolean> {
+  const broken = brokers.flatMap(({ address, ladder }) =>
+    ladder.broken ? [{ address, ...ladder.broken }] : [],
+  );
+  const [first] = broken;
+  if (!first) {
+    const evidence = `all ${brokers.length} answer`;
+    await seat.ladder.climb('brokers', () => ({ value: undefined, evidence }));
+    return true;
+  }
+  const names = broken.map(({ address }) => addressText(address)).join(', ');
+  seat.ladder.lean('brokers', first.fault, `${broken.length} of ${brokers.length} failed: ${names}`);
+  return false;
+}
+
+async function topRungs(findings: Findings, seat: Climb, reached: Reached): Promise<void> {
+  const { run, brokers } = findings;
+  const sessionOf: SessionOf = (nodeId) =>
+    brokers.find((broker) => broker.nodeId === nodeId)?.reached?.session;
+  try {
+    await topicRung(findings, seat, reached);
+    await permissionsRung(findings, seat, reached, sessionOf);
+    await roundTripRung(findings, seat, sessionOf);
+  } catch (error) {
+    if (error instanceof Broken) return;
+    if (!(error instanceof RequestFailed)) throw error;
+    run.log.debug('a request was not answered', { error });
+    seat.ladder.break(unanswered(error, 'a request'), 0);
+  }
+}
+
+async function topicRung(findings: Findings, seat: Climb, { session, metadata }: Reached): Promise<void> {
+  const { run, notices } = findings;
+  const { topic, deadLetterTopics } = run.check;
+  notices.push(...missingDeadLetterTopics(metadata, deadLetterTopics));
+  if (topic === undefined) {
+    seat.ladder.skip('topic', 'CHECK_TOPIC names none');
+    return;
+  }
+  const described = metadata.topics.find(({ name }) => name === topic);
+  const report = { ...topicReport(metadata, topic), ...(await readSettings(session, described, run)) };
+  findings.topic = report;
+  findings.permissions.topic = described?.operations ?? null;
+  await seat.ladder.climb('topic', () => judgeTopic(described, report, run));
+}
+
+async function permissionsRung(
+  findings: Findings,
+  { ladder }: Climb,
+  { session, metadata }: Reached,
+  sessionOf: SessionOf,
+): Promise<void> {
+  const { run, permissions } = findings;
+  const { topic, group, needsIdempotence } = run.check;
+  permissions.cluster = metadata.operations ?? null;
+  if (topic === undefined && group === undefined && !needsIdempotence) {
+    ladder.skip('permissions', 'neither CHECK_TOPIC nor CHECK_GROUP_ID is set');
+    return;
+  }
+  await ladder.climb('permissions', async () => {
+    if (group !== undefined) {
+      const described = await describeGroup(group, { seat: session, sessionOf, run });
+      permissions.group = described.description.operations ?? null;
+      findings.group = await groupReport(group, described, metadata.topics, {
+        seat: session,
+        sessionOf,
+        run,
+      });
+    }
+    return judgePermissions(permissions, session, run);
+  });
+}
+
+/** One record to each broker that leads a partition of the topic, side by side. */
+async function roundTripRung(findings: Findings, seat: Climb, sessionOf: SessionOf): Promise<void> {
+  const { run, brokers, topic } = findings;
+  if (!run.check.roundTrip || !topic) {
+    seat.ladder.skip('round-trip', 'without CHECK_ROUND_TRIP nothing is published');
+    return;
+  }
+  seat.ladder.skip('round-trip', "at each leader's own address");
+  const trips: RoundTripReport['partitions'] = [];
+  findings.roundTrip = { topic: topic.name, partitions: trips };
+  await Promise.all(
+    brokers.map(async ({ nodeId, ladder }) => {
+      const partition = topic.partitions.find(({ leader }) => leader === nodeId);
+      const session = nodeId === undefined ? undefined : sessionOf(nodeId);
+      if (!partition || !session) {
+        ladder.skip('round-trip', `leads no partition of ${topic.name}`);
+        return;
+      }
+      const where = { topic: topic.name, partition: partition.partition, leader: partition.leader };
+      const made = ladder.climb('round-trip', () =>
+        roundTrip(session, where, run, (trip) => trips.push(trip)),
+      );
+      // Its ladder knows; the other brokers' trips go on.
+      await made.catch(() => {});
+    }),
+  );
+  trips.sort((a, b) => a.partition - b.partition);
+}
+
+function distinct(addresses: readonly Address[]): Address[] {
+  return [...new Map(addresses.map((address) => [addressText(address), address])).values()];
+}

@@ -1,0 +1,83 @@
+import { lookup, Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { within } from '../../src/deadline.ts';
+import { accessModeOf, isPrivate, kindOf, ownAddresses } from './addresses.ts';
+import type { Fault } from './faults.ts';
+import { Broken, type Notice, type Passed } from './ladder.ts';
+import { addressText, type Run, standby } from './run.ts';
+
+interface Names {
+  host: string;
+  port: number;
+}
+
+/** What c-ares says of a name that getaddrinfo could not resolve. */
+const faultsByCode: Record<string, Fault> = {
+  ENOTFOUND: 'DNS_NXDOMAIN',
+  ENODATA: 'DNS_NODATA',
+  ESERVFAIL: 'DNS_SERVFAIL',
+  EREFUSED: 'DNS_SERVFAIL',
+  EFORMERR: 'DNS_SERVFAIL',
+  ENOTIMP: 'DNS_SERVFAIL',
+  EBADRESP: 'DNS_SERVFAIL',
+  ETIMEOUT: 'DNS_TIMEOUT',
+  ECONNREFUSED: 'DNS_NO_RESOLVER',
+};
+
+/**
+ * The addresses of a host, by getaddrinfo, which is what clients use. It has one word for a name that is
+ * not there and one without an address, and one for every trouble of the name server: where it fails, or
+ * is late, the name server is asked itself.
+ */
+export async function resolve(address: Names, run: Run): Promise<Passed<string[]>> {
+  const { host } = address;
+  const system = lookup(host, { all: true, verbatim: true });
+  const second = standby(system, run, () => askNameServer(host, run.deadline));
+  try {
+    const found = await within(system, run.deadline, () =>
+      Object.assign(new Error('late'), { code: 'ETIMEOUT' }),
+    );
+    const ips = [...new Set(found.map(({ address: ip }) => ip))];
+    const notices = privateNotices(address, ips);
+    const evidence = ips.map((ip) => `${ip} (${kindOf(ip)})`).join(', ');
+    return { value: ips, evidence, notices };
+  } catch (error) {
+    const systemCode = codeOf(error);
+    const code = await second();
+    const fault = faultsByCode[code] ?? (systemCode === 'ENOTFOUND' ? 'DNS_NXDOMAIN' : 'DNS_TIMEOUT');
+    throw new Broken(fault, `getaddrinfo: ${systemCode}; name server: ${code}`);
+  }
+}
+
+export function isName(host: string): boolean {
+  return isIP(host) === 0;
+}
+
+/** Returns the code of the first trouble, or `answers` where the name server has an address. */
+async function askNameServer(host: string, deadline: number): Promise<string> {
+  const resolver = new Resolver({ timeout: 1_000, tries: 2 });
+  const ask = (question: Promise<string[]>) =>
+    question.then(
+      () => 'answers',
+      (error: unknown) => codeOf(error),
+    );
+  try {
+    const questions = Promise.all([ask(resolver.resolve4(host)), ask(resolver.resolve6(host))]);
+    const codes = await within(questions, deadline, () => new Error('late')).catch(() => ['ETIMEOUT']);
+    // A name without an IPv6 address is no news, unless nothing else is wrong with it.
+    return codes.find((code) => code !== 'ENODATA') ?? 'ENODATA';
+  } finally {
+    resolver.cancel();
+  }
+}
+
+function privateNotices(address: Names, ips: readonly string[]): Notice[] {
+  const privateIps = ips.filter(isPrivate);
+  const isOutside = accessModeOf(address.port) === 'public' || !ownAddresses().some(isPrivate);
+  if (privateIps.length === 0 || !isOutside) return [];
+  return [{ warning: 'DNS_PRIVATE', target: addressText(address), detail: privateIps.join(', ') }];
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,16 @@
+/** `npm run doctor`: the check with this shell's variables, as text, and an exit code for each layer. */
+import { exitCode } from './exit-code.ts';
+import { runCheck } from './run-check.ts';
+import { textReport } from './text.ts';
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+const report = await runCheck({
+  environment: (name) => process.env[name],
+  deadline: Date.now() + Number(process.env.CHECK_TIMEOUT_MS || DEFAULT_TIMEOUT_MS),
+});
+// Ends with the last byte written: a name that is still being resolved would hold the process for seconds.
+process.stdout.write(
+  process.argv.includes('--json') ? `${JSON.stringify(report, null, 2)}\n` : textReport(report),
+  () => process.exit(exitCode(report)),
+);

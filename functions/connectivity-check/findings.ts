@@ -1,0 +1,36 @@
+import type { Climb } from './climb.ts';
+import type { Notice } from './ladder.ts';
+import type { GroupReport, PermissionsReport, RoundTripReport, TopicReport } from './report.ts';
+import type { Run } from './run.ts';
+
+/** All that a run has found out so far. */
+export interface Findings {
+  run: Run;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  bootstraps: readonly Climb[];
+  brokers: readonly Climb[];
+  /** The bootstrap address whose word is taken for the cluster; undefined where none answered. */
+  seat: Climb | undefined;
+  /** Besides those that the ladders noted. */
+  notices: Notice[];
+  topic: TopicReport | undefined;
+  permissions: PermissionsReport;
+  group: GroupReport | undefined;
+  roundTrip: RoundTripReport | undefined;
+}
+
+export function newFindings(run: Run, bootstraps: readonly Climb[]): Findings {
+  return {
+    run,
+    startedAt: Date.now(),
+    bootstraps,
+    brokers: [],
+    seat: undefined,
+    notices: [],
+    topic: undefined,
+    permissions: { topic: null, group: null, cluster: null },
+    group: undefined,
+    roundTrip: undefined,
+  };
+}

@@ -1,0 +1,90 @@
+import { remaining, sleep } from '../../src/deadline.ts';
+import { kafkaErrorName, kafkaErrors } from '../../src/kafka/client-errors.ts';
+import type { Session } from '../../src/kafka/session.ts';
+import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
+import { describeGroupRequest, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
+import { findGroupCoordinator } from '../../src/kafka/wire/find-coordinator.ts';
+import { latestOffsetsRequest } from '../../src/kafka/wire/latest-offsets.ts';
+import { type MetadataTopic, metadataRequest } from '../../src/kafka/wire/metadata.ts';
+import { Broken } from './ladder.ts';
+import type { GroupReport } from './report.ts';
+import type { Run } from './run.ts';
+
+const COORDINATOR_RETRIES = 5;
+const COORDINATOR_BACKOFF_MS = 200;
+
+export type SessionOf = (nodeId: number) => Session | undefined;
+
+/** A group, what this user may do with it, and how far it is behind; without joining it. */
+export async function describeGroup(
+  id: string,
+  { seat, sessionOf, run }: { seat: Session; sessionOf: SessionOf; run: Run },
+): Promise<{ description: GroupDescription; committed: CommittedOffset[] }> {
+  const coordinator = sessionOf(await findCoordinator(id, seat, run)) ?? seat;
+  const description = await coordinator.send(describeGroupRequest(id), run.deadline);
+  refuse(id, description.errorCode);
+  const { errorCode, partitions } = await coordinator.send(committedOffsetsRequest(id), run.deadline);
+  refuse(id, errorCode);
+  return { description, committed: partitions.filter(({ offset }) => offset >= 0) };
+}
+
+/** The lag of every partition that the group has committed an offset for, as far as its topic can be seen. */
+export async function groupReport(
+  id: string,
+  { description, committed }: { description: GroupDescription; committed: readonly CommittedOffset[] },
+  known: readonly MetadataTopic[],
+  { seat, sessionOf, run }: { seat: Session; sessionOf: SessionOf; run: Run },
+): Promise<GroupReport> {
+  const unknown = new Set(
+    committed.map(({ topic }) => topic).filter((t) => !known.some(({ name }) => name === t)),
+  );
+  const more =
+    unknown.size === 0 ? [] : (await seat.send(metadataRequest([...unknown]), run.deadline)).topics;
+  const topics = [...known, ...more];
+  const leaderOf = ({ topic, partition }: CommittedOffset) =>
+    topics.find(({ name }) => name === topic)?.partitions.find((p) => p.partition === partition)?.leader;
+  const byLeader = new Map<number, CommittedOffset[]>();
+  for (const offset of committed) {
+    const leader = leaderOf(offset);
+    if (leader === undefined || leader < 0) continue;
+    byLeader.set(leader, [...(byLeader.get(leader) ?? []), offset]);
+  }
+  const partitions = await Promise.all(
+    [...byLeader].map(async ([leader, offsets]) => lagAt(sessionOf(leader), offsets, run)),
+  );
+  const found = partitions.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+  const lag = found.reduce((sum, { lag: one }) => sum + one, 0);
+  return { id, state: description.state, members: description.members, lag, partitions: found };
+}
+
+async function lagAt(
+  session: Session | undefined,
+  offsets: readonly CommittedOffset[],
+  run: Run,
+): Promise<GroupReport['partitions']> {
+  if (!session) return [];
+  const ends = await session.send(latestOffsetsRequest(offsets), run.deadline);
+  return offsets.flatMap(({ topic, partition, offset: committed }) => {
+    const end = ends.find((e) => e.topic === topic && e.partition === partition && e.errorCode === 0)?.offset;
+    return end === undefined ? [] : [{ topic, partition, committed, end, lag: Math.max(0, end - committed) }];
+  });
+}
+
+/** The first question for a coordinator may be what makes the cluster create the topic behind it. */
+async function findCoordinator(id: string, seat: Session, run: Run): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const { errorCode, nodeId } = await seat.send(findGroupCoordinator(id), run.deadline);
+    if (errorCode === kafkaErrors.NONE) return nodeId;
+    refuse(id, errorCode);
+    if (attempt > COORDINATOR_RETRIES || remaining(run.deadline) < COORDINATOR_BACKOFF_MS) {
+      const evidence = `no coordinator of group ${id}: ${kafkaErrorName(errorCode)}`;
+      throw new Broken('NO_LEADER', evidence, { target: '__consumer_offsets' });
+    }
+    await sleep(COORDINATOR_BACKOFF_MS);
+  }
+}
+
+function refuse(id: string, errorCode: number): void {
+  if (errorCode !== kafkaErrors.GROUP_AUTHORIZATION_FAILED) return;
+  throw new Broken('ACL_GROUP', `the cluster answers ${kafkaErrorName(errorCode)}`, { target: id });
+}

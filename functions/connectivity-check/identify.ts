@@ -1,0 +1,192 @@
+import type { Socket } from 'node:net';
+import tls, { type ConnectionOptions } from 'node:tls';
+import { remaining } from '../../src/deadline.ts';
+import { apiVersionsFrame, readApiVersions } from '../../src/kafka/wire/api-versions.ts';
+import { readSaslHandshake, saslHandshakeFrame } from '../../src/kafka/wire/sasl-handshake.ts';
+import { exchange, languageOf, quote } from './answer.ts';
+import { type DialOptions, dial } from './dial.ts';
+import type { Fault } from './faults.ts';
+
+const ILLEGAL_SASL_STATE = 34;
+const CORRELATION_ID = 1_263_948_353;
+
+/** What is behind a port, as far as it can be told without a credential. */
+export interface Identity {
+  language:
+    | 'kafka'
+    | 'tls'
+    | 'http'
+    | 'ssh'
+    | 'smtp'
+    | 'unknown'
+    | 'closed'
+    | 'reset'
+    | 'silent'
+    | 'unreachable';
+  /** For a person: `Kafka without TLS, with SASL (PLAIN, SCRAM-SHA-512)`. */
+  text: string;
+  fault?: Fault;
+  /** Undefined where that was not asked or not answered; empty where the port takes no SASL. */
+  mechanisms?: string[];
+  ms: number;
+}
+
+export interface Question extends DialOptions {
+  clientId: string;
+}
+
+/** Speaks Kafka without TLS to a port, and tells what answered. */
+export async function identify(ip: string, port: number, question: Question): Promise<Identity> {
+  const { clientId, deadline } = question;
+  const startedAt = performance.now();
+  const as = (identity: Omit<Identity, 'ms'>): Identity => ({
+    ...identity,
+    ms: performance.now() - startedAt,
+  });
+  const dialled = await dial(ip, port, question);
+  if (!dialled.socket) {
+    return as({
+      language: 'unreachable',
+      text: connectionTexts[dialled.fault] ?? dialled.detail,
+      fault: dialled.fault,
+    });
+  }
+  const { socket } = dialled;
+  try {
+    const answer = await exchange(socket, apiVersionsFrame(CORRELATION_ID, clientId), deadline);
+    switch (answer.kind) {
+      case 'kafka': {
+        if (!readApiVersions(answer.body))
+          return as({ language: 'unknown', text: 'something that is not Kafka' });
+        return as(await kafkaIdentity(socket, 'without TLS', question));
+      }
+      case 'foreign':
+        return as(foreignIdentity(answer.bytes));
+      case 'closed':
+        return as({ language: 'closed', text: 'accepts and closes without a word' });
+      case 'failed':
+        return as({ language: 'reset', text: `resets the connection (${answer.code})` });
+      case 'silent':
+        return as({ language: 'silent', text: 'accepts and says nothing' });
+    }
+  } finally {
+    socket.on('error', () => {}).destroy();
+  }
+}
+
+/** Asks for TLS, of any version and with any certificate, and inside it for Kafka. */
+export async function identifyTls(
+  ip: string,
+  port: number,
+  { servername, ...question }: Question & { servername: string | undefined },
+): Promise<Identity> {
+  const { clientId, deadline } = question;
+  const startedAt = performance.now();
+  const as = (identity: Omit<Identity, 'ms'>): Identity => ({
+    ...identity,
+    ms: performance.now() - startedAt,
+  });
+  const dialled = await dial(ip, port, question);
+  if (!dialled.socket) {
+    return as({
+      language: 'unreachable',
+      text: connectionTexts[dialled.fault] ?? dialled.detail,
+      fault: dialled.fault,
+    });
+  }
+  const secure = await shake(dialled.socket, deadline, servername === undefined ? {} : { servername });
+  if (typeof secure === 'string') {
+    dialled.socket.destroy();
+    // Who answers with an alert speaks TLS, whatever it minds.
+    if (/ALERT/.test(secure)) return as({ language: 'tls', text: `TLS, refused (${secure})` });
+    return as({ language: secure === 'silent' ? 'silent' : 'unknown', text: `no TLS (${secure})` });
+  }
+  const protocol = secure.getProtocol();
+  try {
+    const answer = await exchange(secure, apiVersionsFrame(CORRELATION_ID, clientId), deadline);
+    const isKafka = answer.kind === 'kafka' && readApiVersions(answer.body) !== undefined;
+    const what = `with TLS (${protocol})`;
+    return as(
+      isKafka
+        ? { ...(await kafkaIdentity(secure, what, question)), language: 'tls' }
+        : { language: 'tls', text: `TLS (${protocol})` },
+    );
+  } finally {
+    secure.on('error', () => {}).destroy();
+  }
+}
+
+/** Is a handshake that can only be refused, by an answer of seven bytes, refused? */
+export async function refusesOldTls(ip: string, port: number, question: Question): Promise<boolean> {
+  const dialled = await dial(ip, port, question);
+  if (!dialled.socket) return false;
+  const result = await shake(dialled.socket, question.deadline, { maxVersion: 'TLSv1' });
+  dialled.socket.destroy();
+  return typeof result === 'string' && /ALERT/.test(result);
+}
+
+/** The mechanisms that a broker offers, asked on a connection that ApiVersions was answered on. */
+export async function mechanismsOf(
+  socket: Socket,
+  { clientId, deadline }: Pick<Question, 'clientId' | 'deadline'>,
+): Promise<{ mechanisms: string[] } | undefined> {
+  // A mechanism that no broker has is refused, with the list, and nobody tries to log in.
+  const request = saslHandshakeFrame(CORRELATION_ID + 1, clientId, 'CONNECTIVITY-CHECK');
+  const answer = await exchange(socket, request, deadline);
+  const handshake = answer.kind === 'kafka' ? readSaslHandshake(answer.body) : undefined;
+  if (!handshake) return undefined;
+  return { mechanisms: handshake.errorCode === ILLEGAL_SASL_STATE ? [] : handshake.mechanisms };
+}
+
+async function kafkaIdentity(socket: Socket, how: string, question: Question): Promise<Omit<Identity, 'ms'>> {
+  const offered = await mechanismsOf(socket, question);
+  if (!offered) return { language: 'kafka', text: `Kafka ${how}` };
+  const { mechanisms } = offered;
+  const sasl = mechanisms.length > 0 ? `with SASL (${mechanisms.join(', ')})` : 'without SASL';
+  return { language: 'kafka', text: `Kafka ${how}, ${sasl}`, mechanisms };
+}
+
+function foreignIdentity(bytes: Buffer): Omit<Identity, 'ms'> {
+  const language = languageOf(bytes);
+  const texts = {
+    tls: 'TLS',
+    http: 'HTTP',
+    ssh: 'an SSH server',
+    smtp: 'a mail server',
+    unknown: 'no Kafka',
+  };
+  return { language, text: language === 'tls' ? 'TLS' : `${texts[language]}: ${quote(bytes)}` };
+}
+
+function shake(
+  socket: Socket,
+  deadline: number,
+  options: ConnectionOptions,
+): Promise<tls.TLSSocket | string> {
+  return new Promise((resolve) => {
+    // Security level 0 lets old protocol versions take part: here it only matters what answers.
+    const secure = tls.connect({
+      ...options,
+      socket,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    });
+    const timer = setTimeout(() => resolve('silent'), remaining(deadline));
+    const settle = (result: tls.TLSSocket | string) => {
+      clearTimeout(timer);
+      resolve(result);
+    };
+    secure.once('secureConnect', () => settle(secure));
+    secure.on('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));
+    secure.once('close', () => settle('closed'));
+  });
+}
+
+const connectionTexts: Partial<Record<Fault, string>> = {
+  TCP_REFUSED: 'refused',
+  TCP_TIMEOUT: 'no answer',
+  TCP_UNREACHABLE: 'unreachable',
+  TCP_NO_ROUTE: 'no route',
+  TCP_RESET: 'reset',
+};

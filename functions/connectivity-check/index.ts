@@ -1,0 +1,10 @@
+import { checkHandler } from '../../src/platform/check-function.ts';
+import { initializerOf } from '../../src/platform/initializer.ts';
+import { logReport } from './log-report.ts';
+import { readCheckConfig, runCheck } from './run-check.ts';
+import { serveCheck } from './serve.ts';
+
+export const handler = checkHandler({ run: runCheck, serve: serveCheck, log: logReport });
+
+/** There is nothing to keep warm, as a check is to go the whole way each time; a bad configuration shows up early. */
+export const initializer = initializerOf(async ({ environment }) => readCheckConfig(environment));

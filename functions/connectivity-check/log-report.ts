@@ -1,0 +1,19 @@
+import { createLog } from '../../src/log.ts';
+import type { Report } from './report.ts';
+import { oneLine } from './text.ts';
+
+/** One line a run: what people search and alert on, and the numbers beside it. */
+export function logReport(report: Report): void {
+  const { ok, verdict, warnings, durationMs } = report;
+  const fields = {
+    ok,
+    fault: verdict?.fault ?? null,
+    target: verdict?.target ?? null,
+    warnings: warnings.map(({ fault, target }) => `${fault} ${target}`),
+    durationMs,
+  };
+  const log = createLog('info');
+  if (!ok) log.error(oneLine(report), fields);
+  else if (warnings.length > 0) log.warn(oneLine(report), fields);
+  else log.info(oneLine(report), fields);
+}

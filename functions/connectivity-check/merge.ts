@@ -1,0 +1,40 @@
+import type { Probe, StageResult, TargetReport } from './report.ts';
+
+/** A target as a person thinks of it: an address that is a bootstrap one and a broker's is one place. */
+export interface Place extends Omit<TargetReport, 'role'> {
+  isBootstrap: boolean;
+}
+
+export function places(targets: readonly TargetReport[]): Place[] {
+  const merged = new Map<string, Place>();
+  for (const { role, ...target } of targets) {
+    const known = merged.get(target.address);
+    const isBootstrap = role === 'bootstrap';
+    merged.set(target.address, known ? merge(known, target) : { ...target, isBootstrap });
+  }
+  return [...merged.values()];
+}
+
+function merge(first: Place, second: Omit<TargetReport, 'role'>): Place {
+  const stages = first.stages.map((result, index) => clearer(result, second.stages[index]));
+  return { ...second, ...first, stages, ...(second.nodeId === undefined ? {} : { nodeId: second.nodeId }) };
+}
+
+function clearer(first: StageResult, second: StageResult | undefined): StageResult {
+  const saysNothing = first.status === 'skipped' || first.status === 'not-reached';
+  return saysNothing && second && second.status !== 'not-reached' && second.status !== 'skipped'
+    ? second
+    : first;
+}
+
+export function placeName({ isBootstrap, nodeId }: Place): string {
+  const broker = nodeId === undefined ? '' : `broker ${nodeId}`;
+  return isBootstrap ? ['bootstrap', broker].filter(Boolean).join(', ') : broker;
+}
+
+/** What was asked besides, with those together that answered the same. */
+export function probeLines(probes: readonly Probe[]): string[] {
+  const byAnswer = new Map<string, string[]>();
+  for (const { address, answer } of probes) byAnswer.set(answer, [...(byAnswer.get(answer) ?? []), address]);
+  return [...byAnswer].map(([answer, addresses]) => `asked ${addresses.join(', ')}: ${answer}`);
+}

@@ -1,0 +1,51 @@
+import { kafkaErrorName, kafkaErrors } from '../../src/kafka/client-errors.ts';
+import type { Session } from '../../src/kafka/session.ts';
+import type { Operation } from '../../src/kafka/wire/operations.ts';
+import { producerIdRequest } from '../../src/kafka/wire/producer-id.ts';
+import { Broken, type Passed } from './ladder.ts';
+import type { PermissionsReport } from './report.ts';
+import type { Run } from './run.ts';
+
+/**
+ * What this user may do, as the cluster tells it: nothing is written and no group is joined. Breaks on what
+ * the functions beside the check need, and on nothing else: a publisher need not be able to read.
+ */
+export async function judgePermissions(
+  permissions: PermissionsReport,
+  session: Session,
+  run: Run,
+): Promise<Passed<undefined>> {
+  const { topic, group, needsWrite, needsRead, needsIdempotence } = run.check;
+  if (topic !== undefined) {
+    if (needsWrite) need(permissions.topic, 'WRITE', 'ACL_TOPIC_WRITE', topic);
+    if (needsRead) need(permissions.topic, 'READ', 'ACL_TOPIC_READ', topic);
+  }
+  if (group !== undefined) need(permissions.group, 'READ', 'ACL_GROUP', group);
+  if (needsIdempotence && !permissions.cluster?.includes('IDEMPOTENT_WRITE'))
+    await needProducerId(session, run);
+  return { value: undefined, evidence: describe(permissions, run) };
+}
+
+function need(
+  operations: readonly Operation[] | null,
+  operation: Operation,
+  fault: 'ACL_TOPIC_WRITE' | 'ACL_TOPIC_READ' | 'ACL_GROUP',
+  target: string,
+): void {
+  if (operations === null || operations.includes(operation)) return;
+  throw new Broken(fault, `allowed on ${target}: ${operations.join(', ') || 'nothing'}`, { target });
+}
+
+/** Since Kafka 2.8 Write on any topic is enough, which no bit field says: a producer id is asked for. */
+async function needProducerId(session: Session, run: Run): Promise<void> {
+  const { errorCode } = await session.send(producerIdRequest(), run.deadline);
+  if (errorCode !== kafkaErrors.CLUSTER_AUTHORIZATION_FAILED) return;
+  const evidence = `no producer id: ${kafkaErrorName(errorCode)}, and KAFKA_ENABLE_IDEMPOTENCE is true`;
+  throw new Broken('ACL_CLUSTER', evidence, { target: 'kafka-cluster' });
+}
+
+function describe({ topic, group }: PermissionsReport, { check }: Run): string {
+  const list = (name: string | undefined, operations: readonly Operation[] | null) =>
+    name === undefined ? [] : [`${name}: ${operations?.join(', ') ?? 'not told by this cluster'}`];
+  return [...list(check.topic, topic), ...list(check.group, group)].join('; ');
+}

@@ -1,0 +1,17 @@
+import type { Address, ConnectionConfig } from '../../src/config.ts';
+import { accessModeOf, carriesSasl } from './addresses.ts';
+import type { Notice } from './ladder.ts';
+import { addressText } from './run.ts';
+
+/** Does the port contradict the security protocol, as DMS uses its ports, or is it none of DMS's at all? */
+export function portNotices(address: Address, { securityProtocol }: ConnectionConfig): Notice[] {
+  const target = addressText(address);
+  if (accessModeOf(address.port) === 'unknown') {
+    return [{ warning: 'PORT_UNUSUAL', target, detail: `${address.port} is not a port of DMS for Kafka` }];
+  }
+  const wantsSasl = securityProtocol.startsWith('SASL');
+  const carries = carriesSasl(address.port);
+  if (carries === undefined || carries === wantsSasl) return [];
+  const detail = `${address.port} is DMS's port ${carries ? 'with' : 'without'} SASL, and the protocol here is ${securityProtocol}`;
+  return [{ warning: 'PORT_UNUSUAL', target, detail }];
+}

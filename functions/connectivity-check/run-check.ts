@@ -1,0 +1,35 @@
+import { checkConfig, connectionConfig, type Environment, logLevel, readConfig } from '../../src/config.ts';
+import { toFailure } from '../../src/errors.ts';
+import { createLog } from '../../src/log.ts';
+import { check } from './check.ts';
+import { configurationReport } from './configuration-report.ts';
+import type { Report } from './report.ts';
+
+export interface CheckCall {
+  environment: Environment;
+  /** Epoch milliseconds; `CHECK_TIMEOUT_MS` may end the check before it. */
+  deadline: number;
+}
+
+/** Reads the configuration anew, so that a changed variable counts at once, and checks what it points to. */
+export async function runCheck({ environment, deadline }: CheckCall): Promise<Report> {
+  const startedAt = Date.now();
+  try {
+    const config = readCheckConfig(environment);
+    const limit = config.check.timeoutMs;
+    const until = limit === undefined ? deadline : Math.min(deadline, startedAt + limit);
+    return await check(config, until, createLog(config.logLevel));
+  } catch (error) {
+    const failure = toFailure(error);
+    if (failure.code !== 'CONFIG_INVALID') throw failure;
+    return configurationReport(failure.message, startedAt);
+  }
+}
+
+export function readCheckConfig(environment: Environment) {
+  return readConfig(environment, (variables) => ({
+    connection: connectionConfig(variables),
+    check: checkConfig(variables),
+    logLevel: logLevel(variables),
+  }));
+}

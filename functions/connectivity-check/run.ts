@@ -1,0 +1,79 @@
+import type { BlockList, Socket } from 'node:net';
+import type { Address, CheckConfig, ConnectionConfig } from '../../src/config.ts';
+import { remaining, sleep } from '../../src/deadline.ts';
+import type { ClientOptions } from '../../src/kafka/client-options.ts';
+import type { Session } from '../../src/kafka/session.ts';
+import type { Log } from '../../src/log.ts';
+import type { Identity, Question } from './identify.ts';
+import type { Probe } from './report.ts';
+
+/** What every step of one run knows. */
+export interface Run {
+  connection: ConnectionConfig;
+  check: CheckConfig;
+  options: ClientOptions;
+  log: Log;
+  /** Epoch milliseconds by which every probe has ended; what is left after it writes the report. */
+  deadline: number;
+  /** After this long without an answer, other ports and protocols are asked beside the wait. */
+  patienceMs: number;
+  /** By `ip:port`, so that a broker that has two names is sent one password a run. */
+  sessions: Map<string, Promise<Session>>;
+  largeFrames: Map<Session, Promise<number | undefined>>;
+  /** All that are open, the sessions' ones too. */
+  sockets: Set<Socket>;
+}
+
+/** Where a step connects to: an address of ours, and the one that its name was resolved to. */
+export interface Endpoint {
+  address: Address;
+  ip: string;
+}
+
+/** Another way to ask the same host is tried for as long as this at the most. */
+const MAX_SECOND_OPINION_MS = 3_000;
+
+export function question({ options, deadline, sockets }: Run, maxMs = MAX_SECOND_OPINION_MS): Question {
+  return { clientId: options.clientId, deadline: Math.min(deadline, Date.now() + maxMs), sockets };
+}
+
+export function probeOf(
+  { ip, port, how }: { ip: string; port: number; how: string },
+  { text, ms }: Identity,
+): Probe {
+  return { address: addressText({ host: ip, port }), answer: `${how}: ${text}`, ms: Math.round(ms) };
+}
+
+export function addressText({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function isAllowed(allowed: BlockList | undefined, ip: string): boolean {
+  return allowed === undefined || allowed.check(ip, ip.includes(':') ? 'ipv6' : 'ipv4');
+}
+
+/** A second opinion that is asked for when the first answer is late, or bad; once at the most. */
+export function standby<T>(
+  first: Promise<unknown>,
+  { patienceMs, deadline }: { patienceMs: number; deadline: number },
+  ask: () => Promise<T>,
+): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  let isLate = true;
+  const start = () => {
+    asked ??= ask();
+    return asked;
+  };
+  const answered = first.then(
+    () => {
+      isLate = false;
+    },
+    () => {
+      isLate = false;
+    },
+  );
+  void Promise.race([answered, sleep(Math.min(patienceMs, remaining(deadline)))]).then(() => {
+    if (isLate) start();
+  });
+  return start;
+}

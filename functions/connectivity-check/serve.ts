@@ -1,0 +1,56 @@
+import { type HttpRequest, type HttpResponse, mediaType } from '../../src/http.ts';
+import { htmlReport } from './html.ts';
+import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts';
+import type { Report } from './report.ts';
+import { type CheckCall, runCheck } from './run-check.ts';
+
+type Format = 'json' | 'html' | 'prometheus';
+
+const formatsByType: Record<string, Format> = {
+  'application/json': 'json',
+  'application/*': 'json',
+  '*/*': 'json',
+  'text/html': 'html',
+  'text/plain': 'prometheus',
+  'text/*': 'prometheus',
+};
+
+const writers: Record<Format, { type: string; write: (report: Report) => string }> = {
+  json: { type: 'application/json', write: (report) => JSON.stringify(report) },
+  html: { type: 'text/html; charset=utf-8', write: htmlReport },
+  prometheus: { type: PROMETHEUS_TYPE, write: prometheusText },
+};
+
+/** Answers 200 where every rung holds, else 503, in the form that was asked for. Nothing else of a request is read. */
+export async function serveCheck(request: HttpRequest, call: CheckCall): Promise<HttpResponse> {
+  const { type, write } = writers[formatOf(request)];
+  const report = await runCheck(call);
+  return {
+    status: report.ok ? 200 : 503,
+    headers: {
+      'content-type': type,
+      'cache-control': 'no-store',
+      vary: 'accept',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
+      ...(request.requestId === undefined ? {} : { 'x-request-id': request.requestId }),
+    },
+    body: write(report),
+  };
+}
+
+function formatOf({ query, headers }: HttpRequest): Format {
+  const asked = query.format;
+  if (asked === 'json' || asked === 'html' || asked === 'prometheus') return asked;
+  return preferred(headers.accept ?? '*/*');
+}
+
+/** What the client likes best of what there is (RFC 9110, section 12.5.1); JSON where it likes none of it. */
+function preferred(accept: string): Format {
+  const liked = accept.split(',').map((range) => {
+    const quality = Number(/;\s*q=([\d.]+)/i.exec(range)?.[1] ?? 1);
+    return { format: formatsByType[mediaType(range)], quality };
+  });
+  liked.sort((a, b) => b.quality - a.quality);
+  return liked.find(({ format, quality }) => format !== undefined && quality > 0)?.format ?? 'json';
+}

@@ -1,0 +1,26 @@
+import { accessPorts } from './addresses.ts';
+import { identify } from './identify.ts';
+import type { Probe } from './report.ts';
+import { addressText, question, type Run } from './run.ts';
+
+/** More hosts than this that don't answer tell nothing new. */
+const MAX_HOSTS = 3;
+/** A port that has not answered by then won't: the verdict doesn't wait for it. */
+const MAX_WAIT_MS = 2_000;
+const hostsAsked = new WeakMap<Run, Set<string>>();
+
+/** What answers on the other ports that DMS for Kafka has, at an address that is dialled anyway. */
+export async function askSiblings(ip: string, port: number, run: Run): Promise<Probe[]> {
+  const asked = hostsAsked.get(run) ?? new Set<string>();
+  hostsAsked.set(run, asked);
+  if (asked.has(ip) || asked.size >= MAX_HOSTS) return [];
+  asked.add(ip);
+  const others = accessPorts.filter((other) => other !== port);
+  const asking = question(run, MAX_WAIT_MS);
+  return Promise.all(
+    others.map(async (other) => {
+      const { text, ms } = await identify(ip, other, asking);
+      return { address: addressText({ host: ip, port: other }), answer: text, ms: Math.round(ms) };
+    }),
+  );
+}

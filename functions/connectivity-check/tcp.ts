@@ -1,0 +1,72 @@
+import type { Socket } from 'node:net';
+import type { Address } from '../../src/config.ts';
+import { isLoopback } from './addresses.ts';
+import { type Dialled, dial } from './dial.ts';
+import { Broken, type Passed } from './ladder.ts';
+import { isAllowed, type Run, standby } from './run.ts';
+import { askSiblings } from './siblings.ts';
+
+export interface Connected {
+  socket: Socket;
+  ip: string;
+}
+
+/** Dials every address of a host at once, as far as they may be dialled, and goes on with the first that answers. */
+export async function connect(
+  address: Address,
+  ips: readonly string[],
+  run: Run,
+): Promise<Passed<Connected>> {
+  const allowed = ips.filter((ip) => isAllowed(run.check.allowedAddresses, ip));
+  if (allowed.length === 0) {
+    throw new Broken(
+      'ADDRESS_NOT_ALLOWED',
+      `${ips.join(', ')} is outside CHECK_ALLOWED_ADDRESSES; not dialled`,
+    );
+  }
+  const limit = run.options.connectionTimeout;
+  const deadline = limit === undefined ? run.deadline : Math.min(run.deadline, Date.now() + limit);
+  const attempts = allowed.map(async (ip) => ({
+    ip,
+    dialled: await dial(ip, address.port, { deadline, sockets: run.sockets }),
+  }));
+  const first = firstConnected(attempts);
+  const siblings = standby(first, run, () => askSiblings(allowed[0] ?? '', address.port, run));
+  const connected = await first;
+  if (!connected) throw await notConnected(address, await Promise.all(attempts), siblings);
+  for (const attempt of attempts) void attempt.then(({ dialled }) => drop(dialled, connected.socket));
+  return { value: connected, evidence: describe(connected, allowed) };
+}
+
+async function firstConnected(
+  attempts: readonly Promise<{ ip: string; dialled: Dialled }>[],
+): Promise<Connected | undefined> {
+  const connected = attempts.map(async (attempt) => {
+    const { ip, dialled } = await attempt;
+    if (!dialled.socket) throw new Error(dialled.detail);
+    return { ip, socket: dialled.socket };
+  });
+  return Promise.any(connected).catch(() => undefined);
+}
+
+async function notConnected(
+  address: Address,
+  attempts: readonly { ip: string; dialled: Dialled }[],
+  siblings: ReturnType<typeof standby<Awaited<ReturnType<typeof askSiblings>>>>,
+): Promise<Broken> {
+  const failures = attempts.flatMap(({ ip, dialled }) => (dialled.socket ? [] : [{ ip, ...dialled }]));
+  // IPv4 is what most brokers listen on: what happened there tells more.
+  const worst = failures.find(({ ip }) => !ip.includes(':')) ?? failures[0];
+  const evidence = failures.map(({ ip, detail }) => `${ip}:${address.port} ${detail}`).join('; ');
+  return new Broken(worst?.fault ?? 'TCP_TIMEOUT', evidence, { probes: await siblings() });
+}
+
+function drop(dialled: Dialled, kept: Socket): void {
+  if (dialled.socket && dialled.socket !== kept) dialled.socket.destroy();
+}
+
+function describe({ socket, ip }: Connected, ips: readonly string[]): string {
+  const from = isLoopback(ip) ? '' : ` from ${socket.localAddress}`;
+  const others = ips.length > 1 ? ` (of ${ips.length} addresses)` : '';
+  return `${ip}${from}${others}`;
+}

@@ -1,0 +1,51 @@
+import { type Place, placeName, places, probeLines } from './merge.ts';
+import type { Finding, Report, StageStatus } from './report.ts';
+
+const marks: Record<StageStatus, string> = {
+  passed: 'ok',
+  failed: 'FAILED',
+  warning: 'warning',
+  'not-reached': '-',
+  skipped: '-',
+};
+
+/** The report for a terminal: the verdict first, then the ladder of every address. */
+export function textReport(report: Report): string {
+  const { ok, verdict, warnings, targets, durationMs, group, roundTrip } = report;
+  const lines = [
+    verdict ? findingText('FAILED', verdict) : `OK: every rung holds (${durationMs} ms)`,
+    ...warnings.map((warning) => findingText('warning', warning)),
+    ...places(targets).map(placeText),
+    ...(group ? [`group ${group.id}: ${group.state}, ${group.members} members, lag ${group.lag}`] : []),
+    ...(roundTrip?.partitions ?? []).map(
+      ({ partition, leader, ackMs, totalMs, lost }) =>
+        `round trip ${roundTrip?.topic}-${partition} over broker ${leader}: ${lost ? 'LOST' : `ack ${ackMs ?? '-'} ms, total ${totalMs ?? '-'} ms`}`,
+    ),
+  ];
+  return `${lines.join(ok ? '\n' : '\n\n')}\n`;
+}
+
+/** The report in one line, for a log that people search. */
+export function oneLine({ ok, verdict, warnings, durationMs, targets }: Report): string {
+  const after = `${targets.length} addresses, ${durationMs} ms`;
+  if (verdict) return `${verdict.fault} at ${verdict.target}: ${verdict.cause} ${verdict.remedy} (${after})`;
+  const also = warnings.length > 0 ? `, ${warnings.map(({ fault }) => fault).join(', ')}` : '';
+  return `${ok ? 'Kafka is reached' : 'Kafka is not reached'}${also} (${after})`;
+}
+
+function findingText(word: string, { fault, target, cause, remedy }: Finding): string {
+  return `${word}: ${fault} at ${target}\n  why   ${cause}\n  do    ${remedy}`;
+}
+
+function placeText(place: Place): string {
+  const { address, stages, probes = [] } = place;
+  const shown = stages.filter(({ status }) => status !== 'skipped' && status !== 'not-reached');
+  const missing = stages.filter(({ status }) => status === 'not-reached').map(({ stage }) => stage);
+  const rungs = shown.map(({ stage, status, ms, evidence }) => {
+    const time = ms === undefined ? '' : `${ms} ms`;
+    return `  ${stage.padEnd(12)}${marks[status].padEnd(8)}${time.padStart(10)}  ${evidence ?? ''}`.trimEnd();
+  });
+  const asked = probeLines(probes).map((line) => `  ${line}`);
+  const notReached = missing.length > 0 ? [`  not reached: ${missing.join(', ')}`] : [];
+  return [`${address} (${placeName(place)})`, ...rungs, ...notReached, ...asked].join('\n');
+}

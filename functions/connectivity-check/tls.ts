@@ -1,0 +1,177 @@
+import { isIP, type Socket } from 'node:net';
+import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { remaining } from '../../src/deadline.ts';
+import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';
+import { type Identity, identify, identifyTls, refusesOldTls } from './identify.ts';
+import { Broken, type Passed } from './ladder.ts';
+import type { TlsReport } from './report.ts';
+import { addressText, type Endpoint, probeOf, question, type Run, standby } from './run.ts';
+
+export interface Secured {
+  socket: TLSSocket;
+  report: TlsReport;
+}
+
+/** How a handshake that failed ended, with the bytes that had come by then. */
+interface HandshakeFailure {
+  how: 'alert' | 'closed' | 'reset' | 'silent';
+  code: string;
+  bytesRead: number;
+}
+
+/** A handshake that failed with fewer bytes than this saw no certificate of the server's. */
+const SERVER_HELLO_BYTES = 100;
+
+/**
+ * Encrypts a connection without stopping at the first thing wrong with the certificate, reports all of
+ * it, and breaks on what a client with these options would break on. `onReport` gets it in either case.
+ */
+export async function encrypt(
+  raw: Socket,
+  { address, ip }: Endpoint,
+  run: Run,
+  onReport: (report: TlsReport) => void,
+): Promise<Passed<Secured>> {
+  const { host, port } = address;
+  const options = run.options.tls ?? {};
+  const handshake = shake(raw, host, options, run.deadline);
+  const inPlain = standby(handshake, run, () => identify(ip, port, question(run)));
+  const inSmall = standby(handshake, run, () => refusesOldTls(ip, port, question(run)));
+  const result = await handshake;
+  if (!(result instanceof tls.TLSSocket)) {
+    raw.destroy();
+    throw await explain(result, { address, ip }, run, { inPlain, inSmall });
+  }
+  const report = tlsReport(result, host, options);
+  onReport(report);
+  try {
+    judge(result, report, host, options);
+  } catch (error) {
+    result.destroy();
+    throw error;
+  }
+  const notices = expiryNotices(report, addressText(address));
+  return {
+    value: { socket: result, report },
+    evidence: tlsEvidence(report, host),
+    notices,
+  };
+}
+
+/** TLS over a connection, with any certificate, to ask something that carries no credential. */
+export async function secure(
+  raw: Socket,
+  host: string,
+  options: ConnectionOptions,
+  deadline: number,
+): Promise<TLSSocket | undefined> {
+  const result = await shake(raw, host, options, deadline);
+  return result instanceof tls.TLSSocket ? result : undefined;
+}
+
+function shake(
+  raw: Socket,
+  host: string,
+  options: ConnectionOptions,
+  deadline: number,
+): Promise<TLSSocket | HandshakeFailure> {
+  return new Promise((resolve) => {
+    const socket = tls.connect({
+      ...options,
+      socket: raw,
+      host,
+      ...(isIP(host) ? {} : { servername: host }),
+      rejectUnauthorized: false,
+    });
+    const settle = (how: HandshakeFailure['how'], code: string) => {
+      clearTimeout(timer);
+      resolve({ how, code, bytesRead: raw.bytesRead });
+    };
+    const timer = setTimeout(() => settle('silent', 'timeout'), remaining(deadline));
+    // A FIN reaches the TLS socket as an error of Node's own, a reset as the kernel's.
+    raw.once('end', () => settle('closed', 'FIN'));
+    socket.once('secureConnect', () => {
+      clearTimeout(timer);
+      resolve(socket);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? error.message;
+      const isReset = code === 'ECONNRESET' && !error.message.includes('before secure TLS connection');
+      settle(isReset ? 'reset' : code === 'ECONNRESET' ? 'closed' : 'alert', code);
+    });
+    socket.once('close', () => settle('closed', 'FIN'));
+  });
+}
+
+async function explain(
+  failure: HandshakeFailure,
+  { address, ip }: Endpoint,
+  run: Run,
+  { inPlain, inSmall }: { inPlain: () => Promise<Identity>; inSmall: () => Promise<boolean> },
+): Promise<Broken> {
+  const { how, code, bytesRead } = failure;
+  if (isVersionAlert(code) || (isRefusal(code) && bytesRead < SERVER_HELLO_BYTES)) {
+    return versionFault(code, { address, ip }, run);
+  }
+  if (isRefusal(code) || isClientCertificateAlert(code)) {
+    return new Broken('MTLS_REQUIRED', `the server ended the handshake after its own certificate (${code})`);
+  }
+  const plain = await inPlain();
+  const probes = [probeOf({ ip, port: address.port, how: 'without TLS' }, plain)];
+  const evidence = `${words[how]} (${code}); without TLS the port answers: ${plain.text}`;
+  switch (plain.language) {
+    case 'kafka':
+      return new Broken('TLS_TO_PLAIN', evidence, { probes });
+    case 'ssh':
+      return new Broken('NOT_KAFKA_SSH', evidence, { probes });
+    case 'smtp':
+      return new Broken('NOT_KAFKA_SMTP', evidence, { probes });
+    case 'http':
+    case 'unknown':
+      return new Broken('NOT_TLS', evidence, { probes });
+    default:
+  }
+  // It speaks TLS, and small answers come through: only the certificate, which is large, does not.
+  if (how === 'silent' && (plain.language === 'tls' || (await inSmall()))) {
+    return new Broken('MTU_BLACKHOLE', `${evidence}; it refuses an old TLS version at once`, { probes });
+  }
+  const fault = {
+    alert: 'NOT_TLS',
+    closed: 'TCP_ACCEPT_CLOSE',
+    reset: 'TCP_RESET',
+    silent: 'TCP_SILENT',
+  } as const;
+  return new Broken(fault[how], evidence, { probes });
+}
+
+async function versionFault(code: string, { address, ip }: Endpoint, run: Run): Promise<Broken> {
+  const servername = isIP(address.host) ? undefined : address.host;
+  const any = await identifyTls(ip, address.port, { ...question(run), servername });
+  const probes = [probeOf({ ip, port: address.port, how: 'any TLS version' }, any)];
+  return new Broken('TLS_VERSION', `${code}; a client that takes any version gets: ${any.text}`, { probes });
+}
+
+/** Alerts by which the server says that no version, or no cipher, is common (RFC 8446, section 6). */
+function isVersionAlert(code: string): boolean {
+  return /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE|INAPPROPRIATE_FALLBACK|NO_SHARED_CIPHER|INSUFFICIENT_SECURITY/.test(
+    code,
+  );
+}
+
+function isRefusal(code: string): boolean {
+  return /ALERT_HANDSHAKE_FAILURE/.test(code);
+}
+
+/** Alerts by which the server says that it wants a certificate of the client's, or another one. */
+export function isClientCertificateAlert(code: string): boolean {
+  return /ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED|NO_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE)/.test(
+    code,
+  );
+}
+
+const words = {
+  alert: 'no TLS handshake',
+  closed: 'the connection was closed in the handshake',
+  reset: 'the connection was reset in the handshake',
+  silent: 'no answer to the TLS handshake',
+} as const;
