@@ -6,14 +6,14 @@ import { type CheckCall, runCheck } from './run-check.ts';
 
 type Format = 'json' | 'html' | 'prometheus';
 
-const formatsByType: Record<string, Format> = {
-  'application/json': 'json',
-  'application/*': 'json',
-  '*/*': 'json',
-  'text/html': 'html',
-  'text/plain': 'prometheus',
-  'text/*': 'prometheus',
-};
+const formatsByType = new Map<string, Format>([
+  ['application/json', 'json'],
+  ['application/*', 'json'],
+  ['*/*', 'json'],
+  ['text/html', 'html'],
+  ['text/plain', 'prometheus'],
+  ['text/*', 'prometheus'],
+]);
 
 const writers: Record<Format, { type: string; write: (report: Report) => string }> = {
   json: { type: 'application/json', write: (report) => JSON.stringify(report) },
@@ -24,7 +24,7 @@ const writers: Record<Format, { type: string; write: (report: Report) => string 
 /** Answers 200 where every rung holds, else 503, in the form that was asked for. Nothing else of a request is read. */
 export async function serveCheck(request: HttpRequest, call: CheckCall): Promise<HttpResponse> {
   const { type, write } = writers[formatOf(request)];
-  const report = await runCheck(call);
+  const report = await sharedCheck(call);
   return {
     status: report.ok ? 200 : 503,
     headers: {
@@ -39,6 +39,16 @@ export async function serveCheck(request: HttpRequest, call: CheckCall): Promise
   };
 }
 
+const running = new WeakMap<CheckCall['environment'], Promise<Report>>();
+
+/** Whoever asks while a check runs gets its report: many callers at once are no reason to dial, and log in, as often. */
+function sharedCheck(call: CheckCall): Promise<Report> {
+  const { environment } = call;
+  const report = running.get(environment) ?? runCheck(call).finally(() => running.delete(environment));
+  running.set(environment, report);
+  return report;
+}
+
 function formatOf({ query, headers }: HttpRequest): Format {
   const asked = query.format;
   if (asked === 'json' || asked === 'html' || asked === 'prometheus') return asked;
@@ -49,7 +59,7 @@ function formatOf({ query, headers }: HttpRequest): Format {
 function preferred(accept: string): Format {
   const liked = accept.split(',').map((range) => {
     const quality = Number(/;\s*q=([\d.]+)/i.exec(range)?.[1] ?? 1);
-    return { format: formatsByType[mediaType(range)], quality };
+    return { format: formatsByType.get(mediaType(range)), quality };
   });
   liked.sort((a, b) => b.quality - a.quality);
   return liked.find(({ format, quality }) => format !== undefined && quality > 0)?.format ?? 'json';

@@ -1,5 +1,5 @@
 import type { functionNames } from '../../src/config.ts';
-import { Failure } from '../../src/errors.ts';
+import { errorCodes, Failure } from '../../src/errors.ts';
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
 import * as connectivityCheck from '../connectivity-check/index.ts';
 import * as consumeBatch from '../consume-batch/index.ts';
@@ -25,8 +25,20 @@ export async function invoke(
   request: HttpRequest,
   deadline: number,
 ): Promise<HttpResponse> {
-  const result = await named(name).handler(eventOf(request), contextOf(request, deadline));
-  return jsonResponse(200, result ?? null);
+  const { handler } = named(name);
+  const event = eventOf(request);
+  try {
+    return jsonResponse(200, (await handler(event, contextOf(request, deadline))) ?? null);
+  } catch (error) {
+    throw failureOf(error);
+  }
+}
+
+/** Functions throw `CODE: sentence`, because an event function's error is its message alone. */
+function failureOf(error: unknown): unknown {
+  const [, name, sentence] = /^([A-Z_]+): ([\s\S]*)$/.exec(error instanceof Error ? error.message : '') ?? [];
+  const code = errorCodes.find((known) => known === name);
+  return code && sentence ? new Failure(code, sentence, { cause: error }) : error;
 }
 
 /** `POST /init`: the platform's call before the first event. */

@@ -24,7 +24,7 @@ function start(): void {
     level: logLevel(variables),
   }));
   const log = createLog(level);
-  const server = createHttpServer(routesOf(environment, config, new Metrics(producerFigures)), config);
+  const server = createHttpServer(routesOf(environment, config, new Metrics(producerFigures)), config, log);
   server.on('error', (error) => {
     log.error('the server cannot listen', { host: config.host, port: config.port, error });
     process.exit(1);

@@ -1,7 +1,15 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse } from '../../src/http.ts';
+import { createLog, type Log } from '../../src/log.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -12,13 +20,20 @@ const KEEP_ALIVE_MS = 75_000;
 const CHECK_INTERVAL_MS = 2_000;
 /** How long the rest of an unwanted body is read and thrown away. */
 const LINGER_MS = 500;
+/** A connection without a byte in either direction for so long is ended: whoever does not read an answer keeps it. */
+const SILENCE_MS = 90_000;
+/** What all requests together may hold of bodies that are still coming; one beyond it is told to come again. */
+const MAX_RECEIVING_BYTES = 64 * 1024 * 1024;
+/** They have no body to look at, and need no key. */
+const WITHOUT_BODY = new Set(['/healthy', '/ready']);
 const EMPTY = Buffer.alloc(0);
 
 export type Serve = (request: HttpRequest) => Promise<HttpResponse>;
 
 /** An HTTP server that reads requests whole, up to the configured size, and hands them on as plain values. */
-export function createHttpServer(serve: Serve, config: HttpConfig): Server {
-  return createServer(
+export function createHttpServer(serve: Serve, config: HttpConfig, log: Log = createLog('warn')): Server {
+  const receiving = { bytes: 0 };
+  const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: BODY_TIMEOUT_MS,
@@ -27,28 +42,45 @@ export function createHttpServer(serve: Serve, config: HttpConfig): Server {
     },
     async (message, response) => {
       const head = readHead(message);
-      const answer = await answerTo(head, message, serve, config);
+      const answer = await answerTo(head, message, { serve, config, log, receiving });
       write(response, answer, corsHeaders(head, config));
       if (!message.complete) throwAway(message);
     },
   );
+  server.setTimeout(SILENCE_MS);
+  return server;
 }
 
 type RequestHead = Omit<HttpRequest, 'body'>;
 
+interface Serving {
+  serve: Serve;
+  config: HttpConfig;
+  log: Log;
+  receiving: { bytes: number };
+}
+
 async function answerTo(
   head: RequestHead,
   message: IncomingMessage,
-  serve: Serve,
-  config: HttpConfig,
+  { serve, config, log, receiving }: Serving,
 ): Promise<HttpResponse> {
   try {
     const asked = preflight(head, config);
     if (asked) return asked;
     checkApiKey(head, config);
-    return await serve({ ...head, body: await readBody(message, config.maxBodyBytes) });
+    const body = WITHOUT_BODY.has(head.path)
+      ? EMPTY
+      : await readBody(message, config.maxBodyBytes, receiving);
+    return await serve({ ...head, body });
   } catch (error) {
-    return failureResponse(toFailure(error));
+    const failure = toFailure(error);
+    const requestId = randomUUID();
+    const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
+    log[level]('request refused', { requestId, path: head.path, code: failure.code, error: failure });
+    const response = failureResponse(failure);
+    response.headers['x-request-id'] = requestId;
+    return response;
   }
 }
 
@@ -58,37 +90,52 @@ function readHead({ method = 'GET', url = '/', headers }: IncomingMessage): Requ
     method,
     path: question < 0 ? url : url.slice(0, question),
     query: question < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(question + 1))),
-    // Node has the names in lower case; only set-cookie, which no request has, would be a list.
-    headers: headers as Record<string, string>,
+    headers: lines(headers),
   };
 }
 
+/** Node has the names in lower case, and each value as one line but for set-cookie's, which no request should have. */
+function lines(headers: IncomingHttpHeaders): Record<string, string> {
+  const { 'set-cookie': cookies, ...single } = headers;
+  const rest = single as Record<string, string>;
+  return cookies === undefined ? rest : { ...rest, 'set-cookie': cookies.join(', ') };
+}
+
 /** The whole body; BODY_TOO_LARGE as soon as it is known to exceed the limit, without reading on. */
-function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const announced = Number(message.headers['content-length'] ?? 0);
+async function readBody(
+  message: IncomingMessage,
+  maxBytes: number,
+  receiving: Serving['receiving'],
+): Promise<Buffer> {
   const tooLarge = () =>
     new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
-  if (announced > maxBytes) return Promise.reject(tooLarge());
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    message.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) {
+  if (Number(message.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+  let size = 0;
+  try {
+    return await new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      message.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        receiving.bytes += chunk.length;
         chunks.push(chunk);
-      } else {
-        message.pause();
-        reject(tooLarge());
-      }
+        if (size > maxBytes) reject(tooLarge());
+        else if (receiving.bytes > MAX_RECEIVING_BYTES) {
+          reject(new Failure('QUEUE_FULL', 'too many request bodies are being received at this moment'));
+        }
+      });
+      message.on('end', () => {
+        const [first = EMPTY] = chunks;
+        resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
+      });
+      message.on('close', () => {
+        if (!message.complete) reject(new Failure('MALFORMED_REQUEST', 'the request was broken off'));
+      });
     });
-    message.on('end', () => {
-      const [first = EMPTY] = chunks;
-      resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
-    });
-    message.on('close', () => {
-      if (!message.complete) reject(new Failure('MALFORMED_REQUEST', 'the request was broken off'));
-    });
-  });
+  } finally {
+    receiving.bytes -= size;
+    // What still comes is counted no more, nor kept.
+    message.removeAllListeners('data');
+  }
 }
 
 /**
@@ -96,7 +143,7 @@ function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
  * it is read and thrown away, since closing at once could destroy the answer on its way.
  */
 function throwAway(message: IncomingMessage): void {
-  message.removeAllListeners('data').resume();
+  message.resume();
   const timer = setTimeout(() => message.socket.destroy(), LINGER_MS);
   message.once('close', () => clearTimeout(timer));
 }

@@ -36,7 +36,17 @@ export function recordTexts(document: Buffer): RecordText[] {
       texts.push(text);
     });
   });
-  return texts;
+  return unpinned(texts, document);
+}
+
+/** A slice keeps its whole document in memory for as long as a record waits: too much where little of it is wanted. */
+function unpinned(texts: RecordText[], document: Buffer): RecordText[] {
+  const wanted = texts.reduce((sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0), 0);
+  if (wanted * 2 > document.length) return texts;
+  return texts.map(({ key, value }) => ({
+    key: key && Buffer.from(key),
+    value: value && Buffer.from(value),
+  }));
 }
 
 /** The elements of an array, each as it was sent. */
@@ -158,20 +168,20 @@ function endOfString(bytes: Buffer, start: number): number {
 }
 
 function withoutSpace(text: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  let kept = 0;
+  const compact = Buffer.allocUnsafe(text.length);
+  let length = 0;
   for (let i = 0; i < text.length; ) {
-    if (text[i] === QUOTE) {
-      i = endOfString(text, i);
-    } else if (isSpace(text[i])) {
-      parts.push(text.subarray(kept, i));
-      while (isSpace(text[i])) i++;
-      kept = i;
+    const byte = text[i] ?? 0;
+    if (byte === QUOTE) {
+      const end = endOfString(text, i);
+      length += text.copy(compact, length, i, end);
+      i = end;
     } else {
+      if (!isSpace(byte)) compact[length++] = byte;
       i++;
     }
   }
-  return parts.length === 0 ? text : Buffer.concat([...parts, text.subarray(kept)]);
+  return compact.subarray(0, length);
 }
 
 function isSpace(byte: number | undefined): boolean {

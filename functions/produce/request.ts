@@ -23,9 +23,14 @@ const formats = new Map<string, Format>([
 
 /** The platform cuts off answers above 6 MiB; this many entries of `offsets` stay below it, failed ones too. */
 export const MAX_RECORDS = 10_000;
+const TOO_MANY_RECORDS = `must hold at most ${MAX_RECORDS} records`;
 const MAX_PARTITION = 2 ** 31 - 1;
-/** The last moment that a JavaScript date, and so every consumer in this language, can name. */
-const MAX_TIMESTAMP = 8_640_000_000_000_000;
+/** As far as the arithmetic on timestamps is exact: the year 144,683. */
+const MAX_TIMESTAMP = 2 ** 52 - 1;
+/** In a body above this the first mistake is the only one to be told: a million of them would be gigabytes. */
+const MAX_BYTES_FOR_ALL_ERRORS = 64 * 1024;
+/** Names in a message are the caller's own, of any length. */
+const MAX_PATH_LENGTH = 200;
 
 const MAX_VALIDATION_ERRORS = 20;
 const BOM_LENGTH = 3;
@@ -72,7 +77,7 @@ export const bodySchema = v.strictObject(
     records: v.pipe(
       v.array(recordSchema, 'must be an array of records'),
       v.minLength(1, 'must hold at least one record'),
-      v.maxLength(MAX_RECORDS, `must hold at most ${MAX_RECORDS} records`),
+      v.maxLength(MAX_RECORDS, TOO_MANY_RECORDS),
     ),
     topic: v.optional(v.string('must be a string')),
     key_schema: absent,
@@ -101,7 +106,7 @@ export async function readRecords(
 ): Promise<ProducerRecord[]> {
   const format = formatOf(request.headers['content-type']);
   const bytes = await readBody(request, config.maxBodyBytes);
-  const body = validBody(parseJson(bytes, bytes === request.body ? request.json : undefined));
+  const body = validBody(parseJson(bytes, bytes === request.body ? request.json : undefined), bytes.length);
   const topic = allowedTopic(target.topic ?? body.topic ?? config.defaultTopic, config);
   const texts = format === 'json' ? recordTexts(bytes) : [];
   const errors: ValidationError[] = [];
@@ -173,8 +178,10 @@ export function parseJson(bytes: Buffer, parsed: unknown): unknown {
   }
 }
 
-function validBody(json: unknown): Body {
-  const result = v.safeParse(bodySchema, json);
+function validBody(json: unknown, bytes: number): Body {
+  checkLength(json);
+  let result = v.safeParse(bodySchema, json, { abortEarly: true });
+  if (!result.success && bytes <= MAX_BYTES_FOR_ALL_ERRORS) result = v.safeParse(bodySchema, json);
   if (result.success) return result.output;
   throw invalid(
     result.issues.slice(0, MAX_VALIDATION_ERRORS).map((issue) => ({
@@ -182,6 +189,14 @@ function validBody(json: unknown): Body {
       message: issue.type === 'strict_object' ? memberProblem(issue) : issue.message,
     })),
   );
+}
+
+/** Before the schema, which would look at millions of records only to find that they are too many. */
+function checkLength(json: unknown): void {
+  const records = typeof json === 'object' && json !== null && 'records' in json ? json.records : undefined;
+  if (Array.isArray(records) && records.length > MAX_RECORDS) {
+    throw invalid([{ path: 'records', message: TOO_MANY_RECORDS }]);
+  }
 }
 
 /** A tombstone where the text is absent or null. */
@@ -243,10 +258,14 @@ function partitionOf(
 
 /** All that is wrong with a request's content, in one answer. */
 export function invalid(errors: readonly ValidationError[]): Failure {
-  const [first] = errors;
+  const shown = errors.slice(0, MAX_VALIDATION_ERRORS).map(({ path, message }) => ({
+    path: path.length > MAX_PATH_LENGTH ? `${path.slice(0, MAX_PATH_LENGTH)}…` : path,
+    message,
+  }));
+  const [first] = shown;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
   return new Failure('INVALID_RECORD', `${first?.path} ${first?.message}${more}`, {
-    validationErrors: errors.slice(0, MAX_VALIDATION_ERRORS),
+    validationErrors: shown,
   });
 }
 

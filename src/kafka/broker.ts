@@ -1,10 +1,10 @@
 import { isIPv6 } from 'node:net';
 import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
 import type { Address } from '../config.ts';
-import { within } from '../deadline.ts';
 import type { Log } from '../log.ts';
 import type { ClientOptions } from './client-options.ts';
 import { RequestFailed, Session } from './session.ts';
+import { SharedAttempt } from './shared-attempt.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
 
 /**
@@ -22,7 +22,7 @@ export class Broker {
   /** Until when (epoch milliseconds) the broker asked not to be sent records. */
   throttledUntil = 0;
   #session: Session | undefined;
-  #attempt: Promise<Session> | undefined;
+  readonly #opening = new SharedAttempt<Session>();
   #closing = new AbortController();
   readonly #options: ClientOptions;
   readonly #log: Log;
@@ -37,9 +37,14 @@ export class Broker {
     return this.#session !== undefined && this.#session.lost === undefined;
   }
 
+  /** Is an answer of its outstanding? Another question would wait behind it. */
+  get isWaiting(): boolean {
+    return this.#session?.isWaiting ?? false;
+  }
+
   /** Is somebody's attempt at a connection, or its proof, under way? */
   get isOpening(): boolean {
-    return this.#attempt !== undefined;
+    return this.#opening.isUnderWay;
   }
 
   /** Resolves once there is a connection that has spoken within the last second. */
@@ -49,7 +54,11 @@ export class Broker {
 
   /** Sends a request, over a new connection where needed, and reads the answer; else throws RequestFailed. */
   async send<T>(request: Request<T>, deadline: number): Promise<T> {
-    const session = await this.#readySession(deadline);
+    const session = await this.#readySession(deadline).catch((cause: unknown) => {
+      // Whatever was sent on the way to a connection, this request was not.
+      const timedOut = cause instanceof RequestFailed && cause.timedOut;
+      throw new RequestFailed('there is no connection', { timedOut, cause });
+    });
     const limit = this.#options.requestTimeout;
     return session.send(request, limit === undefined ? deadline : Math.min(deadline, Date.now() + limit));
   }
@@ -70,21 +79,11 @@ export class Broker {
 
   async #readySession(deadline: number): Promise<Session> {
     if (this.#session && this.isConnected && isFresh(this.#session)) return this.#session;
-    if (!this.#attempt) {
-      const attempt = this.#proveOrOpen(deadline).finally(() => {
-        this.#attempt = undefined;
-      });
-      this.#attempt = attempt;
-    }
-    // The attempt may be another caller's, with more time than this one has.
-    return within(
-      this.#attempt,
-      deadline,
-      () => new RequestFailed('no connection in time', { timedOut: true }),
-    );
+    return this.#opening.join((until) => this.#proveOrOpen(until), deadline);
   }
 
   async #proveOrOpen(deadline: number): Promise<Session> {
+    const { signal } = this.#closing;
     if (this.#session && this.isConnected && (await this.#proves(this.#session, deadline))) {
       return this.#session;
     }
@@ -94,7 +93,7 @@ export class Broker {
     this.#session = await Session.open(this.address, this.#options, {
       log: this.#log,
       deadline: Math.min(deadline, started + limit),
-      signal: this.#closing.signal,
+      signal,
     });
     this.#log.debug('connected', { broker: `${this}`, ms: Date.now() - started });
     return this.#session;
@@ -114,7 +113,9 @@ export class Broker {
   }
 }
 
+/** A broker that owes an answer is silent for good reason, and that request has a deadline of its own. */
 function isFresh(session: Session): boolean {
+  if (session.isWaiting) return true;
   const silence = Date.now() - session.heardAt;
   return silence >= 0 && silence < PROOF_AFTER_MS;
 }

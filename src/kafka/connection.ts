@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { Broker } from './broker.ts';
 import { connectionFailure, kafkaErrorName, kafkaErrors, metadataFailure } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';
+import { SharedAttempt } from './shared-attempt.ts';
 import { metadataRequest } from './wire/metadata.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
 
@@ -43,7 +44,7 @@ export class Connection {
   readonly #fetchBrokers = new Map<Broker, Broker>();
   #addresses = new Map<number, Address>();
   readonly #topics = new Map<string, TopicMetadata>();
-  readonly #reading = new Map<string, Promise<TopicMetadata>>();
+  readonly #reading = new Map<string, SharedAttempt<TopicMetadata>>();
 
   constructor(options: ClientOptions, log: Log) {
     this.clientId = options.clientId;
@@ -54,11 +55,6 @@ export class Connection {
   /** Connects to the cluster and learns its brokers, so that the first request doesn't pay for it. */
   async open(deadline: number): Promise<void> {
     await this.#readMetadata([], deadline);
-  }
-
-  /** Has the cluster been reached before? Then what fails now may well be a fail-over. */
-  get isKnown(): boolean {
-    return this.#addresses.size > 0;
   }
 
   /**
@@ -72,9 +68,15 @@ export class Connection {
   ): Promise<TopicMetadata> {
     const known = this.#topics.get(name);
     if (known && Date.now() - known.readAt < maxAgeMs) return known;
-    const reading = this.#reading.get(name) ?? this.#readTopic(name, deadline);
+    const reading = this.#reading.get(name) ?? new SharedAttempt<TopicMetadata>();
     this.#reading.set(name, reading);
-    return reading;
+    try {
+      return await reading.join((until) => this.#readTopic(name, until), deadline);
+    } catch (error) {
+      throw connectionFailure(error);
+    } finally {
+      if (!reading.isUnderWay) this.#reading.delete(name);
+    }
   }
 
   /** The names of all topics that this user may see, in order; one without a leader is among them. */
@@ -96,19 +98,21 @@ export class Connection {
     return address && this.#broker(address);
   }
 
-  /** A broker that answers: a connected one, else the first of all known addresses to be reached. */
+  /** What is known of the topic may be wrong: whoever needs it next asks a broker. */
+  distrust(topic: string): void {
+    const known = this.#topics.get(topic);
+    if (known) known.readAt = 0;
+  }
+
+  /** The first broker to be reached: connected ones are asked before others, those that owe no answer first. */
   async anyBroker(deadline: number): Promise<Broker> {
-    const connected = [...this.#brokers.values()].find((broker) => broker.isConnected);
-    if (connected) {
-      try {
-        await connected.ready(deadline);
-        return connected;
-      } catch (error) {
-        this.#log.debug('a broker was lost', { broker: `${connected}`, error });
-      }
-    }
     const addresses = [...this.#addresses.values(), ...this.#options.bootstrapServers];
-    return this.#firstReady([...new Set(addresses.map((address) => this.#broker(address)))], deadline);
+    const rank = (broker: Broker) => (broker.isConnected ? 0 : 2) + (broker.isWaiting ? 1 : 0);
+    const brokers = [...new Set(addresses.map((address) => this.#broker(address)))];
+    return this.#firstReady(
+      brokers.sort((a, b) => rank(a) - rank(b)),
+      deadline,
+    );
   }
 
   /**
@@ -146,14 +150,10 @@ export class Connection {
   }
 
   async #readTopic(name: string, deadline: number): Promise<TopicMetadata> {
-    try {
-      await this.#readMetadata([name], deadline);
-      const topic = this.#topics.get(name);
-      if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${name} does not exist`);
-      return topic;
-    } finally {
-      this.#reading.delete(name);
-    }
+    await this.#readMetadata([name], deadline);
+    const topic = this.#topics.get(name);
+    if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${name} does not exist`);
+    return topic;
   }
 
   async #readMetadata(names: readonly string[], deadline: number): Promise<void> {

@@ -38,12 +38,14 @@ const verdicts: Record<number, [Verdict, ErrorCode]> = {
 };
 
 /** The verdict on a refused batch, and the failure that its records end with where no later attempt succeeds. */
-export function judge({ topic, partition, errorCode, errorMessage }: PartitionResult): {
-  verdict: Verdict;
-  failure: Failure;
-} {
+export function judge(result: PartitionResult): { verdict: Verdict; failure: Failure } {
+  const { topic, partition, errorCode, errorMessage, baseOffset } = result;
   // An error of the broker's own (-1, a duplicate too old to place, …) does not say whether it appended.
   const [verdict, code] = verdicts[errorCode] ?? (['refuse', 'INTERNAL'] as const);
   const reason = errorMessage ? `${kafkaErrorName(errorCode)}: ${errorMessage}` : kafkaErrorName(errorCode);
-  return { verdict, failure: new Failure(code, `partition ${partition} of topic ${topic}: ${reason}`) };
+  const sentence = `partition ${partition} of topic ${topic}: ${reason}`;
+  // An offset beside the error: the leader appended the batch, and lost its place before its followers had it.
+  return baseOffset >= 0
+    ? { verdict: 'doubt', failure: new Failure('ACK_TIMEOUT', sentence) }
+    : { verdict, failure: new Failure(code, sentence) };
 }

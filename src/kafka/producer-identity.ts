@@ -5,6 +5,7 @@ import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
 import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import { SharedAttempt } from './shared-attempt.ts';
 import { kafkajsRequest } from './wire/request.ts';
 
 const RETRY_AFTER_MS = 50;
@@ -20,7 +21,7 @@ export class IdentityKeeper {
   /** Undefined before `obtain`, after `discard`, and for good where idempotence is off. */
   current: ProducerIdentity | undefined;
   #wanted: ProducerConfig['idempotence'];
-  #asking: Promise<void> | undefined;
+  readonly #asking = new SharedAttempt<void>();
   readonly #log: Log;
 
   constructor(idempotence: ProducerConfig['idempotence'], log: Log) {
@@ -36,10 +37,7 @@ export class IdentityKeeper {
   /** Throws a Failure, or RequestFailed, where the cluster doesn't give one. */
   async obtain(broker: Broker, deadline: number): Promise<void> {
     if (!this.isMissing) return;
-    this.#asking ??= this.#ask(broker, deadline).finally(() => {
-      this.#asking = undefined;
-    });
-    await this.#asking;
+    await this.#asking.join((until) => this.#ask(broker, until), deadline);
   }
 
   discard(): void {

@@ -112,9 +112,11 @@ export class Producer {
   ): Promise<Outcome[]> {
     if (records.length === 0) return [];
     const started = Date.now();
-    const topics = await this.#topicsOf(records, deadline);
-    const placed = records.map((record, index) => this.#place(record, index, topics));
-    this.#admit(placed.reduce((sum, { bodySize }) => sum + bodySize, 0));
+    const sizes = records.map((record, index) => this.#sizeOf(record, index));
+    const placed = await this.#admitted(sizes, async () => {
+      const topics = await this.#topicsOf(records, deadline);
+      return records.map((record, index) => this.#place(record, index, sizes[index] ?? 0, topics));
+    });
     const queuedAt = Date.now();
     const entries = await this.#enqueue(placed, deadline);
     const sentAt = Math.min(...entries.map((entry) => entry.sentAt ?? queuedAt));
@@ -143,17 +145,25 @@ export class Producer {
     return topics;
   }
 
-  #place(record: ProducerRecord, index: number, topics: Map<string, TopicMetadata>): Placed {
-    const topic = topics.get(record.topic);
-    if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${record.topic} does not exist`);
+  /** The bytes of a record's body; throws RECORD_TOO_LARGE where no produce request could hold it. */
+  #sizeOf(record: ProducerRecord, index: number): number {
     const bodySize = recordBodySize(record);
     const { maxRequestSize } = this.#config;
     const requestSize =
       produceSize(this.#connection.clientId) + partitionSize(record.topic) + singleBatchSize(bodySize);
-    if (requestSize > maxRequestSize) {
-      const sizes = `${requestSize} bytes in a produce request, KAFKA_MAX_REQUEST_SIZE is ${maxRequestSize}`;
-      throw new Failure('RECORD_TOO_LARGE', `records[${index}] would take ${sizes}`);
-    }
+    if (requestSize <= maxRequestSize) return bodySize;
+    const sizes = `${requestSize} bytes in a produce request, KAFKA_MAX_REQUEST_SIZE is ${maxRequestSize}`;
+    throw new Failure('RECORD_TOO_LARGE', `records[${index}] would take ${sizes}`);
+  }
+
+  #place(
+    record: ProducerRecord,
+    index: number,
+    bodySize: number,
+    topics: Map<string, TopicMetadata>,
+  ): Placed {
+    const topic = topics.get(record.topic);
+    if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${record.topic} does not exist`);
     const partitions = topic.partitions.length;
     const { key, partition = key ? partitionOfKey(key, partitions) : this.#sticky.choose(topic) } = record;
     if (partition >= partitions) {
@@ -166,13 +176,22 @@ export class Producer {
     return { record, queue: this.#queue(record.topic, partition), bodySize };
   }
 
-  #admit(bytes: number): void {
+  /** Takes room in the queue, before anything is waited for, and gives it back where `place` fails. */
+  async #admitted(sizes: readonly number[], place: () => Promise<Placed[]>): Promise<Placed[]> {
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
     const { maxQueueBytes } = this.#config;
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > maxQueueBytes) {
       throw new Failure(
         'QUEUE_FULL',
         `${this.#queuedBytes} bytes of records wait already, PRODUCE_MAX_QUEUE_BYTES is ${maxQueueBytes}`,
       );
+    }
+    this.#queuedBytes += bytes;
+    try {
+      return await place();
+    } catch (error) {
+      this.#queuedBytes -= bytes;
+      throw error;
     }
   }
 
@@ -190,7 +209,6 @@ export class Producer {
         resolve(entries);
       };
       const entries = placed.map(({ queue, record: { key, value, headers, timestamp = now }, bodySize }) => {
-        this.#queuedBytes += bodySize;
         const record = { key, value, headers, timestamp };
         return new Entry({ queue, record, bodySize, deadline }, settled);
       });
@@ -224,15 +242,16 @@ export class Producer {
         entry.settle(batch.doubt ?? new Failure('ACK_TIMEOUT', waited));
         this.#identity.discard();
       } else {
-        const { lastFailure } = entry.queue;
-        const unsent = new Failure('BROKER_UNREACHABLE', `the record could not be sent within ${afterMs} ms`);
-        entry.settle(lastFailure?.delivery === 'none' ? lastFailure : unsent);
+        entry.settle(this.#failureOfUnsent(entry.queue, afterMs));
       }
     }
-    for (const queue of this.#active) {
-      queue.prune();
-      if (queue.isEmpty) this.#active.delete(queue);
-    }
+  }
+
+  #failureOfUnsent({ topic, partition, lastFailure }: PartitionQueue, afterMs: number): Failure {
+    const leader = this.#connection.leader(topic, partition);
+    if (leader && leader.throttledUntil > Date.now()) return throttled(leader);
+    if (lastFailure?.delivery === 'none') return lastFailure;
+    return new Failure('BROKER_UNREACHABLE', `the record could not be sent within ${afterMs} ms`);
   }
 
   #queue(topic: string, partition: number): PartitionQueue {
@@ -299,6 +318,8 @@ export class Producer {
       queue.prune();
       if (queue.isEmpty) this.#active.delete(queue);
       else if (this.#connection.leader(queue.topic, queue.partition) === leader) queues.push(queue);
+      // It has moved: its new leader's loop takes it, or a look for one.
+      else this.#wake(queue);
     }
     return queues;
   }
@@ -310,15 +331,17 @@ export class Producer {
 
   /** Records whose deadline comes before the end of the throttle learn it now. */
   async #waitOutThrottle(leader: Broker, queues: readonly PartitionQueue[]): Promise<void> {
-    const retryAfterMs = leader.throttledUntil - Date.now();
-    const message = `the broker asks this client to wait another ${retryAfterMs} ms (quota)`;
-    const failure = new Failure('THROTTLED', message, { retryAfterMs });
+    const failure = throttled(leader);
     const entries = queues.flatMap((queue) => queue.entries);
     const late = entries.filter(({ batch, deadline }) => !batch && deadline <= leader.throttledUntil);
     for (const entry of late) entry.settle(failure);
     if (late.length < entries.length) {
-      const nextDeadline = Math.min(...entries.filter(({ outcome }) => !outcome).map((e) => e.deadline));
-      await sleep(Math.min(retryAfterMs, remaining(nextDeadline)));
+      const left = entries.filter(({ outcome }) => !outcome);
+      const nextDeadline = left.reduce(
+        (next, { deadline }) => Math.min(next, deadline),
+        leader.throttledUntil,
+      );
+      await sleep(remaining(nextDeadline));
     }
   }
 
@@ -357,14 +380,21 @@ export class Producer {
       const results = await this.#produce(leader, batches, deadline);
       for (const batch of batches) this.#conclude(batch, results);
     } catch (error) {
-      const sent = error instanceof RequestFailed && error.sent;
-      this.#log.debug('a produce request failed', { broker: `${leader}`, sent, error });
-      for (const batch of batches) {
-        if (sent) this.#doubt(batch, doubtOf(error, this.#config.acks));
-        else this.#sendAgain(batch, connectionFailure(error));
-      }
+      this.#unanswered(batches, error);
     } finally {
       for (const { queue } of batches) queue.isSending = false;
+    }
+  }
+
+  /** A request got no answer: its batches are in doubt if it was sent, else free to be sent again. */
+  #unanswered(batches: readonly Batch[], error: unknown): void {
+    const failure = connectionFailure(error);
+    const sent = error instanceof RequestFailed && error.sent;
+    this.#log.debug('a produce request failed', { sent, error });
+    for (const batch of batches) {
+      if (sent) this.#doubt(batch, doubtOf(error, this.#config.acks));
+      else if (failure.retriable) this.#sendAgain(batch, failure);
+      else this.#refuse(batch.entries, failure);
     }
   }
 
@@ -394,6 +424,7 @@ export class Producer {
   #conclude(batch: Batch, results: readonly PartitionResult[] | undefined): void {
     const { topic, partition } = batch.queue;
     if (!results) {
+      batch.queue.acknowledged(batch);
       for (const entry of batch.entries) entry.settle({ partition, offset: null });
       return;
     }
@@ -428,24 +459,33 @@ export class Producer {
         this.#sendAgain(batch, failure);
         break;
       case 'split':
-        if (batch.entries.length === 1) {
-          this.#refuse(batch.entries, failure);
-        } else {
-          halve(batch.entries);
-          this.#sendAgain(batch, failure, { atOnce: true });
-        }
+        this.#separate(batch, result, failure);
         break;
       case 'new-identity':
         this.#identity.discard();
-        // What is in doubt can't be told from a repetition under a new producer id.
-        if (batch.doubt) this.#refuse(batch.entries, batch.doubt);
-        else this.#sendAgain(batch, failure);
+        this.#sendAgain(batch, failure);
         break;
       case 'no-idempotence':
         this.#withoutIdempotence(batch, failure);
         break;
       case 'refuse':
         this.#refuse(batch.entries, failure);
+    }
+  }
+
+  /** The batch was refused for some of its records: those fail, the others are sent again. */
+  #separate(batch: Batch, { recordErrors }: PartitionResult, failure: Failure): void {
+    const guilty = recordErrors
+      .map(({ index }) => batch.entries[index])
+      .filter((entry) => entry !== undefined);
+    if (guilty.length > 0) {
+      this.#refuse(guilty, failure);
+      this.#sendAgain(batch, failure, { atOnce: true });
+    } else if (batch.entries.length === 1) {
+      this.#refuse(batch.entries, failure);
+    } else {
+      halve(batch.entries);
+      this.#sendAgain(batch, failure, { atOnce: true });
     }
   }
 
@@ -491,6 +531,8 @@ export class Producer {
   #park(queue: PartitionQueue, failure: Failure): void {
     queue.lastFailure = failure;
     queue.isParked = true;
+    this.#connection.distrust(queue.topic);
+    this.#sticky.taken(queue.topic, queue.partition);
     const backoff = backoffMs(queue.attempts++);
     setTimeout(() => this.#unpark(queue), backoff);
   }
@@ -508,9 +550,15 @@ export class Producer {
     }
     queue.isParked = false;
     queue.prune();
-    if (queue.isEmpty) this.#active.delete(queue);
-    else this.#wake(queue);
+    if (!queue.isEmpty) this.#wake(queue);
+    else if (!queue.isSending) this.#active.delete(queue);
   }
+}
+
+function throttled(leader: Broker): Failure {
+  const retryAfterMs = leader.throttledUntil - Date.now();
+  const message = `the broker asks this client to wait another ${retryAfterMs} ms (quota)`;
+  return new Failure('THROTTLED', message, { retryAfterMs });
 }
 
 function latestDeadline(entries: readonly Entry[]): number {

@@ -44,6 +44,7 @@ export class Session {
   #socket: Socket | undefined;
   #lost: Error | undefined;
   #highestVersions = new Map<number, number>();
+  #inFlight = 0;
 
   private constructor(address: Address, options: ClientOptions, log: Log, connected?: Socket) {
     this.#address = address;
@@ -136,6 +137,11 @@ export class Session {
   /** Undefined while the connection stands, else why it does not. */
   get lost(): Error | undefined {
     return this.#lost;
+  }
+
+  /** Are there requests without their answers? */
+  get isWaiting(): boolean {
+    return this.#inFlight > 0;
   }
 
   /** Sends one request and reads its answer. At the deadline the socket is destroyed: nothing stays under way. */
@@ -232,6 +238,7 @@ export class Session {
   ): Promise<Buffer> {
     const socket = this.#socket;
     if (this.#lost || !socket) throw new RequestFailed('the connection was lost', { cause: this.#lost });
+    if (remaining(deadline) === 0) throw new RequestFailed('no time was left to send', { timedOut: true });
     const connection = this.#connection;
     const correlationId = connection.nextCorrelationId();
     const parts = frame(request, { version, correlationId, clientId: connection.clientId }, body);
@@ -243,22 +250,35 @@ export class Session {
       socket.uncork();
     };
     return new Promise((resolve, reject) => {
+      this.#inFlight++;
+      let isOver = false;
+      const ended = () => {
+        if (isOver) return;
+        isOver = true;
+        clearTimeout(timer);
+        socket.off('close', failed);
+        this.#inFlight--;
+      };
       const timer = setTimeout(() => {
         const message = `no answer to ${request.apiName} in time`;
-        this.destroy(new RequestFailed(message, { sent: true, timedOut: true }));
+        const failure = new RequestFailed(message, { sent: true, timedOut: true });
+        // A question may stay unanswered; the connection goes on to serve those who wait for more.
+        if (!request.isQuestion || this.#inFlight === 1) this.destroy(failure);
+        else failed(failure);
       }, remaining(deadline));
       const answered = (payload: Buffer) => {
-        clearTimeout(timer);
+        ended();
         resolve(payload);
       };
-      const failed = (error: Error) => {
-        clearTimeout(timer);
+      const failed = (error?: unknown) => {
+        ended();
         const cause = this.#lost ?? error;
         const timedOut = cause instanceof RequestFailed && cause.timedOut;
-        reject(new RequestFailed(cause.message, { sent: true, timedOut, cause }));
+        const message = cause instanceof Error ? cause.message : 'the connection was lost';
+        reject(new RequestFailed(message, { sent: true, timedOut, cause }));
       };
       if (!request.expectsResponse) {
-        socket.once('close', () => failed(new Error('the connection was lost')));
+        socket.once('close', failed);
         write(() => answered(Buffer.alloc(0)));
         return;
       }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
+import { Failure } from '../../src/errors.ts';
 import {
   connectionConfigFor,
   kafkaForTests,
@@ -134,6 +135,26 @@ describe('producer', () => {
     outcomes.forEach((outcome, i) => {
       if (i !== 13) assert.equal(log[acknowledged(outcome).offset ?? -1]?.value?.toString(), values[i]);
     });
+  });
+
+  it('refuses all records that the cluster names at once, however many', async () => {
+    const topic = await newTopic(cluster, { partitions: 1 });
+    const { producer } = newProducer(connectionConfigFor(cluster));
+    const timestamp = 4_000_000_000_000;
+    const records = Array.from({ length: 5_000 }, (_, i) =>
+      record(topic, `${i}`, i % 100 === 7 ? {} : { timestamp }),
+    );
+    const trace: { retries?: number } = {};
+    const outcomes = await producer.send(records, Date.now() + 5_000, trace);
+    const good = outcomes.filter((outcome) => !(outcome instanceof Failure));
+    assert.deepEqual(
+      good,
+      Array.from({ length: 50 }, (_, offset) => ({ partition: 0, offset })),
+    );
+    assert.ok(
+      outcomes.every((outcome) => !(outcome instanceof Failure) || outcome.code === 'INVALID_RECORD'),
+    );
+    assert.equal(trace.retries, 1);
   });
 
   it('acknowledges nothing that is not in the log, after a record that was too large beside a good one', async () => {

@@ -1,9 +1,11 @@
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4), eight bytes a step ("slicing by 8"): kafkajs takes one
- * byte a step, which at 60 MB/s would be a quarter of a core.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), sixteen bytes a step ("slicing by 16") and four a load:
+ * kafkajs takes one byte a step, which at 60 MB/s would be a quarter of a core.
  */
 const POLYNOMIAL = 0x82f63b78;
-const SLICES = 8;
+const SLICES = 16;
+/** Words are read in the machine's own order, which the steps below take to be least significant byte first. */
+const READS_WORDS = new Uint8Array(new Int32Array([1]).buffer)[0] === 1;
 
 const table = new Int32Array(SLICES * 256);
 for (let n = 0; n < 256; n++) {
@@ -18,31 +20,54 @@ for (let i = 256; i < table.length; i++) {
 
 /** The checksum of `bytes` from `start` to `end`, as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  const t = table;
-  let crc = -1;
-  let i = start;
-  for (; i + SLICES <= end; i += SLICES) {
-    crc ^=
-      byte(bytes, i) | (byte(bytes, i + 1) << 8) | (byte(bytes, i + 2) << 16) | (byte(bytes, i + 3) << 24);
-    crc =
-      slot(t, 1792 + (crc & 0xff)) ^
-      slot(t, 1536 + ((crc >>> 8) & 0xff)) ^
-      slot(t, 1280 + ((crc >>> 16) & 0xff)) ^
-      slot(t, 1024 + (crc >>> 24)) ^
-      slot(t, 768 + byte(bytes, i + 4)) ^
-      slot(t, 512 + byte(bytes, i + 5)) ^
-      slot(t, 256 + byte(bytes, i + 6)) ^
-      slot(t, byte(bytes, i + 7));
+  // Words have to be aligned: the bytes before the first one, and those after the last, go one by one.
+  const aligned = Math.min(end, start + (-(bytes.byteOffset + start) & 3));
+  const steps = READS_WORDS ? Math.floor((end - aligned) / SLICES) : 0;
+  let crc = byteByByte(-1, bytes, start, aligned);
+  if (steps > 0) {
+    crc = wordByWord(crc, new Int32Array(bytes.buffer, bytes.byteOffset + aligned, steps * 4));
   }
-  for (; i < end; i++) crc = slot(t, (crc ^ byte(bytes, i)) & 0xff) ^ (crc >>> 8);
+  crc = byteByByte(crc, bytes, aligned + steps * SLICES, end);
   return (crc ^ -1) >>> 0;
 }
 
-// Two functions, not one for both arrays: each call site then sees one kind of array, at twice the speed.
-function byte(bytes: Uint8Array, index: number): number {
-  return bytes[index] as number;
+function byteByByte(initial: number, bytes: Uint8Array, start: number, end: number): number {
+  let crc = initial;
+  for (let i = start; i < end; i++) {
+    crc = slot(table, (crc ^ (bytes[i] as number)) & 0xff) ^ (crc >>> 8);
+  }
+  return crc;
 }
 
-function slot(slices: Int32Array, index: number): number {
-  return slices[index] as number;
+function wordByWord(initial: number, words: Int32Array): number {
+  const t = table;
+  let crc = initial;
+  for (let i = 0; i < words.length; i += 4) {
+    const a = crc ^ slot(words, i);
+    const b = slot(words, i + 1);
+    const c = slot(words, i + 2);
+    const d = slot(words, i + 3);
+    crc =
+      slot(t, 3840 + (a & 0xff)) ^
+      slot(t, 3584 + ((a >>> 8) & 0xff)) ^
+      slot(t, 3328 + ((a >>> 16) & 0xff)) ^
+      slot(t, 3072 + (a >>> 24)) ^
+      slot(t, 2816 + (b & 0xff)) ^
+      slot(t, 2560 + ((b >>> 8) & 0xff)) ^
+      slot(t, 2304 + ((b >>> 16) & 0xff)) ^
+      slot(t, 2048 + (b >>> 24)) ^
+      slot(t, 1792 + (c & 0xff)) ^
+      slot(t, 1536 + ((c >>> 8) & 0xff)) ^
+      slot(t, 1280 + ((c >>> 16) & 0xff)) ^
+      slot(t, 1024 + (c >>> 24)) ^
+      slot(t, 768 + (d & 0xff)) ^
+      slot(t, 512 + ((d >>> 8) & 0xff)) ^
+      slot(t, 256 + ((d >>> 16) & 0xff)) ^
+      slot(t, d >>> 24);
+  }
+  return crc;
+}
+
+function slot(array: Int32Array, index: number): number {
+  return array[index] as number;
 }

@@ -54,6 +54,7 @@ export function metadataRequest(topics: readonly string[] | 'all'): Request<Meta
     apiName: 'Metadata',
     highestVersion: HIGHEST_VERSION,
     expectsResponse: true,
+    isQuestion: true,
     encodeBody: (version) => {
       if (version < LOWEST_VERSION) throw new RangeError(`Metadata v${version} is not spoken here`);
       const body = new Encoder();

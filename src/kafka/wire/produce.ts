@@ -28,6 +28,8 @@ export interface PartitionResult {
   /** Epoch milliseconds on topics with LogAppendTime, else -1. */
   logAppendTime: number;
   errorMessage: string | null;
+  /** The records that a batch was refused for, by their place in it; empty where the broker doesn't say. */
+  recordErrors: { index: number; message: string | null }[];
 }
 
 export interface ProduceResponse {
@@ -98,13 +100,13 @@ function decodePartition(decoder: Decoder, topic: string, version: number): Part
   const baseOffset = Number(decoder.readInt64());
   const logAppendTime = Number(decoder.readInt64());
   if (version >= 5) decoder.readInt64(); // log_start_offset
-  if (version < 8) return { topic, partition, errorCode, baseOffset, logAppendTime, errorMessage: null };
-  const recordErrors = decoder.readArray(() => {
-    decoder.readInt32(); // batch_index
-    return decoder.readString();
-  });
-  const errorMessage = decoder.readString() ?? recordErrors.find((message) => message !== null) ?? null;
-  return { topic, partition, errorCode, baseOffset, logAppendTime, errorMessage };
+  const result = { topic, partition, errorCode, baseOffset, logAppendTime };
+  if (version < 8) return { ...result, errorMessage: null, recordErrors: [] };
+  const recordErrors = decoder.readArray(() => ({
+    index: decoder.readInt32(),
+    message: decoder.readString(),
+  }));
+  return { ...result, recordErrors, errorMessage: decoder.readString() };
 }
 
 function nullableString(text: string | undefined): Buffer {

@@ -8,6 +8,8 @@ export interface Request<T> {
   highestVersion: number;
   /** False for Produce with `acks=0`, which the broker does not answer. */
   expectsResponse: boolean;
+  /** It changes nothing: where its answer is late, the connection need not be given up for it. */
+  isQuestion?: boolean;
   /** The body in parts, in order: they are sent as they are, without being copied together. */
   encodeBody(version: number): Buffer[] | Promise<Buffer[]>;
   decode(payload: Buffer, version: number): T | Promise<T>;

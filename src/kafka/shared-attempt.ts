@@ -1,0 +1,39 @@
+import { remaining, within } from '../deadline.ts';
+import { RequestFailed } from './session.ts';
+
+/**
+ * One attempt at something that any number of callers wait for, each until its own deadline. It ends with
+ * the deadline of the caller that began it; whoever has more time begins another one then.
+ */
+export class SharedAttempt<T> {
+  #attempt: { promise: Promise<T>; deadline: number } | undefined;
+
+  get isUnderWay(): boolean {
+    return this.#attempt !== undefined;
+  }
+
+  /** Rejects as `begin` does, or with RequestFailed at the deadline. */
+  async join(begin: (deadline: number) => Promise<T>, deadline: number): Promise<T> {
+    for (;;) {
+      const attempt = this.#attempt ?? this.#begin(begin, deadline);
+      try {
+        return await within(
+          attempt.promise,
+          deadline,
+          () => new RequestFailed('no answer in time', { timedOut: true }),
+        );
+      } catch (error) {
+        const endedByItsDeadline = remaining(attempt.deadline) === 0;
+        if (!endedByItsDeadline || remaining(deadline) === 0) throw error;
+      }
+    }
+  }
+
+  #begin(begin: (deadline: number) => Promise<T>, deadline: number) {
+    const promise = begin(deadline).finally(() => {
+      this.#attempt = undefined;
+    });
+    this.#attempt = { promise, deadline };
+    return this.#attempt;
+  }
+}
