@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const NOT_A_BENCHMARK = ['main', 'figures', 'http-contestant'];
+const NOT_A_BENCHMARK = ['main', 'figures', 'http-contestant', 'consume-contestant'];
 
 const directory = fileURLToPath(new URL('.', import.meta.url));
 const names = readdirSync(directory)

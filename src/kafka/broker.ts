@@ -42,9 +42,9 @@ export class Broker {
     return this.#session?.isWaiting ?? false;
   }
 
-  /** Is somebody's attempt at a connection, or its proof, under way? */
-  get isOpening(): boolean {
-    return this.#opening.isUnderWay;
+  /** Gives up an attempt at a connection, unless others wait for it as well. */
+  abandon(): void {
+    if (!this.isConnected && this.#opening.callers <= 1) this.close();
   }
 
   /** Resolves once there is a connection that has spoken within the last second. */

@@ -187,10 +187,8 @@ export class Connection {
   async #firstReady(brokers: Broker[], deadline: number): Promise<Broker> {
     const failures: unknown[] = [];
     const attempts: Promise<Broker | undefined>[] = [];
-    const started: Broker[] = [];
     let winner: Broker | undefined;
     for (const broker of brokers) {
-      if (!broker.isOpening) started.push(broker);
       const attempt = broker.ready(deadline).then(
         () => broker,
         (error: unknown) => {
@@ -208,8 +206,8 @@ export class Connection {
       if (winner) break;
     }
     winner ??= await firstOf(attempts);
-    for (const broker of started) if (!broker.isConnected) broker.close();
     if (!winner) throw connectionFailure(failures[0]);
+    for (const broker of brokers) if (broker !== winner) broker.abandon();
     return winner;
   }
 

@@ -23,6 +23,10 @@ import { encodeRecordBatch, recordBodySize, singleBatchSize } from './wire/recor
 
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 250;
+/** As many requests may be under way to one leader. */
+const MAX_LOOPS = 2;
+/** What waits for one leader is worth a request of its own. */
+const MUCH_BYTES = 128 * 1024;
 /** An unknown partition is asked for again where the topic was looked at longer ago than this. */
 const PARTITIONS_MAX_AGE_MS = 1_000;
 const ACKS = { all: -1, '1': 1, '0': 0 } as const;
@@ -71,7 +75,8 @@ export class Producer {
   readonly #queues = new Map<string, PartitionQueue>();
   /** Queues that hold records, the one served last at the end. */
   readonly #active = new Set<PartitionQueue>();
-  readonly #leadersServed = new Set<Broker>();
+  /** How many loops serve a leader: one request under way each. */
+  readonly #loops = new Map<Broker, number>();
   readonly #sticky = new StickyPartitions();
   #queuedBytes = 0;
   #acknowledged = 0;
@@ -275,15 +280,23 @@ export class Producer {
     }
   }
 
+  /**
+   * One loop a leader lets small requests gather. Where much waits a second one is started, so that the
+   * leader has the next request at hand when it has answered one; the two never have a partition in common.
+   */
   #serve(leader: Broker): void {
-    if (this.#leadersServed.has(leader)) return;
-    this.#leadersServed.add(leader);
+    const loops = this.#loops.get(leader) ?? 0;
+    if (loops > 0 && (loops === MAX_LOOPS || waitingBytes(this.#queuesOf(leader)) < MUCH_BYTES)) return;
+    this.#loops.set(leader, loops + 1);
     void this.#serveLoop(leader);
   }
 
   async #serveLoop(leader: Broker): Promise<void> {
     try {
-      for (let queues = this.#queuesOf(leader); queues.length > 0; queues = this.#queuesOf(leader)) {
+      for (;;) {
+        this.#wakeStrays();
+        const queues = this.#queuesOf(leader);
+        if (queues.length === 0) return;
         await this.#round(leader, queues);
       }
     } catch (error) {
@@ -291,7 +304,17 @@ export class Producer {
       this.#log.error('the producer failed', { error: failure });
       for (const queue of this.#queuesOf(leader)) this.#refuse(queue.entries, failure);
     } finally {
-      this.#leadersServed.delete(leader);
+      const loops = (this.#loops.get(leader) ?? 1) - 1;
+      if (loops === 0) this.#loops.delete(leader);
+      else this.#loops.set(leader, loops);
+    }
+  }
+
+  /** A queue whose leader changed while it waited for the old one's loop: the new one may have no loop yet. */
+  #wakeStrays(): void {
+    for (const queue of this.#active) {
+      const leader = this.#connection.leader(queue.topic, queue.partition);
+      if (!leader || !this.#loops.has(leader)) this.#wake(queue);
     }
   }
 
@@ -318,8 +341,6 @@ export class Producer {
       queue.prune();
       if (queue.isEmpty) this.#active.delete(queue);
       else if (this.#connection.leader(queue.topic, queue.partition) === leader) queues.push(queue);
-      // It has moved: its new leader's loop takes it, or a look for one.
-      else this.#wake(queue);
     }
     return queues;
   }
@@ -352,7 +373,10 @@ export class Producer {
     if (this.#identity.isMissing) return batches;
     const { maxRequestSize, batchSize } = this.#config;
     let room = maxRequestSize - produceSize(this.#connection.clientId);
-    for (const queue of this.#queuesOf(leader)) {
+    const queues = this.#queuesOf(leader);
+    const share =
+      waitingBytes(queues) < 2 * MUCH_BYTES ? queues.length : Math.ceil(queues.length / MAX_LOOPS);
+    for (const queue of queues.slice(0, share)) {
       const overhead = partitionSize(queue.topic);
       const batch = queue.take(
         this.#identity.current,
@@ -371,8 +395,13 @@ export class Producer {
   }
 
   async #exchange(leader: Broker, batches: readonly Batch[]): Promise<void> {
-    if (batches.length === 0) return;
+    // Only where the producer id was discarded a moment ago; a loop without a wait would stop all timers.
+    if (batches.length === 0) {
+      await sleep(1);
+      return;
+    }
     for (const { queue } of batches) queue.isSending = true;
+    this.#serve(leader);
     const deadline = latestDeadline(
       batches.flatMap(({ entries }) => entries.filter(({ outcome }) => !outcome)),
     );
@@ -553,6 +582,10 @@ export class Producer {
     if (!queue.isEmpty) this.#wake(queue);
     else if (!queue.isSending) this.#active.delete(queue);
   }
+}
+
+function waitingBytes(queues: readonly PartitionQueue[]): number {
+  return queues.reduce((sum, queue) => sum + queue.waitingBytes, 0);
 }
 
 function throttled(leader: Broker): Failure {

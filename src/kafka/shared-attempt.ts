@@ -8,6 +8,9 @@ import { RequestFailed } from './session.ts';
 export class SharedAttempt<T> {
   #attempt: { promise: Promise<T>; deadline: number } | undefined;
 
+  /** How many wait for it at this moment. */
+  callers = 0;
+
   get isUnderWay(): boolean {
     return this.#attempt !== undefined;
   }
@@ -16,6 +19,7 @@ export class SharedAttempt<T> {
   async join(begin: (deadline: number) => Promise<T>, deadline: number): Promise<T> {
     for (;;) {
       const attempt = this.#attempt ?? this.#begin(begin, deadline);
+      this.callers++;
       try {
         return await within(
           attempt.promise,
@@ -25,6 +29,8 @@ export class SharedAttempt<T> {
       } catch (error) {
         const endedByItsDeadline = remaining(attempt.deadline) === 0;
         if (!endedByItsDeadline || remaining(deadline) === 0) throw error;
+      } finally {
+        this.callers--;
       }
     }
   }

@@ -227,20 +227,23 @@ export class TransactionalProducer {
     }
   }
 
+  /**
+   * DescribeGroups comes last, so that whoever joins while the transaction is open is still noticed: such a
+   * member would begin at the offset before it.
+   */
   async #sendOffsets(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
     const { groupId } = this.#group;
     const request = kafkajsRequest(addOffsetsToTxn, { ...this.#transaction, groupId });
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
-    await this.#group.requireNoMembers(deadline);
-    const errors = await this.#commitOffsets(offsets, deadline);
-    if (!this.#namesMember || !errors.some(({ errorCode }) => errorCode === kafkaErrors.UNKNOWN_MEMBER_ID)) {
-      for (const error of errors) this.#checkOffsets(error);
-      return;
+    let errors = await this.#commitOffsets(offsets, deadline);
+    if (this.#namesMember && errors.some(({ errorCode }) => errorCode === kafkaErrors.UNKNOWN_MEMBER_ID)) {
+      // Either the group has a member, which this throws for, or the broker is an old one.
+      await this.#group.requireNoMembers(deadline);
+      this.#namesMember = false;
+      errors = await this.#commitOffsets(offsets, deadline);
     }
-    // Either somebody joined this very moment, which this throws for, or the broker is an old one.
+    for (const error of errors) this.#checkOffsets(error);
     await this.#group.requireNoMembers(deadline);
-    this.#namesMember = false;
-    for (const error of await this.#commitOffsets(offsets, deadline)) this.#checkOffsets(error);
   }
 
   #commitOffsets(offsets: readonly OffsetToCommit[], deadline: number) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PoisonError } from '../../functions/consume-batch/record-failure.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
+import { kafkajs, newConsumer, publish } from './consuming.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
 
@@ -85,22 +85,4 @@ test("the dead-letter topic's leader is killed in mid-pull: every dead letter ar
     [...new Set(numbersOf(handled))],
     upTo(300).filter((n) => n % 3 !== 0),
   );
-});
-
-test('brokers are killed one after the other while the topic sink is at work: exactly once', async () => {
-  const topic = await newTopic(cluster, { partitions: 3, replicationFactor: 3 });
-  await cluster.createTopic(`${topic}.out`, { partitions: 3, replicationFactor: 3 });
-  await publish(cluster, topic, numbered(6_000));
-  const sink = { name: 'topic', topic: '{topic}.out' } as const;
-  const { pull } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { sink });
-  for (const broker of [1, 2, 3]) {
-    const killed = pull({ maxRecords: 2_000 }, {}, 60_000).catch((error: { retriable?: boolean }) => {
-      if (!error.retriable) throw error;
-    });
-    await cluster.stopBroker(broker, 'SIGKILL');
-    await killed;
-    await cluster.startBroker(broker);
-  }
-  await pullAll(() => pull({}, {}, 60_000));
-  assert.deepEqual(numbersOf(await readCommitted(cluster, `${topic}.out`)), upTo(6_000));
 });

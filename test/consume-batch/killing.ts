@@ -147,7 +147,12 @@ async function assertAllCommitted(cluster: KafkaCluster, topic: string, records:
 export async function besideLiveMember(
   cluster: KafkaCluster,
   start: Start,
-  { records, rounds, sink }: { records: number; rounds: number; sink: 'http' | 'topic' },
+  {
+    records,
+    rounds,
+    sink,
+    membersWait = false,
+  }: { records: number; rounds: number; sink: 'http' | 'topic'; membersWait?: boolean },
 ): Promise<void> {
   const topic = await topicOfNumbers(cluster, records);
   await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
@@ -159,19 +164,28 @@ export async function besideLiveMember(
   const byMember = new Map<string, number>();
   const committed = new Map<number, number>();
   const watch = async () => {
-    for (const [partition, offset] of await committedOffsets(cluster, `${topic}-g`, topic)) {
-      const before = committed.get(partition) ?? -1;
-      assert.ok(offset >= before, `partition ${partition} moved back from ${before} to ${offset}`);
-      committed.set(partition, offset);
+    const before = [...committed];
+    const now = await committedOffsets(cluster, `${topic}-g`, topic);
+    for (const [partition, offset] of before) {
+      const current = now.get(partition) ?? -1;
+      assert.ok(current >= offset, `partition ${partition}: ${current}, the member had committed ${offset}`);
     }
   };
+  const random = randomFrom(newSeed());
   let refused = 0;
   for (let round = 0; round < rounds; round++) {
     const member = kafkajs(cluster).consumer({ groupId: `${topic}-g`, maxWaitTimeInMs: 50 });
     const pulls = Promise.all([1, 2, 3].map(() => runtime.invoke({})));
+    // Sometimes the member comes first, sometimes in the middle of one of the pulls.
+    await wait(random.below(400));
     await member.connect();
     await member.subscribe({ topic, fromBeginning: true });
     const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
+    member.on(member.events.COMMIT_OFFSETS, ({ payload }) => {
+      for (const { partition, offset } of payload.topics.flatMap(({ partitions }) => partitions)) {
+        committed.set(Number(partition), Math.max(Number(offset), committed.get(Number(partition)) ?? 0));
+      }
+    });
     let handled = 0;
     await member.run({
       eachMessage: async ({ partition, message: { offset } }) => {
@@ -187,7 +201,7 @@ export async function besideLiveMember(
     refused += results.filter(
       (result) => !result.ok && result.error.errorMessage.startsWith('GROUP_ACTIVE'),
     ).length;
-    for (let waited = 0; handled < 50 && waited < 500; waited += 20) await wait(20);
+    for (let waited = 0; handled < 50 && waited < 5_000; waited += 20) await wait(20);
     await member.disconnect();
     await watch();
   }
@@ -205,6 +219,11 @@ export async function besideLiveMember(
     assert.equal(new Set([...seen.keys(), ...byMember.keys()]).size, records, 'records lost');
     return;
   }
-  assert.equal(out.length, new Set(out.map(({ value }) => String(value))).size, 'records twice');
-  assert.equal(out.length + byMember.size, records, 'records lost, or handled by both');
+  const published = new Set(out.map(({ value }) => String(value)));
+  assert.equal(out.length, published.size, 'records twice');
+  const both = out.length + byMember.size - records;
+  assert.ok(both >= 0, 'records lost');
+  // A member that joins in the moment between DescribeGroups and the end of the transaction begins before
+  // it; where members wait before they begin (Kafka's default is 3 s), there is no such moment.
+  if (membersWait) assert.equal(both, 0, 'records handled by both');
 }

@@ -41,48 +41,53 @@ async function publishInOrder(producer: Producer, topic: string, enough: () => b
 }
 
 describe('a cluster of three brokers', () => {
-  it('loses a leader under load: what was acknowledged is there, once, in order, at its offset', async () => {
-    const topic = await newTopic(cluster, { partitions: 6, config: { 'min.insync.replicas': '2' } });
-    const { producer } = newProducer(connectionConfigFor(cluster));
-    let acknowledgedAfter = 0;
-    let killed = false;
-    const publishing = publishInOrder(producer, topic, () => {
-      if (killed) acknowledgedAfter++;
-      return acknowledgedAfter > KEYS * AFTER_FAILOVER;
-    });
-    await send(producer, record(topic, 'warm', { key: Buffer.from('warm') }));
-    const victim = await leaderOf(topic, 0);
-    await cluster.stopBroker(victim, 'SIGKILL');
-    killed = true;
-    const sent = await publishing;
-    await cluster.startBroker(victim);
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    it(`loses a leader by ${signal} under load: what was acknowledged is there, once, in order, at its offset`, async () => {
+      const topic = await newTopic(cluster, { partitions: 6, config: { 'min.insync.replicas': '2' } });
+      const { producer } = newProducer(connectionConfigFor(cluster));
+      let acknowledgedAfter = 0;
+      let killed = false;
+      const publishing = publishInOrder(producer, topic, () => {
+        if (killed) acknowledgedAfter++;
+        return acknowledgedAfter > KEYS * AFTER_FAILOVER;
+      });
+      await send(producer, record(topic, 'warm', { key: Buffer.from('warm') }));
+      const victim = await leaderOf(topic, 0);
+      await cluster.stopBroker(victim, signal);
+      killed = true;
+      const sent = await publishing;
+      await cluster.startBroker(victim);
 
-    const log = await readTopic(cluster, topic);
-    const stored = new Map(
-      log.map(({ partition, offset, key, value }) => [`${partition}/${offset}`, `${key} ${value}`]),
-    );
-    for (const { key, sequence, outcome } of sent) {
-      if (outcome instanceof Failure) {
-        assert.ok(['none', 'unknown'].includes(outcome.delivery));
-        const isStored = log.some((r) => r.key?.toString() === key && r.value?.toString() === `${sequence}`);
-        if (outcome.delivery === 'none') assert.ok(!isStored, `${key} ${sequence} failed with delivery none`);
-      } else {
-        assert.equal(stored.get(`${outcome.partition}/${outcome.offset}`), `${key} ${sequence}`);
-      }
-    }
-    for (let i = 0; i < KEYS; i++) {
-      const sequences = log
-        .filter(({ key }) => key?.toString() === `key-${i}`)
-        .map(({ value }) => Number(value));
-      assert.deepEqual(
-        sequences,
-        [...new Set(sequences)].sort((a, b) => a - b),
-        'none twice, in order',
+      const log = await readTopic(cluster, topic);
+      const stored = new Map(
+        log.map(({ partition, offset, key, value }) => [`${partition}/${offset}`, `${key} ${value}`]),
       );
-    }
-    const successes = sent.filter(({ outcome }) => !(outcome instanceof Failure));
-    assert.ok(successes.length > KEYS, `${successes.length} of ${sent.length} acknowledged`);
-  });
+      for (const { key, sequence, outcome } of sent) {
+        if (outcome instanceof Failure) {
+          assert.ok(['none', 'unknown'].includes(outcome.delivery));
+          const isStored = log.some(
+            (r) => r.key?.toString() === key && r.value?.toString() === `${sequence}`,
+          );
+          if (outcome.delivery === 'none')
+            assert.ok(!isStored, `${key} ${sequence} failed with delivery none`);
+        } else {
+          assert.equal(stored.get(`${outcome.partition}/${outcome.offset}`), `${key} ${sequence}`);
+        }
+      }
+      for (let i = 0; i < KEYS; i++) {
+        const sequences = log
+          .filter(({ key }) => key?.toString() === `key-${i}`)
+          .map(({ value }) => Number(value));
+        assert.deepEqual(
+          sequences,
+          [...new Set(sequences)].sort((a, b) => a - b),
+          'none twice, in order',
+        );
+      }
+      const successes = sent.filter(({ outcome }) => !(outcome instanceof Failure));
+      assert.ok(successes.length > KEYS, `${successes.length} of ${sent.length} acknowledged`);
+    });
+  }
 
   it('has too few replicas in sync, and then a partition without a leader', async () => {
     const replicated = await newTopic(cluster, { partitions: 1, config: { 'min.insync.replicas': '3' } });

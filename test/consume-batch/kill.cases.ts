@@ -1,9 +1,8 @@
 import { test } from 'node:test';
-import { kafkaForTests } from '../kafka.ts';
 import { bundledConsumer } from './bundled.ts';
+import { cluster } from './cluster.ts';
 import { besideLiveMember, killPlain, killTransactional } from './killing.ts';
 
-const cluster = await kafkaForTests();
 const start = await bundledConsumer(cluster);
 const few = { records: 20_000, kills: 6 };
 

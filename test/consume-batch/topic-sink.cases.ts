@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { newTopic } from '../kafka.ts';
+import { cluster } from './cluster.ts';
 import { committedOffsets, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
-
-const cluster = await kafkaForTests();
 
 function numbered(count: number, from = 0): { key: string; value: string }[] {
   return Array.from({ length: count }, (_, n) => ({ key: `k${from + n}`, value: `{"n":${from + n}}` }));

@@ -3,12 +3,9 @@ import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { newTopic, readTopic } from '../kafka.ts';
+import { cluster } from './cluster.ts';
 import { commitOffset, committedOffsets, kafkajs, newConsumer, publish } from './consuming.ts';
-
-const cluster = await kafkaForTests({
-  properties: { 'log.cleaner.backoff.ms': '100', 'log.initial.task.delay.ms': '100' },
-});
 
 function numbered(count: number, from = 0): { key: string; value: string }[] {
   return Array.from({ length: count }, (_, index) => ({

@@ -8,10 +8,9 @@ import type { Handle } from '../../functions/consume-batch/sinks/handler.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
-import { kafkaForTests, newTopic, type ReadRecord, readTopic, recordingLog } from '../kafka.ts';
+import { newTopic, type ReadRecord, readTopic, recordingLog } from '../kafka.ts';
+import { cluster } from './cluster.ts';
 import { committedOffsets, newConsumer, publish } from './consuming.ts';
-
-const cluster = await kafkaForTests();
 
 interface Setting extends Partial<ConsumeConfig> {
   handle?: Handle;

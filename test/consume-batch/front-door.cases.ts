@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import { startKafkaTrigger } from '../../local/functiongraph/kafka-trigger.ts';
 import type { InvocationResult } from '../../local/functiongraph/runtime.ts';
 import { startTimerTrigger } from '../../local/functiongraph/timer.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { newTopic, readTopic } from '../kafka.ts';
 import { bundledConsumer } from './bundled.ts';
+import { cluster } from './cluster.ts';
 import { committedOffsets, publish } from './consuming.ts';
 
-const cluster = await kafkaForTests();
 const start = await bundledConsumer(cluster);
 
 function sample(name: string): Record<string, unknown> {

@@ -7,10 +7,9 @@ import { inspect } from 'node:util';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import { Secret } from '../../src/secret.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { newTopic, readTopic } from '../kafka.ts';
+import { cluster } from './cluster.ts';
 import { committedOffsets, newConsumer, publish } from './consuming.ts';
-
-const cluster = await kafkaForTests();
 
 interface Post {
   headers: IncomingHttpHeaders;

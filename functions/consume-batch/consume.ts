@@ -1,0 +1,179 @@
+import type { ConsumeConfig, PullConfig, SinkConfig } from '../../src/config.ts';
+import { remaining } from '../../src/deadline.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Connection } from '../../src/kafka/connection.ts';
+import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import type { Producer } from '../../src/kafka/producer.ts';
+import type { Log } from '../../src/log.ts';
+import type { ConsumerRecord } from '../../src/record.ts';
+import { Committer } from './committer.ts';
+import { DeadLetters } from './dead-letter.ts';
+import { drain, type PullAnswer, type PullTimes } from './drain.ts';
+import { plainHandler } from './handle-plain.ts';
+import { handleRecord } from './handle-record.ts';
+import { transactionalHandler } from './handle-transactional.ts';
+import { Limiter } from './limiter.ts';
+import { type ProcessOptions, processRecords } from './process-records.ts';
+import type { PullWish } from './pull-wish.ts';
+import { type Handle, handlerSink } from './sinks/handler.ts';
+import { httpSink } from './sinks/http.ts';
+import { logSink } from './sinks/log.ts';
+import type { Sink } from './sinks/sink.ts';
+import { forwarded, topicSink } from './sinks/topic.ts';
+
+/** What a call keeps back for dead letters. */
+const DEAD_LETTER_RESERVE_MS = 2_000;
+const WARNING_WITHIN_MS = 1_000;
+
+export interface ConsumerOptions {
+  connection: Connection;
+  producer: Producer;
+  config: ConsumeConfig;
+  log: Log;
+  handle?: Handle;
+}
+
+export interface PushAnswer {
+  mode: 'push';
+  processed: number;
+  failed: number;
+  deadLettered: number;
+}
+
+export interface PushResult {
+  /** The records that are neither handled nor dead letters. */
+  failures: { record: ConsumerRecord; failure: Failure }[];
+  answer: PushAnswer;
+}
+
+/** The consume-batch function without any platform. */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #sink: Sink;
+  readonly #deadLetters: DeadLetters;
+  readonly #limiter: Limiter;
+  #group: GroupOffsets | undefined;
+
+  constructor(options: ConsumerOptions) {
+    const { connection, producer, config, log, handle = handleRecord } = options;
+    this.#options = options;
+    this.#sink = createSink(config.sink, { producer, log, handle });
+    this.#limiter = new Limiter(config.concurrency);
+    this.#deadLetters = new DeadLetters(config.deadLetterTopic, {
+      producer,
+      connection,
+      sink: config.sink.name,
+      log,
+    });
+  }
+
+  /** Opens the connection and looks for the dead-letter topics, so that the first call doesn't pay for it. */
+  async warm(topics: readonly string[], deadline: number): Promise<void> {
+    await this.#options.connection.open(deadline);
+    await this.#deadLetters.warnOfMissing(topics, deadline);
+  }
+
+  /**
+   * Handles records that a trigger brought. `isRedelivered`: will it bring failed ones again? If not,
+   * each record ends handled or as a dead letter, or the result has its Failure.
+   */
+  async push(
+    records: readonly ConsumerRecord[],
+    { isRedelivered, deadline }: { isRedelivered: boolean; deadline: number },
+  ): Promise<PushResult> {
+    const reserve = Math.min(DEAD_LETTER_RESERVE_MS, remaining(deadline) * 0.25);
+    const topics = [...new Set(records.map(({ topic }) => topic))];
+    const [outcomes] = await Promise.all([
+      processRecords(records, {
+        ...this.#processOptions,
+        isRedelivered,
+        startBefore: deadline - reserve,
+        deadline: deadline - reserve,
+        deadLetterDeadline: deadline,
+      }),
+      this.#deadLetters.warnOfMissing(topics, Math.min(deadline, Date.now() + WARNING_WITHIN_MS)),
+    ]);
+    const failures = records.flatMap((record, index) => {
+      const outcome = outcomes[index];
+      if (outcome === 'handled' || outcome === 'dead-lettered') return [];
+      return [
+        {
+          record,
+          failure: outcome ?? new Failure('SINK_FAILED', 'time ran out before the record was begun'),
+        },
+      ];
+    });
+    const answer: PushAnswer = {
+      mode: 'push',
+      processed: outcomes.filter((outcome) => outcome === 'handled').length,
+      failed: failures.length,
+      deadLettered: outcomes.filter((outcome) => outcome === 'dead-lettered').length,
+    };
+    this.#options.log[failures.length > 0 ? 'warn' : 'info']('consumed', { topics, ...answer });
+    return { failures, answer };
+  }
+
+  /** Handles what waits in the topics. Throws a Failure where it can't go on. */
+  async pull(wish: PullWish, config: PullConfig, deadline: number): Promise<PullAnswer> {
+    const { connection, log } = this.#options;
+    if (this.#group?.groupId !== config.groupId)
+      this.#group = new GroupOffsets(connection, config.groupId, log);
+    const group = this.#group;
+    const warning = this.#deadLetters.warnOfMissing(
+      config.topics,
+      Math.min(deadline, Date.now() + WARNING_WITHIN_MS),
+    );
+    try {
+      const handlers = (times: PullTimes) => this.#handlers(times, group);
+      return await drain(wish, { connection, group, config, log, handlers }, deadline);
+    } finally {
+      await warning;
+    }
+  }
+
+  #handlers(times: PullTimes, group: GroupOffsets) {
+    const { connection, config, log } = this.#options;
+    const deadLetters = this.#deadLetters;
+    if (config.sink.name === 'topic') {
+      const sinkTopic = config.sink.topic;
+      return transactionalHandler({
+        ...{ connection, group, times, log },
+        target: (record) => forwarded(record, sinkTopic),
+        deadLetter: (dead) => deadLetters.letter(dead),
+      });
+    }
+    const committer = new Committer(group, { deadline: times.deadline, log });
+    return plainHandler(committer, {
+      ...this.#processOptions,
+      isRedelivered: true,
+      startBefore: times.startBefore,
+      deadline: times.handleBefore,
+      deadLetterDeadline: times.deadline,
+    });
+  }
+
+  get #processOptions(): Pick<ProcessOptions, 'sink' | 'config' | 'limiter' | 'deadLetters'> {
+    return {
+      sink: this.#sink,
+      config: this.#options.config,
+      limiter: this.#limiter,
+      deadLetters: this.#deadLetters,
+    };
+  }
+}
+
+function createSink(
+  config: SinkConfig,
+  { producer, log, handle }: { producer: Producer; log: Log; handle: Handle },
+): Sink {
+  switch (config.name) {
+    case 'handler':
+      return handlerSink(handle, log);
+    case 'log':
+      return logSink(log);
+    case 'http':
+      return httpSink(config);
+    case 'topic':
+      return topicSink(config.topic, producer);
+  }
+}

@@ -1,0 +1,46 @@
+import { Failure, toFailure } from '../../src/errors.ts';
+import type { Committer } from './committer.ts';
+import type { Batch, BatchResult, PartitionHandler } from './drain.ts';
+import type { Position } from './positions.ts';
+import { firstOpen, type ProcessOptions, processRecords } from './process-records.ts';
+
+/**
+ * Records go to a sink, and then their offsets are committed: nothing is lost, and what was handled
+ * between a commit and a crash is handled again.
+ */
+export function plainHandler(committer: Committer, options: ProcessOptions): PartitionHandler {
+  return {
+    async begin(position) {
+      committer.know(position.topic, position.partition, position.committed);
+      return position;
+    },
+    handle: (position, batch) => handleBatch(position, batch, committer, options),
+  };
+}
+
+async function handleBatch(
+  { topic, partition, from }: Position,
+  { records, nextOffset }: Batch,
+  committer: Committer,
+  options: ProcessOptions,
+): Promise<BatchResult> {
+  const outcomes = await processRecords(records, options);
+  const open = firstOpen(outcomes);
+  const failures = outcomes.filter((outcome) => outcome instanceof Failure);
+  const counts = {
+    processed: outcomes.filter((outcome) => outcome === 'handled').length,
+    deadLettered: outcomes.filter((outcome) => outcome === 'dead-lettered').length,
+    failed: failures.length,
+  };
+  const first = records[0]?.offset ?? from;
+  const to = open < 0 ? nextOffset : (records[open]?.offset ?? first);
+  const stop = failures[0] ?? (open < 0 ? undefined : 'out of time');
+  // Nothing before the open record has been done: there is nothing to commit.
+  if (open === 0) return { ...counts, to: first, stop };
+  try {
+    const isCommitted = await committer.commit(topic, partition, to);
+    return isCommitted ? { ...counts, to, stop } : { ...counts, to: first, stop: stop ?? 'taken over' };
+  } catch (error) {
+    return { ...counts, to: first, stop: toFailure(error) };
+  }
+}

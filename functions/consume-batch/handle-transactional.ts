@@ -1,0 +1,211 @@
+import { sleep } from '../../src/deadline.ts';
+import { Failure, toFailure } from '../../src/errors.ts';
+import type { Connection } from '../../src/kafka/connection.ts';
+import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import { Fenced, RecordsRefused, TransactionalProducer } from '../../src/kafka/transactional-producer.ts';
+import type { Log } from '../../src/log.ts';
+import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
+import { type DeadLetter, deadLetterFailure, position as place } from './dead-letter.ts';
+import type { Batch, BatchResult, PartitionHandler, PullTimes } from './drain.ts';
+import type { Position } from './positions.ts';
+
+const RETRY_BACKOFF_MS = 50;
+
+interface TransactionalOptions {
+  connection: Connection;
+  group: GroupOffsets;
+  /** Where a record goes; a Failure where it has nowhere to go. */
+  target: (record: ConsumerRecord) => ProducerRecord | Failure;
+  /** Where a record goes that the cluster refuses there. */
+  deadLetter: (dead: DeadLetter) => ProducerRecord | Failure;
+  times: PullTimes;
+  log: Log;
+}
+
+/**
+ * Records go to another topic, in one transaction with the dead letters among them and with their
+ * offsets: exactly once. Every source partition has a transactional id of its own, so that a pull shuts
+ * out the one before it, partition by partition.
+ */
+export function transactionalHandler(options: TransactionalOptions): PartitionHandler {
+  const partitions = new Map<string, TransactionalPartition>();
+  return {
+    async begin(position) {
+      // Without anything to read, whoever is at work there is left alone.
+      const { from, end, committed } = position;
+      if (from >= end && (from === committed || end === 0)) return position;
+      const partition = new TransactionalPartition(position, options);
+      partitions.set(nameOf(position), partition);
+      return partition.begin(position);
+    },
+    async handle(position, batch) {
+      const partition = partitions.get(nameOf(position));
+      if (!partition) throw new RangeError(`${nameOf(position)} has not begun`);
+      return partition.handle(batch);
+    },
+  };
+}
+
+class TransactionalPartition {
+  readonly #options: TransactionalOptions;
+  readonly #producer: TransactionalProducer;
+  readonly #topic: string;
+  readonly #partition: number;
+  #committed: number | undefined;
+  #needsBegin = false;
+
+  constructor({ topic, partition }: Position, options: TransactionalOptions) {
+    const { connection, group, log } = options;
+    const transactionalId = `${group.groupId}-${topic}-${partition}`;
+    this.#options = options;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#producer = new TransactionalProducer(connection, transactionalId, group, log);
+  }
+
+  /** The committed offset is read again: a predecessor that is shut out now may have committed meanwhile. */
+  async begin(position: Position): Promise<Position> {
+    this.#committed = await this.#takeOver();
+    if (this.#committed === position.committed || this.#committed === undefined) return position;
+    return { ...position, committed: this.#committed, from: this.#committed };
+  }
+
+  async handle(batch: Batch): Promise<BatchResult> {
+    const whole = await this.#commit(batch, []);
+    if (whole !== 'refused') return whole;
+    return this.#commitOneByOne(batch);
+  }
+
+  /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
+  async #commitOneByOne({ records, nextOffset }: Batch): Promise<BatchResult> {
+    const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
+    for (const [index, record] of records.entries()) {
+      const next = records[index + 1]?.offset ?? nextOffset;
+      const single: Batch = { records: [record], nextOffset: next };
+      let result = await this.#commit(single, []);
+      if (result === 'refused') {
+        const error = this.#refusal ?? new Error('the cluster refuses the record');
+        result = await this.#commit({ records: [], nextOffset: next }, [
+          { record, failureClass: 'permanent', error },
+        ]);
+      }
+      if (result === 'refused') {
+        const why = `${place(record)} is refused by the dead-letter topic, too: ${this.#refusal?.message}`;
+        return { ...sum, failed: 1, stop: new Failure('DEAD_LETTER_FAILED', why) };
+      }
+      sum.processed += result.processed;
+      sum.deadLettered += result.deadLettered;
+      sum.failed += result.failed;
+      sum.to = result.to;
+      sum.stop = result.stop;
+      if (sum.stop) return sum;
+    }
+    return sum;
+  }
+
+  #refusal: Error | undefined;
+
+  get #to(): number {
+    return this.#committed ?? 0;
+  }
+
+  /** One transaction, begun anew after a failure as long as there is time and nobody else has taken over. */
+  async #commit(
+    { records, nextOffset }: Batch,
+    dead: readonly DeadLetter[],
+  ): Promise<BatchResult | 'refused'> {
+    const none = { processed: 0, deadLettered: 0, failed: 0, to: this.#to };
+    const outputs = this.#outputs(records, dead);
+    if (outputs instanceof Failure) return { ...none, failed: 1, stop: outputs };
+    const done = {
+      processed: records.length,
+      deadLettered: dead.length,
+      failed: 0,
+      to: nextOffset,
+      stop: undefined,
+    };
+    const { times, log } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.#needsBegin) {
+          const committed = await this.#takeOver();
+          // A transaction of which nobody said whether it was committed: now it is known.
+          if (committed === nextOffset && attempt > 1) return this.#advance(done);
+          if (committed !== this.#committed) return { ...none, stop: this.#takenOver(committed) };
+        }
+        const offset = { topic: this.#topic, partition: this.#partition, offset: nextOffset };
+        await this.#producer.transact(outputs, [offset], times.deadline);
+        return this.#advance(done);
+      } catch (error) {
+        this.#needsBegin = true;
+        if (error instanceof Fenced) return { ...none, stop: this.#takenOver(undefined) };
+        if (error instanceof RecordsRefused) {
+          this.#refusal = error.failure;
+          return 'refused';
+        }
+        const failure = toFailure(error);
+        const backoff = RETRY_BACKOFF_MS * 2 ** Math.min(5, attempt - 1);
+        if (
+          !failure.retriable ||
+          failure.code === 'GROUP_ACTIVE' ||
+          Date.now() + backoff > times.handleBefore
+        ) {
+          return { ...none, failed: records.length + dead.length, stop: this.#final(failure, dead, outputs) };
+        }
+        log.debug('a transaction is tried again', { error: failure });
+        await sleep(backoff);
+      }
+    }
+  }
+
+  #advance(result: BatchResult): BatchResult {
+    this.#committed = result.to;
+    return result;
+  }
+
+  #outputs(records: readonly ConsumerRecord[], dead: readonly DeadLetter[]): ProducerRecord[] | Failure {
+    const { target, deadLetter } = this.#options;
+    const outputs: ProducerRecord[] = [];
+    for (const output of [...records.map(target), ...dead.map(deadLetter)]) {
+      if (output instanceof Failure) return output;
+      outputs.push(output);
+    }
+    return outputs;
+  }
+
+  async #takeOver(): Promise<number | undefined> {
+    const { group, times } = this.#options;
+    await this.#producer.begin(times.deadline);
+    const source = { topic: this.#topic, partition: this.#partition };
+    const [committed] = await group.committed([source], times.deadline, { waitForTransactions: true });
+    this.#needsBegin = false;
+    return committed;
+  }
+
+  #takenOver(committed: number | undefined): 'taken over' {
+    this.#options.log.warn(
+      'another pull of this group has taken the partition over: it is left to that one',
+      {
+        topic: this.#topic,
+        partition: this.#partition,
+        committed,
+      },
+    );
+    return 'taken over';
+  }
+
+  /** What concerns the target is the sink's failure; what concerns the cluster or the group keeps its name. */
+  #final(failure: Failure, dead: readonly DeadLetter[], outputs: readonly ProducerRecord[]): Failure {
+    const isTargets = ['UNKNOWN_TOPIC', 'TOPIC_NOT_AUTHORIZED'].includes(failure.code);
+    const letter = outputs[0];
+    if (isTargets && dead.length > 0 && letter) return deadLetterFailure(letter, dead[0], failure);
+    if (!isTargets) return failure;
+    return new Failure('SINK_FAILED', `the sink topic takes no records: ${failure.message}`, {
+      cause: failure,
+    });
+  }
+}
+
+function nameOf({ topic, partition }: Position): string {
+  return `${topic}-${partition}`;
+}

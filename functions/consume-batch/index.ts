@@ -1,0 +1,17 @@
+import { consumerHandler } from '../../src/platform/consumer-function.ts';
+import { initializerOf } from '../../src/platform/initializer.ts';
+import { wishMembers } from './pull-wish.ts';
+import { pull, servePull } from './serve.ts';
+import { warm } from './warm.ts';
+
+export const handler = consumerHandler({
+  push: (records, { environment, ...options }) => warm(environment).consumer.push(records, options),
+  pull,
+  serve: servePull,
+  wishes: wishMembers,
+});
+
+export const initializer = initializerOf(({ environment, deadline }) => {
+  const { consumer, topics } = warm(environment);
+  return consumer.warm(topics, deadline);
+});

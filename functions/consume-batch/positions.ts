@@ -1,0 +1,117 @@
+import type { PullConfig } from '../../src/config.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Connection } from '../../src/kafka/connection.ts';
+import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import { logOffsets } from '../../src/kafka/log-offsets.ts';
+import type { Log } from '../../src/log.ts';
+
+export interface SourcePartition {
+  topic: string;
+  partition: number;
+}
+
+/** Where a pull begins in one partition and where it ends. */
+export interface Position extends SourcePartition {
+  /** Undefined: none. */
+  committed: number | undefined;
+  /** The first offset to be read. */
+  from: number;
+  /** Behind the last offset to be read: the end seen at the start. */
+  end: number;
+}
+
+type OffsetRules = Pick<PullConfig, 'autoOffsetReset' | 'isolationLevel'>;
+
+interface PositionOptions {
+  connection: Connection;
+  group: GroupOffsets;
+  config: OffsetRules;
+  deadline: number;
+  log: Log;
+}
+
+/**
+ * Reads each partition's committed offset and its log's bounds. One Position a partition, in their order,
+ * or the Failure that keeps this partition from being read.
+ */
+export async function readPositions(
+  partitions: readonly SourcePartition[],
+  options: PositionOptions,
+): Promise<(Position | Failure)[]> {
+  const { connection, group, config, deadline } = options;
+  const { isolationLevel } = config;
+  const bounds = (position: 'earliest' | 'latest', level = isolationLevel) =>
+    logOffsets(connection, partitions, position, { isolationLevel: level, deadline });
+  const [committed, starts, ends] = await Promise.all([
+    group.committed(partitions, deadline),
+    bounds('earliest'),
+    bounds('latest'),
+  ]);
+  // Committed beyond the last stable offset is in order as long as the log is that long.
+  const isBeyond = (at: number) => Number(committed[at] ?? 0) > Number(ends[at]);
+  const lengths = partitions.some((_, at) => isBeyond(at))
+    ? await bounds('latest', 'read_uncommitted')
+    : ends;
+  return partitions.map((source, at) => {
+    const [start, end, length] = [starts[at], ends[at], lengths[at]];
+    for (const bound of [start, end, length]) if (typeof bound !== 'number') return bound ?? missing(source);
+    return place(
+      { ...source, committed: committed[at] },
+      { start: Number(start), end: Number(end), length: Number(length) },
+      options,
+    );
+  });
+}
+
+/** A log's bounds: its first offset, where reading ends, and where the log itself ends. */
+interface Bounds {
+  start: number;
+  end: number;
+  length: number;
+}
+
+/** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
+export function place(
+  source: SourcePartition & { committed: number | undefined },
+  { start, end, length }: Bounds,
+  { config, log }: Pick<PositionOptions, 'config' | 'log'>,
+): Position | Failure {
+  const { topic, partition, committed } = source;
+  if (committed !== undefined && committed >= start && committed <= length) {
+    return { ...source, from: committed, end };
+  }
+  const name = `partition ${partition} of topic ${topic}`;
+  if (committed !== undefined) {
+    const lost = committed < start ? start - committed : undefined;
+    log.error('the committed offset is out of range', {
+      topic,
+      partition,
+      committed,
+      logStart: start,
+      logEnd: length,
+      // Beyond the end, the log was truncated or the topic made anew: nobody knows how much is gone.
+      lost: lost ?? 'unknown',
+      reset: config.autoOffsetReset,
+    });
+    if (config.autoOffsetReset === 'none') {
+      const gone =
+        lost === undefined
+          ? `the log ends at ${length}`
+          : `${lost} records are gone, the log begins at ${start}`;
+      return new Failure(
+        'OFFSET_OUT_OF_RANGE',
+        `${name}: offset ${committed} is committed, but ${gone}; KAFKA_AUTO_OFFSET_RESET (now none) tells where to go on`,
+      );
+    }
+  } else if (config.autoOffsetReset === 'none') {
+    return new Failure(
+      'OFFSET_OUT_OF_RANGE',
+      `${name} has no committed offset; KAFKA_AUTO_OFFSET_RESET (now none) tells where to begin`,
+    );
+  }
+  return { ...source, from: config.autoOffsetReset === 'latest' ? end : start, end };
+}
+
+function missing({ topic, partition }: SourcePartition): Failure {
+  return new Failure('NO_LEADER', `the offsets of partition ${partition} of topic ${topic} are not known`);
+}

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import type { Environment } from '../../src/config.ts';
+import { Failure, toFailure } from '../../src/errors.ts';
+import { failureResponse, type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
+import type { PullAnswer } from './drain.ts';
+import { readWish } from './pull-wish.ts';
+import { pullConfigOf, warm } from './warm.ts';
+
+export interface PullCall {
+  /** Epoch milliseconds. */
+  deadline: number;
+  environment: Environment;
+}
+
+/** Pulls, by the deadline; `wish` may narrow what is configured. Throws a Failure. */
+export async function pull(wish: unknown, { environment, deadline }: PullCall): Promise<PullAnswer> {
+  const config = pullConfigOf(environment);
+  return warm(environment).consumer.pull(readWish(wish), config, deadline);
+}
+
+/** A pull over HTTP: `POST` with a wish as a JSON object, or with nothing. */
+export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
+  const response = await answer(request, call);
+  response.headers['x-request-id'] = request.requestId ?? randomUUID();
+  return response;
+}
+
+async function answer(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
+  try {
+    if (request.method !== 'POST') {
+      throw new Failure('METHOD_NOT_ALLOWED', `${request.method} is not served here, only POST`);
+    }
+    return jsonResponse(200, await pull(wishOf(request), call));
+  } catch (error) {
+    return failureResponse(toFailure(error));
+  }
+}
+
+function wishOf({ body }: HttpRequest): unknown {
+  if (body.length === 0) return {};
+  const malformed = new Failure('MALFORMED_REQUEST', 'the body must be a JSON object, or empty');
+  let wish: unknown;
+  try {
+    wish = JSON.parse(body.toString());
+  } catch {
+    throw malformed;
+  }
+  if (typeof wish !== 'object' || wish === null || Array.isArray(wish)) throw malformed;
+  return wish;
+}

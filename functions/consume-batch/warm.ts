@@ -1,0 +1,60 @@
+import {
+  connectionConfig,
+  consumeConfig,
+  type Environment,
+  logLevel,
+  type PullConfig,
+  producerConfig,
+  pullConfig,
+  readConfig,
+  type Variables,
+} from '../../src/config.ts';
+import { clientOptions } from '../../src/kafka/client-options.ts';
+import { Connection } from '../../src/kafka/connection.ts';
+import { Producer } from '../../src/kafka/producer.ts';
+import { createLog } from '../../src/log.ts';
+import { Consumer } from './consume.ts';
+
+const MIB = 1024 * 1024;
+/** What came out of a topic fits into another one: the cluster's limit is the one that counts. */
+const MAX_REQUEST_BYTES = 16 * MIB;
+const MAX_QUEUE_BYTES = 64 * MIB;
+
+let instance: ReturnType<typeof start> | undefined;
+let pull: PullConfig | undefined;
+
+/** What this instance keeps from call to call. A configuration that can't be used is read again next time. */
+export function warm(environment: Environment) {
+  instance ??= start(environment);
+  return instance;
+}
+
+/** Read at the first pull, because a trigger's records need none of it; what is wrong is reported together. */
+export function pullConfigOf(environment: Environment): PullConfig {
+  pull ??= readConfig(environment, (variables) => ({ ...read(variables), pull: pullConfig(variables) })).pull;
+  return pull;
+}
+
+function read(variables: Variables) {
+  return {
+    connection: connectionConfig(variables),
+    producer: producerConfig(variables),
+    consume: consumeConfig(variables),
+    topics: variables.list('CONSUME_TOPICS'),
+    logLevel: logLevel(variables),
+  };
+}
+
+function start(environment: Environment) {
+  const config = readConfig(environment, read);
+  const log = createLog(config.logLevel);
+  const connection = new Connection(clientOptions(config.connection), log);
+  const limits = {
+    maxRequestSize: Math.max(config.producer.maxRequestSize, MAX_REQUEST_BYTES),
+    maxQueueBytes: Math.max(config.producer.maxQueueBytes, MAX_QUEUE_BYTES),
+  };
+  // Dead letters and forwarded records are in the log on every replica before their offsets are committed.
+  const producer = new Producer(connection, { ...config.producer, ...limits, acks: 'all' }, log);
+  const consumer = new Consumer({ connection, producer, config: config.consume, log });
+  return { connection, producer, consumer, log, topics: config.topics };
+}

@@ -1,0 +1,9 @@
+// Everything that one broker is enough for, in one process, so that the cases share it.
+import './pull.cases.ts';
+import './dead-letters.cases.ts';
+import './http-sink.cases.ts';
+import './topic-sink.cases.ts';
+import './interop.cases.ts';
+import './replay.cases.ts';
+import './front-door.cases.ts';
+import './kill.cases.ts';

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { existingArchive } from '../../local/kafka/class-archive.ts';
+import { kafkaDistribution } from '../../local/kafka/distribution.ts';
+import { clientProperties } from '../../local/kafka/tools.ts';
+import type { Connection } from '../../src/kafka/connection.ts';
+import { compressionType } from '../../src/kafka/wire/decompression.ts';
+import { fetchRequest } from '../../src/kafka/wire/fetch.ts';
+import { newTopic } from '../kafka.ts';
+import { cluster } from './cluster.ts';
+import { newConsumer } from './consuming.ts';
+
+/** Long enough to be worth compressing, with what no byte-wise copy would survive by luck. */
+const filler = 'The quick brown fox. Übergrößenträger; 速い茶色の狐。😀 '.repeat(20);
+const records = Array.from({ length: 200 }, (_, n) => ({
+  headers: `h:${n},i:ö`,
+  key: `key-${n}`,
+  value: n % 10 === 9 ? 'TOMBSTONE' : `${n} ${filler}`,
+}));
+
+/** Publishes with the Java client, through Kafka's console producer, over SASL_SSL. */
+async function javaProducer(topic: string, compression: string): Promise<void> {
+  const distribution = await kafkaDistribution();
+  const { java, classpath } = distribution;
+  const config = await clientProperties(cluster, { listener: 'SASL_SSL' });
+  const child = spawn(
+    java,
+    [
+      ...['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dfile.encoding=UTF-8'],
+      ...existingArchive(distribution),
+      ...['-cp', classpath, 'org.apache.kafka.tools.ConsoleProducer'],
+      ...['--bootstrap-server', cluster.bootstrapServers.SASL_SSL, '--command-config', config],
+      ...['--topic', topic, '--compression-codec', compression],
+      ...['parse.headers=true', 'parse.key=true', 'null.marker=TOMBSTONE'].flatMap((property) => [
+        '--reader-property',
+        property,
+      ]),
+    ],
+    { stdio: ['pipe', 'ignore', 'pipe'] },
+  );
+  let complaints = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaints += chunk;
+  });
+  child.stdin.end(records.map(({ headers, key, value }) => `${headers}\t${key}\t${value}\n`).join(''));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  assert.equal(code, 0, complaints);
+}
+
+/** What the first batch in the log is compressed with. */
+async function codecOf(connection: Connection, topic: string): Promise<string> {
+  const request = fetchRequest([{ topic, partition: 0, offset: 0, maxBytes: 1_000_000 }], {
+    ...{ maxWait: 100, maxBytes: 1_000_000, isolationLevel: 'read_committed' },
+  });
+  const { partitions } = (await connection.leader(topic, 0)?.send(request, Date.now() + 5_000)) ?? {};
+  return compressionType(partitions?.[0]?.records.readInt16BE(21) ?? -1);
+}
+
+describe('what the Java client publishes over SASL_SSL is pulled byte for byte', () => {
+  for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
+    test(compression, async () => {
+      const topic = await newTopic(cluster, { partitions: 2 });
+      await javaProducer(topic, compression);
+      const { pull, handled, connection } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+      assert.equal((await pull()).processed, records.length);
+      assert.equal(await codecOf(connection, topic), compression);
+      const byKey = new Map(handled.map((record) => [String(record.key), record]));
+      for (const [n, { key, value }] of records.entries()) {
+        const record = byKey.get(key);
+        assert.equal(record?.value?.toString() ?? 'TOMBSTONE', value);
+        assert.deepEqual(
+          record?.headers.map((header) => [header.key, String(header.value)]),
+          [
+            ['h', `${n}`],
+            ['i', 'ö'],
+          ],
+        );
+      }
+    });
+  }
+});
