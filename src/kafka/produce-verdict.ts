@@ -45,7 +45,7 @@ export function judge(result: PartitionResult): { verdict: Verdict; failure: Fai
   const reason = errorMessage ? `${kafkaErrorName(errorCode)}: ${errorMessage}` : kafkaErrorName(errorCode);
   const sentence = `partition ${partition} of topic ${topic}: ${reason}`;
   // An offset beside the error: the leader appended the batch, and lost its place before its followers had it.
-  return baseOffset >= 0
+  return verdict === 'retry' && baseOffset >= 0
     ? { verdict: 'doubt', failure: new Failure('ACK_TIMEOUT', sentence) }
     : { verdict, failure: new Failure(code, sentence) };
 }

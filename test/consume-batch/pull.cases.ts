@@ -147,7 +147,12 @@ describe('a pull', () => {
     // The broker tells of them a moment later, and leads them another moment later.
     while ((await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions.length !== 3)
       await wait(20);
-    await admin.fetchTopicOffsets(topic);
+    const isLed = () =>
+      admin.fetchTopicOffsets(topic).then(
+        () => true,
+        () => false,
+      );
+    while (!(await isLed())) await wait(20);
     await admin.disconnect();
     await publish(cluster, topic, numbered(30));
     const answer = await pull();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { createPublish, type Publisher } from '../../functions/produce/publish.ts';
 import { call, int8, string } from '../../local/kafka/wire.ts';
 import type { ConnectionConfig, ProducerConfig } from '../../src/config.ts';
@@ -267,7 +267,7 @@ describe('from the cluster', () => {
 });
 
 describe('under way', () => {
-  after(() => proxy.pass());
+  afterEach(() => proxy.pass());
 
   // The embedded broker has no reason of its own to give these codes: the proxy writes them into its answers.
   const refusals: [number, string][] = [
@@ -285,7 +285,10 @@ describe('under way', () => {
         if (apiKey !== PRODUCE) return undefined;
         const rewritten = Buffer.from(frame);
         // After correlation id, one topic with its name, and one partition with its number.
-        rewritten.writeInt16BE(kafkaCode, 4 + 4 + 2 + Buffer.byteLength(topic) + 4 + 4);
+        const at = 4 + 4 + 2 + Buffer.byteLength(topic) + 4 + 4;
+        rewritten.writeInt16BE(kafkaCode, at);
+        // A broker that did not append has no offset to tell.
+        rewritten.writeBigInt64BE(-1n, at + 2);
         return rewritten;
       });
       const answer = assertFailure(await publish(topic, good), code);
@@ -296,6 +299,20 @@ describe('under way', () => {
       );
     });
   }
+
+  test('ACK_TIMEOUT: the leader appended, and lost its place before its followers had it', async () => {
+    const topic = await newTopic(cluster, { partitions: 1 });
+    const publish = await warmThroughProxy(topic, 600);
+    proxy.rewriteResponses((frame, { apiKey }) => {
+      if (apiKey !== PRODUCE) return undefined;
+      frame.writeInt16BE(6, 4 + 4 + 2 + Buffer.byteLength(topic) + 4 + 4);
+      return frame;
+    });
+    assertFailure(await publish(topic, good), 'ACK_TIMEOUT');
+    proxy.pass();
+    // Sent again and again as it was, the broker took it once.
+    assert.equal((await readTopic(cluster, topic)).length, 2);
+  });
 
   test('ACK_TIMEOUT: sent, not answered', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
