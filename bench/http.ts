@@ -145,7 +145,7 @@ async function loadByWrk({ url, connections, duration, requestBody }: Load): Pro
     WRK_SCRIPT.replace('BODY', () => requestBody),
   );
   const { stdout } = await promisify(execFile)('wrk', [
-    ...['-t', '1', '-c', `${connections}`, '-d', `${duration}s`, '-s', script, url],
+    ...['-t', '1', '--timeout', '10s', '-c', `${connections}`, '-d', `${duration}s`, '-s', script, url],
   ]);
   await rm(directory, { recursive: true });
   const figures = /RESULT (.*)/.exec(stdout)?.[1]?.split(' ').map(Number) ?? [];
