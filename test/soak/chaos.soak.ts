@@ -101,7 +101,7 @@ it(`keeps its word while ${KILLS} brokers are killed in turn under ${CONNECTIONS
   }
   const failed = answers.filter(({ status }) => status !== 200);
   t.diagnostic(
-    `${answers.length} answers, ${failed.length} other than 200, slowest ${Math.max(...answers.map((a) => a.ms))} ms`,
+    `${answers.length} answers, ${failed.length} other than 200, slowest ${answers.reduce((slowest, { ms }) => Math.max(slowest, ms), 0)} ms`,
   );
   assert.deepEqual(problems.slice(0, 20), []);
 });
