@@ -4,18 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { Kafka, logLevel as kafkajsLogLevel, Partitioners } from 'kafkajs';
 import { createHttpServer, type Serve } from '../functions/http/server.ts';
 import { createPublish } from '../functions/produce/publish.ts';
-import {
-  connectionConfig,
-  httpConfig,
-  logLevel,
-  produceConfig,
-  producerConfig,
-  readConfig,
-} from '../src/config.ts';
+import { warm } from '../functions/produce/warm.ts';
+import { httpConfig, produceConfig, readConfig } from '../src/config.ts';
 import { jsonResponse } from '../src/http.ts';
-import { clientOptions } from '../src/kafka/client-options.ts';
-import { Connection } from '../src/kafka/connection.ts';
-import { Producer } from '../src/kafka/producer.ts';
+import type { Producer } from '../src/kafka/producer.ts';
 import { createLog } from '../src/log.ts';
 
 const environment = (name: string) => process.env[name];
@@ -33,15 +25,7 @@ process.on('SIGINT', () => process.exit(0));
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
 
 async function ours(): Promise<Serve> {
-  const config = readConfig(environment, (variables) => ({
-    connection: connectionConfig(variables),
-    producer: producerConfig(variables),
-    produce: produceConfig(variables),
-    logLevel: logLevel(variables),
-  }));
-  const log = createLog(config.logLevel);
-  const producer = new Producer(new Connection(clientOptions(config.connection), log), config.producer, log);
-  const publish = createPublish({ producer, config: config.produce, log });
+  const { publish } = warm(environment);
   return (request) => publish(request, Date.now() + 5_000);
 }
 

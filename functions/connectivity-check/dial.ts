@@ -7,7 +7,7 @@ export type Dialled =
   | { socket: Socket; ms: number }
   | { socket?: undefined; fault: Fault; detail: string; ms: number };
 
-/** What the kernel says of a connection attempt, as facts/connectivity-faults.md measured it. */
+/** What the kernel says of a connection attempt. */
 const faultsByCode: Record<string, Fault> = {
   ECONNREFUSED: 'TCP_REFUSED',
   ETIMEDOUT: 'TCP_TIMEOUT',

@@ -4,7 +4,7 @@ import { remaining } from '../../src/deadline.ts';
 import { apiVersionsFrame, readApiVersions } from '../../src/kafka/wire/api-versions.ts';
 import { readSaslHandshake, saslHandshakeFrame } from '../../src/kafka/wire/sasl-handshake.ts';
 import { exchange, languageOf, quote } from './answer.ts';
-import { type DialOptions, dial } from './dial.ts';
+import { type Dialled, type DialOptions, dial } from './dial.ts';
 import type { Fault } from './faults.ts';
 
 const ILLEGAL_SASL_STATE = 34;
@@ -38,19 +38,9 @@ export interface Question extends DialOptions {
 /** Speaks Kafka without TLS to a port, and tells what answered. */
 export async function identify(ip: string, port: number, question: Question): Promise<Identity> {
   const { clientId, deadline } = question;
-  const startedAt = performance.now();
-  const as = (identity: Omit<Identity, 'ms'>): Identity => ({
-    ...identity,
-    ms: performance.now() - startedAt,
-  });
+  const as = stopwatch();
   const dialled = await dial(ip, port, question);
-  if (!dialled.socket) {
-    return as({
-      language: 'unreachable',
-      text: connectionTexts[dialled.fault] ?? dialled.detail,
-      fault: dialled.fault,
-    });
-  }
+  if (!dialled.socket) return as(unreachable(dialled));
   const { socket } = dialled;
   try {
     const answer = await exchange(socket, apiVersionsFrame(CORRELATION_ID, clientId), deadline);
@@ -74,6 +64,16 @@ export async function identify(ip: string, port: number, question: Question): Pr
   }
 }
 
+/** What turns an identity into one with the milliseconds since now. */
+function stopwatch(): (identity: Omit<Identity, 'ms'>) => Identity {
+  const startedAt = performance.now();
+  return (identity) => ({ ...identity, ms: performance.now() - startedAt });
+}
+
+function unreachable({ fault, detail }: Extract<Dialled, { fault: Fault }>): Omit<Identity, 'ms'> {
+  return { language: 'unreachable', text: connectionTexts[fault] ?? detail, fault };
+}
+
 /** Asks for TLS, of any version and with any certificate, and inside it for Kafka. */
 export async function identifyTls(
   ip: string,
@@ -81,19 +81,9 @@ export async function identifyTls(
   { servername, ...question }: Question & { servername: string | undefined },
 ): Promise<Identity> {
   const { clientId, deadline } = question;
-  const startedAt = performance.now();
-  const as = (identity: Omit<Identity, 'ms'>): Identity => ({
-    ...identity,
-    ms: performance.now() - startedAt,
-  });
+  const as = stopwatch();
   const dialled = await dial(ip, port, question);
-  if (!dialled.socket) {
-    return as({
-      language: 'unreachable',
-      text: connectionTexts[dialled.fault] ?? dialled.detail,
-      fault: dialled.fault,
-    });
-  }
+  if (!dialled.socket) return as(unreachable(dialled));
   const secure = await shake(dialled.socket, deadline, servername === undefined ? {} : { servername });
   if (typeof secure === 'string') {
     dialled.socket.destroy();

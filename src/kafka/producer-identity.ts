@@ -1,4 +1,3 @@
-import initProducerId from 'kafkajs/src/protocol/requests/initProducerId/index.js';
 import type { ProducerConfig } from '../config.ts';
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
@@ -6,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
 import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { kafkajsRequest } from './wire/request.ts';
+import { producerIdRequest } from './wire/producer-id.ts';
 
 const RETRY_AFTER_MS = 50;
 
@@ -61,7 +60,7 @@ export class IdentityKeeper {
 
   async #ask(broker: Broker, deadline: number): Promise<void> {
     for (;;) {
-      const answer = await broker.send(kafkajsRequest(initProducerId, {}), deadline);
+      const answer = await broker.send(producerIdRequest(), deadline);
       const { errorCode, producerId, producerEpoch } = answer;
       switch (errorCode) {
         case kafkaErrors.NONE:

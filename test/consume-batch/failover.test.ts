@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { PoisonError } from '../../functions/consume-batch/record-failure.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
 import { kafkajs, newConsumer, publish } from './consuming.ts';
+import { numbered, numbersOf, pullAll, upTo } from './pulling.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
 
@@ -12,28 +13,6 @@ async function leaderOf(topic: string): Promise<number> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
   await admin.disconnect();
   return topics[0]?.partitions[0]?.leader ?? -1;
-}
-
-function numbered(count: number): { key: string; value: string }[] {
-  return Array.from({ length: count }, (_, n) => ({ key: `${n}`, value: `{"n":${n}}` }));
-}
-
-function numbersOf(records: readonly { value: Buffer | null }[]): number[] {
-  return records.map(({ value }) => JSON.parse(String(value)).n).sort((a, b) => a - b);
-}
-
-const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
-
-/** Pulls until nothing is left; a pull that met the fail-over itself may end with a retriable failure. */
-async function pullAll(pull: () => Promise<{ more: boolean }>): Promise<void> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const answer = await pull().catch((error: { retriable?: boolean }) => {
-      if (!error.retriable) throw error;
-      return { more: true };
-    });
-    if (!answer.more) return;
-  }
-  assert.fail('after 20 pulls there is still something left');
 }
 
 test('the leader is killed in mid-pull: nothing lost, in order', async () => {

@@ -1,4 +1,5 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
+import { byTopic } from './by-topic.ts';
 import { headerSize, type Request } from './request.ts';
 
 /** v8 is the last version before tagged fields, and the first whose refusals come with a sentence. */
@@ -62,7 +63,7 @@ export function produceRequest(
     expectsResponse: acks !== 0,
     encodeBody: () => {
       const topics = byTopic(batches);
-      const parts = [nullableString(transactionalId), int16(acks), int32(timeout), int32(topics.size)];
+      const parts = [nullableString(transactionalId), int16(acks), int32(timeout), int32(topics.length)];
       for (const [topic, partitions] of topics) {
         parts.push(nullableString(topic), int32(partitions.length));
         for (const { partition, records } of partitions) {
@@ -73,16 +74,6 @@ export function produceRequest(
     },
     decode: acks === 0 ? () => ({ partitions: [], throttleTimeMs: 0 }) : decodeResponse,
   };
-}
-
-function byTopic(batches: readonly PartitionBatch[]): Map<string, PartitionBatch[]> {
-  const topics = new Map<string, PartitionBatch[]>();
-  for (const batch of batches) {
-    const partitions = topics.get(batch.topic);
-    if (partitions) partitions.push(batch);
-    else topics.set(batch.topic, [batch]);
-  }
-  return topics;
 }
 
 function decodeResponse(payload: Buffer, version: number): ProduceResponse {
