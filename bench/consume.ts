@@ -7,17 +7,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Kafka, logLevel } from 'kafkajs';
 import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
 
 const WAITING = 600;
 const PULLS = 15;
 const DRAINS = 3;
-const LONG = 400_000;
+const LONG = 1_200_000;
 const ROUNDS = 3;
 const MEMORY_BYTES = 64 * 1024 * 1024;
 const VALUE = 'x'.repeat(1_024);
@@ -34,7 +34,7 @@ export async function run(): Promise<void> {
       const [bundle] = await build({ functions: ['consume-batch'], outdir: directory });
       if (!bundle) throw new Error('consume-batch was not built');
       await waitingRecords(cluster, join(bundle.directory, 'index.js'));
-      await longPull(cluster);
+      await longPull(cluster, await bundleContestant('consume-contestant.ts', directory));
       printTable(['bundle', 'bytes'], [['consume-batch', bundle.bytes.bundle]]);
     } finally {
       await rm(directory, { recursive: true, force: true });
@@ -101,16 +101,22 @@ async function drainAsMember(cluster: KafkaCluster, count: number): Promise<numb
   return performance.now() - started;
 }
 
-async function longPull(cluster: KafkaCluster): Promise<void> {
+async function longPull(cluster: KafkaCluster, script: string): Promise<void> {
   await cluster.createTopic('long', { partitions: PARTITIONS });
   await withProgress(`Publishing ${LONG} records`, () => publish(cluster, 'long', LONG, VALUE));
   const contestants: [string, () => Promise<number>][] = [
-    ['pull, KAFKA_CHECK_CRCS=true', async () => (await contestant(cluster, 'ours', { CHECK: 'true' })).rate],
+    [
+      'pull, KAFKA_CHECK_CRCS=true',
+      async () => (await contestant(script, cluster, 'ours', { CHECK: 'true' })).rate,
+    ],
     [
       'pull, KAFKA_CHECK_CRCS=false',
-      async () => (await contestant(cluster, 'ours', { CHECK: 'false' })).rate,
+      async () => (await contestant(script, cluster, 'ours', { CHECK: 'false' })).rate,
     ],
-    ['kafkajs eachBatch, from its first fetch', async () => (await contestant(cluster, 'kafkajs')).rate],
+    [
+      'kafkajs eachBatch, from its first fetch',
+      async () => (await contestant(script, cluster, 'kafkajs')).rate,
+    ],
   ];
   if (spawnSync('kcat', ['-V']).status === 0) contestants.push(['kcat -C', () => kcat(cluster)]);
   else console.error('kcat is not installed (Debian package kcat): its row is left out.');
@@ -125,7 +131,7 @@ async function longPull(cluster: KafkaCluster): Promise<void> {
     ['1 KB records, a handler that does nothing', 'records/s', 'of kafkajs'],
     [...rates].map(([name, samples]) => [name, median(samples), median(samples) / kafkajs]),
   );
-  const { base, peak } = await contestant(cluster, 'ours', { MAX_BYTES: String(MEMORY_BYTES) });
+  const { base, peak } = await contestant(script, cluster, 'ours', { MAX_BYTES: String(MEMORY_BYTES) });
   printTable(
     ['memory of a pull with CONSUME_MAX_BYTES = 64 MiB', 'MiB'],
     [
@@ -146,12 +152,12 @@ interface Reading {
 
 /** In a process of its own, so that nobody's garbage is another's. */
 async function contestant(
+  script: string,
   cluster: KafkaCluster,
   name: 'ours' | 'kafkajs',
   variables: Record<string, string> = {},
 ): Promise<Reading> {
-  const script = fileURLToPath(new URL('consume-contestant.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, name, 'long', String(LONG)], {
+  const child = spawn(process.execPath, [script, name, 'long', String(LONG)], {
     env: { ...process.env, ...environmentFor(cluster), ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

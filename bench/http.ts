@@ -8,12 +8,11 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
-import { build as esbuild } from 'esbuild';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
 
 const CONTESTANTS = ['ours', 'kafkajs', 'no Kafka', 'bare HTTP'] as const;
@@ -36,7 +35,7 @@ interface Sample {
 export async function run(): Promise<void> {
   await withKafka({ tunedFor: 'throughput' }, async (cluster) => {
     await cluster.createTopic('bench');
-    const script = await bundleContestants(cluster.directory);
+    const script = await bundleContestant('http-contestant.ts', cluster.directory);
     const servers = await Promise.all(CONTESTANTS.map((name) => startServer(script, name, cluster)));
     try {
       for (const { url } of servers) await load(url, 128, WARM_UP_S, body(1));
@@ -52,23 +51,6 @@ interface Contender {
   name: Contestant;
   url: string;
   child: ChildProcess;
-}
-
-/** As it would be deployed: one bundle, without a loader that compiles on the way. */
-async function bundleContestants(directory: string): Promise<string> {
-  const outfile = join(directory, 'contestants.mjs');
-  await esbuild({
-    entryPoints: [fileURLToPath(new URL('http-contestant.ts', import.meta.url))],
-    bundle: true,
-    platform: 'node',
-    target: 'node20.15',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-    outfile,
-  });
-  return outfile;
 }
 
 async function startServer(script: string, name: Contestant, cluster: KafkaCluster): Promise<Contender> {

@@ -1,8 +1,8 @@
-import { Failure, toFailure } from '../../src/errors.ts';
+import { toFailure } from '../../src/errors.ts';
 import type { Committer } from './committer.ts';
-import type { Batch, BatchResult, PartitionHandler } from './drain.ts';
+import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
 import type { Position } from './positions.ts';
-import { firstOpen, type ProcessOptions, processRecords } from './process-records.ts';
+import { firstOpen, type ProcessOptions, processRecords, tally } from './process-records.ts';
 
 /**
  * Records go to a sink, and then their offsets are committed: nothing is lost, and what was handled
@@ -25,16 +25,12 @@ async function handleBatch(
   options: ProcessOptions,
 ): Promise<BatchResult> {
   const outcomes = await processRecords(records, options);
+  const { processed, deadLettered, failures } = tally(outcomes);
+  const counts = { processed, deadLettered, failed: failures.length };
   const open = firstOpen(outcomes);
-  const failures = outcomes.filter((outcome) => outcome instanceof Failure);
-  const counts = {
-    processed: outcomes.filter((outcome) => outcome === 'handled').length,
-    deadLettered: outcomes.filter((outcome) => outcome === 'dead-lettered').length,
-    failed: failures.length,
-  };
   const first = records[0]?.offset ?? from;
-  const to = open < 0 ? nextOffset : (records[open]?.offset ?? first);
-  const stop = failures[0] ?? (open < 0 ? undefined : 'out of time');
+  const to = open === undefined ? nextOffset : (records[open]?.offset ?? first);
+  const stop = failures[0] ?? (open === undefined ? undefined : 'out of time');
   // Nothing before the open record has been done: there is nothing to commit.
   if (open === 0) return { ...counts, to: first, stop };
   try {

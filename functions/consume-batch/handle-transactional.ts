@@ -6,7 +6,7 @@ import { Fenced, RecordsRefused, TransactionalProducer } from '../../src/kafka/t
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, position as place } from './dead-letter.ts';
-import type { Batch, BatchResult, PartitionHandler, PullTimes } from './drain.ts';
+import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
 import type { Position } from './positions.ts';
 
 const RETRY_BACKOFF_MS = 50;

@@ -63,6 +63,23 @@ export async function readPositions(
   });
 }
 
+/** Where a partition is to go on whose log no longer has the offset behind the last one handled. */
+export async function resetPosition(
+  position: Position,
+  options: Omit<PositionOptions, 'group'>,
+): Promise<Position> {
+  const { connection, config, deadline } = options;
+  const [[start], [length]] = await Promise.all([
+    logOffsets(connection, [position], 'earliest', { isolationLevel: config.isolationLevel, deadline }),
+    logOffsets(connection, [position], 'latest', { isolationLevel: 'read_uncommitted', deadline }),
+  ]);
+  for (const bound of [start, length]) if (typeof bound !== 'number') throw bound ?? missing(position);
+  const bounds = { start: Number(start), end: position.end, length: Number(length) };
+  const placed = place(position, bounds, options);
+  if (placed instanceof Failure) throw placed;
+  return placed;
+}
+
 /** A log's bounds: its first offset, where reading ends, and where the log itself ends. */
 interface Bounds {
   start: number;
@@ -71,7 +88,7 @@ interface Bounds {
 }
 
 /** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
-export function place(
+function place(
   source: SourcePartition & { committed: number | undefined },
   { start, end, length }: Bounds,
   { config, log }: Pick<PositionOptions, 'config' | 'log'>,

@@ -37,9 +37,26 @@ export async function processRecords(
   return run.outcomes;
 }
 
-/** The index of the first record that is neither handled nor a dead letter; -1 where there is none. */
-export function firstOpen(outcomes: readonly Outcome[]): number {
-  return outcomes.findIndex((outcome) => outcome !== 'handled' && outcome !== 'dead-lettered');
+/** The index of the first record that is neither handled nor a dead letter. */
+export function firstOpen(outcomes: readonly Outcome[]): number | undefined {
+  const index = outcomes.findIndex((outcome) => outcome !== 'handled' && outcome !== 'dead-lettered');
+  return index < 0 ? undefined : index;
+}
+
+export interface Tally {
+  processed: number;
+  deadLettered: number;
+  failures: Failure[];
+}
+
+export function tally(outcomes: readonly Outcome[]): Tally {
+  const sum: Tally = { processed: 0, deadLettered: 0, failures: [] };
+  for (const outcome of outcomes) {
+    if (outcome === 'handled') sum.processed++;
+    else if (outcome === 'dead-lettered') sum.deadLettered++;
+    else if (outcome) sum.failures.push(outcome);
+  }
+  return sum;
 }
 
 interface Failed extends RecordFailure {
@@ -67,6 +84,7 @@ class Run {
       if (taken === 0) return;
       await this.#settle(failed);
       rest = rest.slice(taken);
+      if (failed.length === 0) continue;
       const open = run.slice(0, taken).filter((index) => this.#isOpen(index));
       if (open.length === 0) continue;
       if (order === 'partition') return;
@@ -96,7 +114,7 @@ class Run {
   /** One call of the sink; what it took and did not fail is done. */
   async #write(run: readonly number[]): Promise<{ taken: number; failed: Failed[] }> {
     const { sink, limiter } = this.#options;
-    const batch = run.flatMap((index) => this.#records[index] ?? []);
+    const batch = pick(this.#records, run);
     const { taken, failures } = await limiter.run(async (): Promise<SinkResult> => {
       try {
         return await sink.write(batch, this.#options);
@@ -181,7 +199,7 @@ function isFinal(failureClass: FailureClass): boolean {
 
 /** What has to keep its order among itself, as indices; different lanes may run side by side. */
 function lanes(records: readonly ConsumerRecord[], { config, sink }: ProcessOptions): number[][] {
-  const byPartition = group(records, (record) => `${record.topic}/${record.partition}`);
+  const byPartition = partitionLanes(records);
   if (config.order === 'partition') return byPartition;
   // A sink that takes whole batches gets them in order of their offsets, whatever their keys are.
   if (config.order === 'key') {
@@ -190,12 +208,25 @@ function lanes(records: readonly ConsumerRecord[], { config, sink }: ProcessOpti
   return sink.oneByOne ? records.map((_record, index) => [index]) : byPartition.flatMap(inChunks);
 }
 
+function partitionLanes(records: readonly ConsumerRecord[]): number[][] {
+  const { topic, partition } = records[0] ?? {};
+  // As in every pull.
+  const isOne = records.every((record) => record.topic === topic && record.partition === partition);
+  if (isOne) return [[...records.keys()]];
+  return group(records, (record) => `${record.topic}/${record.partition}`);
+}
+
 const CHUNK = 500;
 
 function inChunks(lane: number[]): number[][] {
   const chunks: number[][] = [];
   for (let at = 0; at < lane.length; at += CHUNK) chunks.push(lane.slice(at, at + CHUNK));
   return chunks;
+}
+
+/** In a pull the run is the whole batch, nearly always. */
+function pick(records: readonly ConsumerRecord[], indices: readonly number[]): readonly ConsumerRecord[] {
+  return indices.length === records.length ? records : indices.flatMap((index) => records[index] ?? []);
 }
 
 function group(records: readonly ConsumerRecord[], nameOf: (record: ConsumerRecord) => string): number[][] {

@@ -10,8 +10,9 @@ import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import { createLog, type Log } from '../../src/log.ts';
-import { drain, type PartitionHandler, type PullTimes } from './drain.ts';
+import { drain } from './drain.ts';
 import { transactionalHandler } from './handle-transactional.ts';
+import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { type ReplayTarget, replayed } from './replayed.ts';
 
 const USAGE = `Usage: npm run replay -- --topic <dead-letter topic> [--to <topic>] [--group <id>] [--dry-run]

@@ -6,13 +6,15 @@ import { connectionFailure, kafkaErrorName, kafkaErrors } from './client-errors.
 import type { Connection } from './connection.ts';
 import type { TopicPartition } from './wire/by-topic.ts';
 import { type FetchedPartition, fetchRequest, type IsolationLevel } from './wire/fetch.ts';
-import { FetchedRecordsReader } from './wire/record-batch-reader.ts';
+import { FetchedRecordsReader, type OffsetRange, offsetBehind } from './wire/record-batch-reader.ts';
 
 /** Records are known to be there, so the broker hardly ever waits for one. */
 const MAX_WAIT_MS = 500;
 /** Of one partition in one answer: `max.partition.fetch.bytes` of Kafka's own consumer. */
 const PARTITION_BYTES = 1024 * 1024;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Answers of one partition that wait, or are on their way, while another is being handled. */
+const READ_AHEAD = 2;
 /** How long a partition may give nothing, while its leader changes or is gone, before it is given up. */
 const PATIENCE_MS = 15_000;
 const FIRST_BACKOFF_MS = 20;
@@ -40,24 +42,31 @@ export interface LogBounds {
   highWatermark: number;
 }
 
+/** One partition's part of an answer, and what of it is to be read. */
+interface Answer {
+  fetched: FetchedPartition;
+  range: OffsetRange;
+}
+
+/** Its `offset` is behind what was read ahead: where the next Fetch begins. */
 interface Partition extends FetchPosition {
-  /** Read ahead, while what came before it is being handled. */
-  fetched: FetchedPartition | undefined;
+  /** Read ahead, while what came before is being handled. */
+  waiting: Answer[];
   /** Bytes of the answer that is being handled. */
   handling: number;
   isAsked: boolean;
   isParked: boolean;
   maxBytes: number;
   attempts: number;
-  /** When the partition last gave something (epoch milliseconds). */
-  progressAt: number;
+  /** Since when it gives nothing although it is asked (epoch milliseconds). */
+  silentSince: number | undefined;
   failure: Failure | undefined;
   waiter: (() => void) | undefined;
 }
 
 /**
- * Reads partitions side by side: one Fetch a leader at a time, over a connection of its own, for all of
- * its partitions that have nothing read ahead. A partition whose leader has gone is asked for again.
+ * Reads partitions side by side and ahead: one Fetch a leader at a time, over a connection of its own, for
+ * all of its partitions that may be read further. A partition whose leader has gone is asked for again.
  */
 export class Fetcher {
   readonly #connection: Connection;
@@ -81,13 +90,13 @@ export class Fetcher {
     for (const position of positions) {
       this.#partitions.set(key(position), {
         ...position,
-        fetched: undefined,
+        waiting: [],
         handling: 0,
         isAsked: false,
         isParked: false,
         maxBytes: PARTITION_BYTES,
         attempts: 0,
-        progressAt: Date.now(),
+        silentSince: undefined,
         failure: undefined,
         waiter: undefined,
       });
@@ -106,8 +115,9 @@ export class Fetcher {
     partition.handling = 0;
     this.#pump();
     while (!this.#isClosed) {
+      const answer = partition.waiting.shift();
+      if (answer) return this.#open(partition, answer);
       if (partition.failure) throw partition.failure;
-      if (partition.fetched) return this.#open(partition, partition.fetched);
       if (partition.offset >= partition.end) return undefined;
       await new Promise<void>((resolve) => {
         partition.waiter = resolve;
@@ -121,7 +131,7 @@ export class Fetcher {
     const partition = this.#partitions.get(key(position));
     if (!partition) return;
     Object.assign(partition, { offset: position.offset, end: position.end, failure: undefined });
-    partition.progressAt = Date.now();
+    partition.silentSince = undefined;
   }
 
   /** No more is asked for. A Fetch that is under way ends with its connection. */
@@ -132,28 +142,16 @@ export class Fetcher {
     for (const { waiter } of this.#partitions.values()) waiter?.();
   }
 
-  async #open(partition: Partition, fetched: FetchedPartition): Promise<FetchedRecordsReader> {
+  async #open(partition: Partition, { fetched, range }: Answer): Promise<FetchedRecordsReader> {
+    partition.handling = fetched.records.length;
+    this.#pump();
     const { isolationLevel, checkCrcs } = this.#options;
     try {
-      const from = partition.offset;
-      const reader = await FetchedRecordsReader.open(fetched, partition, { isolationLevel, checkCrcs });
-      // All at once: in between, the partition would be asked for what it has.
-      partition.fetched = undefined;
-      partition.handling = fetched.records.length;
-      partition.offset = reader.endOffset;
-      if (partition.offset === from) this.#nothingWhole(partition, fetched);
-      this.#pump();
-      return reader;
+      return await FetchedRecordsReader.open(fetched, range, { isolationLevel, checkCrcs });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new Failure('INTERNAL', `${name(partition)} cannot be read: ${reason}`, { cause });
     }
-  }
-
-  /** The answer moved nothing: a batch larger than was asked for (old brokers), or nothing at all. */
-  #nothingWhole(partition: Partition, fetched: FetchedPartition): void {
-    if (fetched.records.length > 0) partition.maxBytes *= 2;
-    this.#park(partition, new Failure('BROKER_UNREACHABLE', `${name(partition)}: the leader sends nothing`));
   }
 
   /** Soon, so that what several partitions lack in one turn of the loop makes one request. */
@@ -171,8 +169,8 @@ export class Fetcher {
     if (this.#isClosed) return;
     const wanted = new Map<Broker, Partition[]>();
     for (const partition of this.#partitions.values()) {
-      const { fetched, isAsked, isParked, failure, offset, end } = partition;
-      if (fetched || isAsked || isParked || failure || offset >= end) continue;
+      const { waiting, isAsked, isParked, failure, offset, end } = partition;
+      if (waiting.length >= READ_AHEAD || isAsked || isParked || failure || offset >= end) continue;
       const leader = this.#connection.leader(partition.topic, partition.partition);
       if (!leader) this.#park(partition, new Failure('NO_LEADER', `${name(partition)} has no leader`));
       else if (!this.#busy.has(leader)) wanted.set(leader, [...(wanted.get(leader) ?? []), partition]);
@@ -185,8 +183,9 @@ export class Fetcher {
 
   get #heldBytes(): number {
     let bytes = 0;
-    for (const { fetched, handling, isAsked, maxBytes } of this.#partitions.values()) {
-      bytes += (fetched?.records.length ?? 0) + handling + (isAsked ? maxBytes : 0);
+    for (const { waiting, handling, isAsked, maxBytes } of this.#partitions.values()) {
+      bytes += handling + (isAsked ? maxBytes : 0);
+      for (const { fetched } of waiting) bytes += fetched.records.length;
     }
     return bytes;
   }
@@ -218,8 +217,9 @@ export class Fetcher {
     } finally {
       this.#busy.delete(leader);
       for (const partition of partitions) partition.isAsked = false;
+      // Before anybody handles what came, so that the broker is at work meanwhile.
+      this.#ask();
       for (const { waiter } of partitions) waiter?.();
-      this.#pump();
     }
   }
 
@@ -230,15 +230,28 @@ export class Fetcher {
       if (!answer || answer.errorCode !== kafkaErrors.NONE) {
         this.#refused(partition, answer);
       } else if (answer.records.length > 0) {
-        partition.attempts = 0;
-        partition.progressAt = Date.now();
-        partition.fetched = answer;
-      } else if (Date.now() - partition.progressAt > PATIENCE_MS) {
+        this.#advance(partition, answer);
+      } else if (isSilentForLong(partition)) {
         partition.failure = new Failure(
           'BROKER_UNREACHABLE',
           `${name(partition)}: its leader sends nothing between ${partition.offset} and ${partition.end}`,
         );
       }
+    }
+  }
+
+  #advance(partition: Partition, fetched: FetchedPartition): void {
+    const { offset, end } = partition;
+    const next = offsetBehind(fetched.records) ?? offset;
+    if (next > offset) {
+      partition.waiting.push({ fetched, range: { offset, end } });
+      partition.offset = next;
+      partition.attempts = 0;
+      partition.silentSince = undefined;
+    } else {
+      // A batch that is larger than was asked for comes cut short from brokers before KIP-74.
+      partition.maxBytes *= 2;
+      this.#park(partition, new Failure('BROKER_UNREACHABLE', `${name(partition)}: no batch comes whole`));
     }
   }
 
@@ -267,7 +280,7 @@ export class Fetcher {
   /** After a back-off the topic is looked at again and the partition asked for where it is led then. */
   #park(partition: Partition, failure: Failure): void {
     if (this.#isClosed) return;
-    if (!failure.retriable || Date.now() - partition.progressAt > PATIENCE_MS) {
+    if (!failure.retriable || isSilentForLong(partition)) {
       partition.failure = failure;
       partition.waiter?.();
       return;
@@ -295,6 +308,11 @@ export class Fetcher {
     partition.waiter?.();
     this.#pump();
   }
+}
+
+function isSilentForLong(partition: Partition): boolean {
+  partition.silentSince ??= Date.now();
+  return Date.now() - partition.silentSince > PATIENCE_MS;
 }
 
 function key({ topic, partition }: TopicPartition): string {

@@ -148,7 +148,10 @@ declare module 'kafkajs/src/network/connection.js' {
       push(request: QueuedRequest): void;
       scheduleCheckPendingRequests(): void;
       rejectAll(error: Error): void;
+      fulfillRequest(answer: { correlationId: number; payload: Buffer; size: number }): void;
     };
+    /** Set while a step of SASL waits for its answer; takes the whole frame, size included. */
+    authHandlers: { onSuccess(frame: Buffer): void } | null;
     setVersions(versions: Record<number, { minVersion: number; maxVersion: number }>): void;
     setSupportAuthenticationProtocol(supported: boolean): void;
     processData(bytes: Buffer): void;

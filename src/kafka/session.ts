@@ -6,10 +6,13 @@ import type { Address } from '../config.ts';
 import { remaining } from '../deadline.ts';
 import type { Log } from '../log.ts';
 import type { ClientOptions } from './client-options.ts';
+import { FrameReader } from './frames.ts';
 import type { ApiVersion } from './wire/api-versions.ts';
 import { frame, kafkajsRequest, type Request } from './wire/request.ts';
 
 const KEEP_ALIVE_MS = 60_000;
+/** As much as one TLS record holds. */
+const READ_BYTES = 16 * 1024;
 const SASL_AUTHENTICATE = 36;
 /** kafkajs's own time-outs stay off: each request here ends with its own deadline. */
 const NEVER = 2 ** 31 - 1;
@@ -45,6 +48,7 @@ export class Session {
   #lost: Error | undefined;
   #highestVersions = new Map<number, number>();
   #inFlight = 0;
+  readonly #frames = new FrameReader((frame) => this.#answered(frame));
 
   private constructor(address: Address, options: ClientOptions, log: Log, connected?: Socket) {
     this.#address = address;
@@ -67,15 +71,7 @@ export class Session {
       enforceRequestTimeout: false,
       reauthenticationThreshold: 0,
     });
-    // kafkajs throws, from the socket's own event, at a frame that is too short to be an answer.
-    const processData = this.#connection.processData.bind(this.#connection);
-    this.#connection.processData = (bytes) => {
-      try {
-        processData(bytes);
-      } catch (cause) {
-        this.destroy(new RequestFailed('what the broker sent cannot be read', { sent: true, cause }));
-      }
-    };
+    this.#connection.processData = (bytes) => this.#received(bytes);
     // Nothing ever waits in that queue here, and its check sets a timer after every answer, with a
     // negative delay at that, of which newer versions of Node warn.
     this.#connection.requestQueue.scheduleCheckPendingRequests = () => {};
@@ -181,14 +177,21 @@ export class Session {
   #createSocket({ tls: tlsOptions }: ClientOptions, onConnect: () => void, connected?: Socket): Socket {
     const { host, port } = this.#address;
     if (connected) queueMicrotask(onConnect);
+    // One buffer for all that comes: a stream of Node's would make one, and an event, of every 16 KiB.
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (length: number, buffer: Uint8Array) => {
+        this.#received(buffer.subarray(0, length));
+        return true;
+      },
+    };
+    const target = { host, port, onread };
+    const serverName = net.isIP(host) ? {} : { servername: host };
     const socket =
       connected ??
       (tlsOptions
-        ? tls.connect(
-            { host, port, ...(net.isIP(host) ? {} : { servername: host }), ...tlsOptions },
-            onConnect,
-          )
-        : net.connect({ host, port }, onConnect));
+        ? tls.connect({ ...target, ...serverName, ...tlsOptions }, onConnect)
+        : net.connect(target, onConnect));
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.once('error', (error) => {
@@ -199,6 +202,25 @@ export class Session {
     });
     this.#socket = socket;
     return socket;
+  }
+
+  #received(bytes: Uint8Array): void {
+    try {
+      this.#frames.push(bytes);
+    } catch (cause) {
+      this.destroy(new RequestFailed('what the broker sent cannot be read', { sent: true, cause }));
+    }
+  }
+
+  /** An answer belongs to kafkajs's SASL exchange, while one is under way, or to a request by its number. */
+  #answered(frame: Buffer): void {
+    const { authHandlers, requestQueue } = this.#connection;
+    if (authHandlers) {
+      authHandlers.onSuccess(frame);
+      return;
+    }
+    const correlationId = frame.readInt32BE(4);
+    requestQueue.fulfillRequest({ correlationId, payload: frame.subarray(8), size: frame.length - 4 });
   }
 
   async #negotiate(deadline: number): Promise<void> {

@@ -28,13 +28,13 @@ async function handleUntilDeadline(
     const context = { log, deadline, signal: expiry.signal };
     for (; index < records.length; index++) {
       const record = records[index];
-      if (!record || (index % CLOCK_EVERY === 0 && Date.now() >= startBefore) || expiry.signal.aborted) break;
+      if (!record || (index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
       try {
         const done = handle(record, context);
         // Awaiting nothing would cost a turn of the queue for every record.
         if (done) {
           await done;
-          if (Date.now() >= startBefore) return { taken: index + 1, failures: [] };
+          if (Date.now() >= startBefore || expiry.signal.aborted) return { taken: index + 1, failures: [] };
         }
       } catch (error) {
         return { taken: index + 1, failures: [recordFailure(index, error)] };

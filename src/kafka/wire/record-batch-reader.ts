@@ -55,8 +55,6 @@ export class FetchedRecordsReader {
   readonly #codecs: ReadonlyMap<number, Decompress>;
   readonly #aborted: FetchedPartition['abortedTransactions'];
   readonly #abortedProducers = new Set<bigint>();
-  /** Where to read on after this answer. */
-  readonly endOffset: number;
   readonly #end: number;
   #offset: number;
   #position = 0;
@@ -75,7 +73,6 @@ export class FetchedRecordsReader {
     this.#name = `partition ${fetched.partition} of topic ${fetched.topic}`;
     this.#offset = offset;
     this.#end = end;
-    this.endOffset = Math.max(offset, behindLastBatch(fetched.records));
     this.#options = options;
     this.#codecs = codecs;
     this.#aborted = [...fetched.abortedTransactions].sort((a, b) => a.firstOffset - b.firstOffset);
@@ -277,12 +274,12 @@ function batchEnd(bytes: Buffer, at: number): number | undefined {
   return end <= bytes.length && end > at + LENGTH_END ? end : undefined;
 }
 
-function behindLastBatch(bytes: Buffer): number {
-  let last = -1;
-  for (const at of batchStarts(bytes)) last = at;
-  return last < 0
-    ? 0
-    : Number(bytes.readBigInt64BE(last)) + bytes.readInt32BE(last + LAST_OFFSET_DELTA_AT) + 1;
+/** Where to read on after these record batches; undefined where not one of them is whole. */
+export function offsetBehind(batches: Buffer): number | undefined {
+  let last: number | undefined;
+  for (const at of batchStarts(batches)) last = at;
+  if (last === undefined) return undefined;
+  return Number(batches.readBigInt64BE(last)) + batches.readInt32BE(last + LAST_OFFSET_DELTA_AT) + 1;
 }
 
 function* batchStarts(bytes: Buffer): Generator<number> {

@@ -1,0 +1,37 @@
+import type { Failure } from '../../src/errors.ts';
+import type { ConsumerRecord } from '../../src/record.ts';
+import type { Position } from './positions.ts';
+
+/** One partition's records, and the offset behind them and behind what is no record. */
+export interface Batch {
+  records: ConsumerRecord[];
+  nextOffset: number;
+}
+
+/** What became of a batch. */
+export interface BatchResult {
+  processed: number;
+  deadLettered: number;
+  failed: number;
+  /** Committed up to here. */
+  to: number;
+  /** Why the partition does not go on; undefined where it does. */
+  stop: Failure | 'out of time' | 'taken over' | undefined;
+}
+
+/** Handles and commits what is pulled of one partition. */
+export interface PartitionHandler {
+  /** Where to begin, looked at once more before the first batch. */
+  begin(position: Position): Promise<Position>;
+  handle(position: Position, batch: Batch): Promise<BatchResult>;
+}
+
+/** Epoch milliseconds, one before the other. */
+export interface PullTimes {
+  /** No record is begun after this. */
+  startBefore: number;
+  /** What is being handled has ended by then. */
+  handleBefore: number;
+  /** Everything is committed by then. */
+  deadline: number;
+}

@@ -1,0 +1,118 @@
+import { Failure, toFailure } from '../../src/errors.ts';
+import type { Fetcher } from '../../src/kafka/fetching.ts';
+import type { FetchedRecordsReader } from '../../src/kafka/wire/record-batch-reader.ts';
+import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
+import type { Position, SourcePartition } from './positions.ts';
+import type { PullProgress } from './pull-progress.ts';
+
+/** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
+const FIRST_BATCH = 100;
+const MAX_BATCH = 1_000;
+const MAX_BATCH_BYTES = 1024 * 1024;
+const QUICK_MS = 500;
+const SLOW_MS = 2_000;
+
+export interface PulledPartition extends SourcePartition {
+  /** First offset read. */
+  from: number;
+  /** Committed: the next offset to be read. */
+  to: number;
+  /** The end seen at the start. */
+  end: number;
+  lag: number;
+}
+
+interface PartitionPullOptions {
+  fetcher: Fetcher;
+  handler: PartitionHandler;
+  progress: PullProgress;
+  /** Where to go on, by KAFKA_AUTO_OFFSET_RESET, where the log no longer has what comes next. */
+  reset: (position: Position) => Promise<Position>;
+}
+
+/** One partition of a pull: batch after batch is handled and committed. */
+export class PartitionPull {
+  readonly #position: Position;
+  readonly #options: PartitionPullOptions;
+  #committedTo: number;
+
+  constructor(position: Position, options: PartitionPullOptions) {
+    this.#position = position;
+    this.#options = options;
+    this.#committedTo = position.committed ?? position.from;
+  }
+
+  /** Never rejects: a failure is the progress's. */
+  async run(): Promise<PulledPartition> {
+    try {
+      if (!(await this.#skipToStart())) await this.#handleAll();
+    } catch (error) {
+      this.#options.progress.fail(toFailure(error));
+    }
+    const { topic, partition, from, end } = this.#position;
+    return { topic, partition, from, to: this.#committedTo, end, lag: Math.max(0, end - this.#committedTo) };
+  }
+
+  /** A position that was reset is committed at once: `latest` has nothing to read that would commit it. */
+  async #skipToStart(): Promise<BatchResult['stop']> {
+    const { committed, from, end } = this.#position;
+    const isReset = committed !== undefined && committed !== from;
+    const hasNothing = committed === undefined && from >= end && end > 0;
+    return isReset || hasNothing ? this.#skipTo(from) : undefined;
+  }
+
+  async #handleAll(): Promise<void> {
+    const { progress } = this.#options;
+    let batchSize = FIRST_BATCH;
+    for (;;) {
+      const reader = await this.#next();
+      if (!reader) return;
+      for (;;) {
+        if (!progress.mayGoOn) return;
+        const batch = reader.take(
+          Math.min(batchSize, progress.recordsLeft),
+          Math.min(MAX_BATCH_BYTES, progress.bytesLeft),
+        );
+        if (batch.records.length === 0 && batch.nextOffset <= this.#committedTo) break;
+        progress.recordsLeft -= batch.records.length;
+        progress.bytesLeft -= batch.bytes;
+        const startedAt = Date.now();
+        if (await this.#handle(batch)) return;
+        batchSize = nextBatchSize(batchSize, batch.records.length, Date.now() - startedAt);
+      }
+    }
+  }
+
+  /** Throws where the partition stops for a Failure. */
+  async #handle(batch: Batch): Promise<BatchResult['stop']> {
+    const { handler, progress } = this.#options;
+    const result = await handler.handle(this.#position, batch);
+    progress.count(result);
+    this.#committedTo = result.to;
+    if (result.stop instanceof Failure) throw result.stop;
+    return result.stop;
+  }
+
+  #skipTo(offset: number): Promise<BatchResult['stop']> {
+    return this.#handle({ records: [], nextOffset: offset });
+  }
+
+  /** What comes next; a position that the log has lost meanwhile is reset once more. */
+  async #next(): Promise<FetchedRecordsReader | undefined> {
+    const { fetcher, progress, reset } = this.#options;
+    if (!progress.mayGoOn) return undefined;
+    try {
+      return await fetcher.next(this.#position);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
+    }
+    const { from, end } = await reset({ ...this.#position, committed: this.#committedTo });
+    fetcher.seek({ ...this.#position, offset: from, end });
+    return (await this.#skipTo(from)) ? undefined : await fetcher.next(this.#position);
+  }
+}
+
+function nextBatchSize(size: number, handled: number, ms: number): number {
+  if (ms > SLOW_MS) return Math.max(1, Math.floor(size / 2));
+  return ms < QUICK_MS && handled >= size ? Math.min(MAX_BATCH, size * 2) : size;
+}

@@ -1,0 +1,49 @@
+const SIZE_BYTES = 4;
+/** Far above every answer that is asked for. What claims more is no broker: "HTTP" reads as 1.2 GB. */
+const MAX_FRAME_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Puts together what a socket delivers: frames of four bytes, the size of what follows, and then that.
+ * Every byte is copied once, so `push` may be given a buffer that is used again.
+ */
+export class FrameReader {
+  readonly #onFrame: (frame: Buffer) => void;
+  readonly #size = Buffer.alloc(SIZE_BYTES);
+  #frame: Buffer | undefined;
+  /** Of the size, as long as there is no frame, else of the frame. */
+  #filled = 0;
+
+  /** `onFrame` gets each frame with its size in front. */
+  constructor(onFrame: (frame: Buffer) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  /** Throws a RangeError at a size that no broker sends, and whatever `onFrame` throws. */
+  push(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      const frame = this.#frame;
+      const target = frame ?? this.#size;
+      const end = Math.min(bytes.length, at + target.length - this.#filled);
+      target.set(bytes.subarray(at, end), this.#filled);
+      this.#filled += end - at;
+      at = end;
+      if (this.#filled < target.length) return;
+      if (!frame) this.#begin();
+      if (this.#frame && this.#filled === this.#frame.length) this.#end(this.#frame);
+    }
+  }
+
+  #begin(): void {
+    const size = this.#size.readInt32BE(0);
+    if (size < 0 || size > MAX_FRAME_BYTES) throw new RangeError(`a frame of ${size} bytes is announced`);
+    this.#frame = Buffer.allocUnsafe(SIZE_BYTES + size);
+    this.#size.copy(this.#frame);
+  }
+
+  #end(frame: Buffer): void {
+    this.#frame = undefined;
+    this.#filled = 0;
+    this.#onFrame(frame);
+  }
+}
