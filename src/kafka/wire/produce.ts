@@ -1,4 +1,5 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic } from './by-topic.ts';
 import { headerSize, type Request } from './request.ts';
 
@@ -63,11 +64,19 @@ export function produceRequest(
     expectsResponse: acks !== 0,
     encodeBody: () => {
       const topics = byTopic(batches);
-      const parts = [nullableString(transactionalId), int16(acks), int32(timeout), int32(topics.length)];
+      const parts: Buffer[] = [];
+      // What stands between two record batches goes into one part.
+      let between = new Encoder()
+        .writeString(transactionalId ?? null)
+        .writeInt16(acks)
+        .writeInt32(timeout)
+        .writeInt32(topics.length);
       for (const [topic, partitions] of topics) {
-        parts.push(nullableString(topic), int32(partitions.length));
+        between.writeString(topic).writeInt32(partitions.length);
         for (const { partition, records } of partitions) {
-          parts.push(int32(partition), int32(records.length), records);
+          between.writeInt32(partition).writeInt32(records.length);
+          parts.push(between.buffer, records);
+          between = new Encoder();
         }
       }
       return parts;
@@ -98,25 +107,4 @@ function decodePartition(decoder: Decoder, topic: string, version: number): Part
     message: decoder.readString(),
   }));
   return { ...result, recordErrors, errorMessage: decoder.readString() };
-}
-
-function nullableString(text: string | undefined): Buffer {
-  if (text === undefined) return int16(-1);
-  const length = Buffer.byteLength(text);
-  const buffer = Buffer.allocUnsafe(2 + length);
-  buffer.writeInt16BE(length, 0);
-  buffer.write(text, 2);
-  return buffer;
-}
-
-function int16(value: number): Buffer {
-  const buffer = Buffer.allocUnsafe(2);
-  buffer.writeInt16BE(value);
-  return buffer;
-}
-
-function int32(value: number): Buffer {
-  const buffer = Buffer.allocUnsafe(4);
-  buffer.writeInt32BE(value);
-  return buffer;
 }
