@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { Kafka, logLevel } from 'kafkajs';
 import { Consumer } from '../functions/consume-batch/consume.ts';
-import { connectionConfig, consumeConfig, producerConfig, readConfig } from '../src/config.ts';
+import { connectionConfig, consumeConfig, producerConfig } from '../src/config.ts';
 import { clientOptions } from '../src/kafka/client-options.ts';
 import { Connection } from '../src/kafka/connection.ts';
 import { Producer } from '../src/kafka/producer.ts';
 import { createLog } from '../src/log.ts';
+import { readConfig } from '../src/variables.ts';
 
 const MIB = 1024 * 1024;
 const [name, topic = '', count = '0'] = process.argv.slice(2);

@@ -5,10 +5,11 @@ import { Kafka, logLevel as kafkajsLogLevel, Partitioners } from 'kafkajs';
 import { createHttpServer, type Serve } from '../functions/http/server.ts';
 import { createPublish } from '../functions/produce/publish.ts';
 import { warm } from '../functions/produce/warm.ts';
-import { httpConfig, produceConfig, readConfig } from '../src/config.ts';
+import { httpConfig, produceConfig } from '../src/config.ts';
 import { jsonResponse } from '../src/http.ts';
 import type { Producer } from '../src/kafka/producer.ts';
 import { createLog } from '../src/log.ts';
+import { readConfig } from '../src/variables.ts';
 
 const environment = (name: string) => process.env[name];
 

@@ -4,15 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { createCertificateAuthority } from '../local/kafka/certificates.ts';
-import {
-  connectionConfig,
-  logLevel,
-  produceConfig,
-  producerConfig,
-  readConfig,
-  type Variables,
-} from '../src/config.ts';
+import { connectionConfig, logLevel, produceConfig, producerConfig } from '../src/config.ts';
 import { Failure } from '../src/errors.ts';
+import { readConfig, type Variables } from '../src/variables.ts';
 
 const { certificate: pem } = await createCertificateAuthority();
 const { certificate: otherPem } = await createCertificateAuthority();

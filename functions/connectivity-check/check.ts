@@ -1,9 +1,10 @@
-import type { Address, CheckConfig, ConnectionConfig } from '../../src/config.ts';
+import type { CheckConfig, ConnectionConfig } from '../../src/config.ts';
 import { remaining, sleep } from '../../src/deadline.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { RequestFailed } from '../../src/kafka/session.ts';
 import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
+import type { Address } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
 import { type Findings, newFindings } from './findings.ts';
 import { describeGroup, groupReport, type SessionOf } from './group.ts';

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import type { Address } from '../../src/config.ts';
 import { RequestFailed, type Session } from '../../src/kafka/session.ts';
 import type { ApiVersion } from '../../src/kafka/wire/api-versions.ts';
 import { largeRequest } from '../../src/kafka/wire/large-request.ts';
 import { type MetadataResponse, metadataRequest } from '../../src/kafka/wire/metadata.ts';
+import type { Address } from '../../src/variables.ts';
 import { isLoopback, kindOf } from './addresses.ts';
 import { isName, resolve } from './dns.ts';
 import { askApiVersions } from './kafka.ts';

@@ -1,4 +1,5 @@
-import type { Address, ConnectionConfig } from '../../src/config.ts';
+import type { ConnectionConfig } from '../../src/config.ts';
+import type { Address } from '../../src/variables.ts';
 import { accessModeOf, carriesSasl } from './addresses.ts';
 import type { Notice } from './ladder.ts';
 import { addressText } from './run.ts';

@@ -1,6 +1,7 @@
-import { checkConfig, connectionConfig, type Environment, logLevel, readConfig } from '../../src/config.ts';
+import { checkConfig, connectionConfig, logLevel } from '../../src/config.ts';
 import { toFailure } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
+import { type Environment, readConfig } from '../../src/variables.ts';
 import { check } from './check.ts';
 import { configurationReport } from './configuration-report.ts';
 import type { Report } from './report.ts';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Address } from '../../src/config.ts';
+import type { Address } from '../../src/variables.ts';
 import { isLoopback } from './addresses.ts';
 import { type Dialled, dial } from './dial.ts';
 import { Broken, type Passed } from './ladder.ts';

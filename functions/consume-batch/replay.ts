@@ -4,12 +4,13 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { connectionConfig, logLevel, type PullConfig, readConfig } from '../../src/config.ts';
+import { connectionConfig, logLevel, type PullConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import { createLog, type Log } from '../../src/log.ts';
+import { readConfig } from '../../src/variables.ts';
 import { drain } from './drain.ts';
 import { transactionalHandler } from './handle-transactional.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';

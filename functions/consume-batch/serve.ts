@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Environment } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
+import type { Environment } from '../../src/variables.ts';
 import type { PullAnswer } from './drain.ts';
 import { readWish } from './pull-wish.ts';
 import { pullConfigOf, warm } from './warm.ts';

@@ -1,18 +1,16 @@
 import {
   connectionConfig,
   consumeConfig,
-  type Environment,
   logLevel,
   type PullConfig,
   producerConfig,
   pullConfig,
-  readConfig,
-  type Variables,
 } from '../../src/config.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { Producer } from '../../src/kafka/producer.ts';
 import { createLog } from '../../src/log.ts';
+import { type Environment, readConfig, type Variables } from '../../src/variables.ts';
 import { Consumer } from './consume.ts';
 
 const MIB = 1024 * 1024;

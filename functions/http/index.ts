@@ -1,6 +1,7 @@
 /** The functions behind one HTTP server: an HTTP function, a container, a process anywhere. */
-import { httpConfig, logLevel, readConfig } from '../../src/config.ts';
+import { httpConfig, logLevel } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
+import { readConfig } from '../../src/variables.ts';
 import { warm } from '../produce/warm.ts';
 import { drainOn } from './drain.ts';
 import { Metrics } from './metrics.ts';

@@ -1,6 +1,7 @@
-import type { Environment, HttpConfig } from '../../src/config.ts';
+import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
+import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';
 import { warm } from '../produce/warm.ts';

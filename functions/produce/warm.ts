@@ -1,15 +1,9 @@
-import {
-  connectionConfig,
-  type Environment,
-  logLevel,
-  produceConfig,
-  producerConfig,
-  readConfig,
-} from '../../src/config.ts';
+import { connectionConfig, logLevel, produceConfig, producerConfig } from '../../src/config.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { Producer } from '../../src/kafka/producer.ts';
 import { createLog } from '../../src/log.ts';
+import { type Environment, readConfig } from '../../src/variables.ts';
 import { createPublish } from './publish.ts';
 
 let instance: ReturnType<typeof start> | undefined;

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
-import type { Address } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { Address } from '../variables.ts';
 import type { ClientOptions } from './client-options.ts';
 import { RequestFailed, Session } from './session.ts';
 import { SharedAttempt } from './shared-attempt.ts';

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { Address, ConnectionConfig, SaslConfig, SslConfig } from '../config.ts';
+import type { ConnectionConfig, SaslConfig, SslConfig } from '../config.ts';
+import type { Address } from '../variables.ts';
 import { bundledCertificates } from './certificates.ts';
 
 /** What every connection to this cluster is made with. */

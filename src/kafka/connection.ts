@@ -1,8 +1,8 @@
 import findCoordinator from 'kafkajs/src/protocol/requests/findCoordinator/index.js';
-import type { Address } from '../config.ts';
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Address } from '../variables.ts';
 import { Broker } from './broker.ts';
 import { connectionFailure, kafkaErrorName, kafkaErrors, metadataFailure } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';

@@ -1,6 +1,6 @@
 import type { Context as LambdaContext } from 'aws-lambda';
-import type { Environment } from '../config.ts';
 import { isRequestId } from '../http.ts';
+import type { Environment } from '../variables.ts';
 
 /** FunctionGraph's context, as its Node.js runtime hands it out; only what is used here. */
 export interface FunctionGraphContext {

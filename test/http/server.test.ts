@@ -5,8 +5,9 @@ import type { Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { createHttpServer, type Serve } from '../../functions/http/server.ts';
-import { type HttpConfig, httpConfig, readConfig } from '../../src/config.ts';
+import { type HttpConfig, httpConfig } from '../../src/config.ts';
 import { type HttpRequest, jsonResponse } from '../../src/http.ts';
+import { readConfig } from '../../src/variables.ts';
 
 const MIB = 1024 * 1024;
 

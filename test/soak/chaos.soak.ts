@@ -7,7 +7,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import { metadata, type TopicMetadata } from '../../local/kafka/admin.ts';
-import { httpConfig, produceConfig, readConfig } from '../../src/config.ts';
+import { httpConfig, produceConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/variables.ts';
 import {
   connectionConfigFor,
   kafkaForTests,

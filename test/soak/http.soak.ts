@@ -9,7 +9,8 @@ import { gzipSync } from 'node:zlib';
 import autocannon from 'autocannon';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
-import { httpConfig, produceConfig, readConfig } from '../../src/config.ts';
+import { httpConfig, produceConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
 
 const MIB = 1024 * 1024;

@@ -14,7 +14,8 @@ import { after, test } from 'node:test';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import { cacheRoot } from '../../local/kafka/distribution.ts';
-import { httpConfig, readConfig } from '../../src/config.ts';
+import { httpConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
 import { produceDefaults } from '../produce/http.ts';
 

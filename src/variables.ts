@@ -1,0 +1,266 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { Failure } from './errors.ts';
+import { Secret } from './secret.ts';
+import { isTopicName, TOPIC_NAME_RULE } from './topic.ts';
+
+/** Reads one variable: the platform's user data first, then the process's environment. */
+export type Environment = (name: string) => string | undefined;
+
+export interface Address {
+  host: string;
+  port: number;
+}
+
+const MAX_INT32 = 2 ** 31 - 1;
+const HEADER_NAME = /^[\w!#$%&'+.^`|~-]+$/;
+const CREDENTIAL_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
+
+/**
+ * Reads what `parse` asks for. Everything that is missing or malformed is reported in one Failure
+ * `CONFIG_INVALID`, by variable name and without values, since a value may be a secret.
+ */
+export function readConfig<T>(environment: Environment, parse: (variables: Variables) => T): T {
+  const variables = new Variables(environment);
+  const config = parse(variables);
+  if (variables.problems.length > 0) {
+    throw new Failure('CONFIG_INVALID', `configuration: ${variables.problems.join('; ')}`);
+  }
+  return config;
+}
+
+/** Typed reading of variables; a wrong one is noted in `problems` and a harmless value is handed on. */
+export class Variables {
+  readonly problems: string[] = [];
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  reject(name: string, problem: string): void {
+    this.problems.push(`${name} ${problem}`);
+  }
+
+  /** Undefined where unset; the consoles of both clouds store an emptied field as an empty string. */
+  text(name: string): string | undefined {
+    const value = this.#environment(name)?.trim();
+    return value === '' ? undefined : value;
+  }
+
+  required(name: string): string {
+    // Not trimmed: a password may end in a space.
+    const value = this.#environment(name);
+    if (value === undefined || value === '') {
+      this.reject(name, 'is required');
+      return '';
+    }
+    return value;
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T;
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: undefined): T | undefined;
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T | undefined): T | undefined {
+    const value = this.#environment(name)?.trim();
+    if (value === undefined) return fallback;
+    const match = allowed.find((candidate) => candidate.toLowerCase() === value.toLowerCase());
+    if (match === undefined && value !== '') {
+      this.reject(name, `must be one of ${allowed.filter(Boolean).join(', ')}`);
+    }
+    return match ?? fallback;
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.oneOf(name, ['true', 'false'], undefined);
+    return value === undefined ? undefined : value === 'true';
+  }
+
+  integer(name: string, fallback: number, bounds?: { min?: number; max?: number }): number;
+  integer(name: string, fallback: undefined, bounds?: { min?: number; max?: number }): number | undefined;
+  integer(name: string, fallback: number | undefined, { min = 0, max = MAX_INT32 } = {}): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    this.reject(name, `must be a whole number from ${min} to ${max}`);
+    return fallback;
+  }
+
+  list(name: string): string[] {
+    const items = this.text(name)?.split(',') ?? [];
+    return items.map((item) => item.trim()).filter((item) => item !== '');
+  }
+
+  /** Undefined where the variable is set to `none` or to nothing, which here says the same. */
+  textOrNone(name: string, fallback: string): string | undefined {
+    const value = this.#environment(name)?.trim();
+    return value === undefined ? fallback : value === '' || value === 'none' ? undefined : value;
+  }
+
+  /** A topic name in which `{topic}` stands for the source topic; it must not lead back to one of `sources`. */
+  topicTemplate(name: string, template: string | undefined, sources: readonly string[]): void {
+    if (template === undefined || template === '') return;
+    const resolved = (sources.length > 0 ? sources : ['t']).map((topic) =>
+      template.replaceAll('{topic}', topic),
+    );
+    if (!resolved.every(isTopicName)) {
+      this.reject(name, `must be a topic name, {topic} allowed: ${TOPIC_NAME_RULE}`);
+    } else if (resolved.some((topic) => sources.includes(topic))) {
+      this.reject(name, 'must not be one of CONSUME_TOPICS: what is written there would be consumed again');
+    }
+  }
+
+  httpUrl(name: string): string {
+    const text = this.text(name);
+    if (text === undefined) this.reject(name, 'is required with CONSUME_SINK=http');
+    else if (!isHttpUrl(text)) this.reject(name, 'must be an http:// or https:// URL without a user name');
+    return text ?? '';
+  }
+
+  /** A JSON object of header names and values; the values are secrets. */
+  headers(name: string): Record<string, Secret> {
+    const text = this.text(name);
+    if (text === undefined) return {};
+    try {
+      const entries = Object.entries(JSON.parse(text) as Record<string, string>);
+      // The platform's own rules for names and values; its message would repeat the value.
+      new Headers(entries);
+      if (text.startsWith('{') && entries.every(([, value]) => typeof value === 'string')) {
+        return Object.fromEntries(entries.map(([key, value]) => [key, new Secret(value)]));
+      }
+    } catch {}
+    this.reject(name, 'must be a JSON object of header names and values, like {"Authorization":"Bearer …"}');
+    return {};
+  }
+
+  /** The name of a request header, in lower case. */
+  headerName(name: string): string | undefined {
+    const header = this.text(name);
+    if (header !== undefined && !HEADER_NAME.test(header)) this.reject(name, 'must be the name of a header');
+    return header?.toLowerCase();
+  }
+
+  /** Names and `prefix*` of headers, in any case. What carries credentials is only matched by its whole name. */
+  headerPatterns(name: string): (header: string) => boolean {
+    const patterns = this.list(name).map((pattern) => pattern.toLowerCase());
+    if (patterns.some((pattern) => !HEADER_NAME.test(pattern.replace(/(.)\*$/, '$1')) && pattern !== '*')) {
+      this.reject(name, 'must hold names of headers and prefix* patterns, separated by commas');
+    }
+    const matches = (header: string) => (pattern: string) =>
+      pattern.endsWith('*')
+        ? header.startsWith(pattern.slice(0, -1)) && !CREDENTIAL_HEADERS.has(header)
+        : header === pattern;
+    return (header) => patterns.some(matches(header));
+  }
+
+  topic(name: string): string | undefined {
+    const topic = this.text(name);
+    if (topic !== undefined && !isTopicName(topic))
+      this.reject(name, `must be a topic name: ${TOPIC_NAME_RULE}`);
+    return topic;
+  }
+
+  /** Names and `prefix*`. Kafka's own topics (`__…`) are only matched by a pattern that says so. */
+  topicPatterns(name: string): (topic: string) => boolean {
+    const patterns = this.list(name);
+    // A list of commas alone is a slip, and must not open what was to be closed.
+    const isBlank = patterns.length === 0 && this.text(name) !== undefined;
+    if (isBlank || patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
+      this.reject(name, 'must hold topic names and prefix* patterns, separated by commas');
+    }
+    const matches = (topic: string) => (pattern: string) =>
+      pattern.endsWith('*')
+        ? topic.startsWith(pattern.slice(0, -1)) && (pattern.startsWith('__') || !topic.startsWith('__'))
+        : topic === pattern;
+    return (topic) => (patterns.length === 0 ? ['*'] : patterns).some(matches(topic));
+  }
+
+  /** Networks as `10.0.0.0/8,fd00::/8`, or single addresses; undefined where unset. */
+  networks(name: string): BlockList | undefined {
+    const items = this.list(name);
+    if (items.length === 0) return undefined;
+    const networks = new BlockList();
+    for (const item of items) {
+      const [address = '', prefix, ...rest] = item.split('/');
+      const family = isIP(address);
+      const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
+      if (
+        family === 0 ||
+        rest.length > 0 ||
+        !/^\d+$/.test(prefix ?? '0') ||
+        bits > (family === 6 ? 128 : 32)
+      ) {
+        this.reject(name, 'must hold addresses and networks such as 10.0.0.0/8, separated by commas');
+        break;
+      }
+      networks.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');
+    }
+    return networks;
+  }
+
+  addresses(name: string): Address[] {
+    const items = this.list(name);
+    if (items.length === 0) this.reject(name, 'is required');
+    const addresses = items.map(parseAddress);
+    if (addresses.includes(undefined)) {
+      this.reject(name, 'must be host:port,host:port (an IPv6 address in brackets, ports from 1 to 65535)');
+    }
+    return addresses.filter((address) => address !== undefined);
+  }
+
+  /** PEM text, as it stands in a file or on one line with `\n` written out. */
+  certificates(name: string): string | undefined {
+    const text = this.text(name)?.replaceAll('\\n', '\n');
+    if (text === undefined) return undefined;
+    return this.#pem(name, text);
+  }
+
+  certificateFile(name: string): string | undefined {
+    const path = this.text(name);
+    if (path === undefined) return undefined;
+    try {
+      return this.#pem(name, readFileSync(path, 'utf8'));
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
+      this.reject(name, `names a file that cannot be read${reason}`);
+      return undefined;
+    }
+  }
+
+  #pem(name: string, text: string): string | undefined {
+    if (holdsCertificates(text)) return text;
+    this.reject(
+      name,
+      'must hold whole PEM certificates (-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----)',
+    );
+    return undefined;
+  }
+}
+
+/** TLS would pass over a block that it can't read, trust nothing, and blame the broker. */
+function holdsCertificates(text: string): boolean {
+  const [, ...blocks] = text.split('-----BEGIN CERTIFICATE-----');
+  return blocks.length > 0 && blocks.every((block) => isCertificate(`-----BEGIN CERTIFICATE-----${block}`));
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
+
+function parseAddress(text: string): Address | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/@]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
