@@ -122,6 +122,7 @@ async function pullAll(
       isolationLevel,
       checkCrcs,
       maxBytes: Math.min(MAX_FETCH_BYTES, Math.ceil(maxBytes / 2)),
+      recordsLeft: () => progress.recordsLeft,
       deadline: times.handleBefore,
     },
     log,

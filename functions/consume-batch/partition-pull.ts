@@ -49,6 +49,7 @@ export class PartitionPull {
     } catch (error) {
       this.#options.progress.fail(toFailure(error));
     }
+    this.#options.fetcher.leave(this.#position);
     const { topic, partition, from, end } = this.#position;
     return { topic, partition, from, to: this.#committedTo, end, lag: Math.max(0, end - this.#committedTo) };
   }

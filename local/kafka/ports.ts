@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 
 // Below every system's ephemeral range: there a client that keeps dialling a stopped broker's port could be
@@ -6,21 +7,33 @@ import { createServer, type Server } from 'node:net';
 const FIRST_PORT = 15_000;
 const LAST_PORT = 32_000;
 
-/** `count` different ports on 127.0.0.1 that are free now. */
+/**
+ * `count` different ports on 127.0.0.1 that are free now, and that no other process gets from here as long
+ * as this one lives: a broker that is stopped finds its ports free when it comes back. A UDP socket on the
+ * same number is the mark; the system takes it away with its process, however that ends.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const held = new Map<number, Server>();
-  try {
-    for (let attempts = 0; held.size < count; attempts += 1) {
-      if (attempts > count + 1000) throw new Error(`No ${count} free ports on 127.0.0.1`);
-      const port = randomInt(FIRST_PORT, LAST_PORT);
-      if (held.has(port)) continue;
-      const server = await listen(port);
-      if (server) held.set(port, server);
-    }
-    return [...held.keys()];
-  } finally {
-    await Promise.all([...held.values()].map((server) => new Promise((done) => server.close(done))));
+  const ports: number[] = [];
+  for (let attempts = 0; ports.length < count; attempts += 1) {
+    if (attempts > count + 1000) throw new Error(`No ${count} free ports on 127.0.0.1`);
+    const port = randomInt(FIRST_PORT, LAST_PORT);
+    const mark = await markAsTaken(port);
+    if (!mark) continue;
+    if (await areFree([port])) ports.push(port);
+    else mark.close();
   }
+  return ports;
+}
+
+function markAsTaken(port: number): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', () => resolve(undefined));
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => {
+      socket.unref();
+      resolve(socket);
+    });
+  });
 }
 
 /** Whether a server could listen on 127.0.0.1 at each of these ports now. */

@@ -25,6 +25,8 @@ export interface FetcherOptions {
   checkCrcs: boolean;
   /** Bytes of answers that are held at once, those being handled included (a larger batch comes all the same). */
   maxBytes: number;
+  /** How many records may still be taken: no more than these are read ahead. */
+  recordsLeft: () => number;
   /** Epoch milliseconds. */
   deadline: number;
 }
@@ -134,6 +136,12 @@ export class Fetcher {
     partition.silentSince = undefined;
   }
 
+  /** The partition is done with: what was read ahead of it no longer counts. */
+  leave(partition: TopicPartition): void {
+    this.#partitions.delete(key(partition));
+    this.#pump();
+  }
+
   /** No more is asked for. A Fetch that is under way ends with its connection. */
   close(): void {
     this.#isClosed = true;
@@ -168,17 +176,30 @@ export class Fetcher {
   #ask(): void {
     if (this.#isClosed) return;
     const wanted = new Map<Broker, Partition[]>();
+    const ahead = this.#waitingRecords < this.#options.recordsLeft() ? READ_AHEAD : 0;
     for (const partition of this.#partitions.values()) {
-      const { waiting, isAsked, isParked, failure, offset, end } = partition;
-      if (waiting.length >= READ_AHEAD || isAsked || isParked || failure || offset >= end) continue;
+      const { waiting, handling, isAsked, isParked, failure, offset, end } = partition;
+      const limit = handling === 0 ? Math.max(1, ahead) : ahead;
+      if (waiting.length >= limit || isAsked || isParked || failure || offset >= end) continue;
       const leader = this.#connection.leader(partition.topic, partition.partition);
       if (!leader) this.#park(partition, new Failure('NO_LEADER', `${name(partition)} has no leader`));
       else if (!this.#busy.has(leader)) wanted.set(leader, [...(wanted.get(leader) ?? []), partition]);
     }
     for (const [leader, partitions] of wanted) {
+      // The broker fills its answer in this order: first who has nothing yet.
+      partitions.sort((a, b) => a.waiting.length - b.waiting.length);
       const room = Math.min(MAX_ANSWER_BYTES, this.#options.maxBytes - this.#heldBytes);
       if (room > 0) void this.#fetch(leader, partitions, room);
     }
+  }
+
+  /** As their offsets tell; where some are gone from the log, there are fewer. */
+  get #waitingRecords(): number {
+    let records = 0;
+    for (const { waiting, offset } of this.#partitions.values()) {
+      records += offset - (waiting[0]?.range.offset ?? offset);
+    }
+    return records;
   }
 
   get #heldBytes(): number {
@@ -193,7 +214,7 @@ export class Fetcher {
   async #fetch(leader: Broker, partitions: readonly Partition[], maxBytes: number): Promise<void> {
     this.#busy.add(leader);
     for (const partition of partitions) partition.isAsked = true;
-    // The broker fills its answer in this order, so whoever got something goes to the end of the line.
+    // Whoever gets something goes to the end of the line.
     for (const partition of partitions) {
       this.#partitions.delete(key(partition));
       this.#partitions.set(key(partition), partition);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { TransientError } from '../../functions/consume-batch/record-failure.ts';
 import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { newTopic, readTopic } from '../kafka.ts';
@@ -438,6 +439,22 @@ describe('large records', () => {
     );
     assert.ok(handled[1]?.value?.equals(large));
   });
+});
+
+test('partitions that stop leave their room to the others', async () => {
+  const topic = await newTopic(cluster, { partitions: 4 });
+  const value = 'x'.repeat(500_000);
+  for (const partition of [0, 1, 2, 3]) {
+    for (let n = 0; n < 4; n++) await publish(cluster, topic, [{ value, partition }]);
+  }
+  const groupId = `${topic}-g`;
+  const handle = ({ partition }: ConsumerRecord) => {
+    if (partition !== 3) throw new TransientError('not today');
+  };
+  const { pull } = newConsumer(cluster, { groupId, topics: [topic] }, { retries: 0, handle });
+  // Half of it may be read ahead: the first answer to three partitions takes all of that.
+  await assert.rejects(pull({}, { maxBytes: 6_000_000 }), failsWith('SINK_FAILED'));
+  assert.equal((await committedOffsets(cluster, groupId, topic)).get(3), 4);
 });
 
 function gate(): { promise: Promise<void>; release: () => void } {

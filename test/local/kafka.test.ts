@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { type KafkaCluster, type KafkaUser, type Listener, startKafka } from '../../local/kafka/cluster.ts';
 import { kafkaDistribution } from '../../local/kafka/distribution.ts';
+import { freePorts } from '../../local/kafka/ports.ts';
 import { consoleConsumer, type SaslMechanism } from '../../local/kafka/tools.ts';
 
 const CLUSTER = new URL('../../local/kafka/cluster.ts', import.meta.url).href;
@@ -114,6 +116,13 @@ describe('the embedded Kafka', () => {
     await cluster.startBroker(1);
     await assert.rejects(cluster.createTopic('kept'), /error 36/);
   });
+});
+
+test('a port that was given out is marked for every other process, also while nobody listens on it', async () => {
+  const [port = 0] = await freePorts(1);
+  const mark = createSocket('udp4').bind({ port, address: '127.0.0.1', exclusive: true });
+  const [error] = await once(mark, 'error');
+  assert.equal(error.code, 'EADDRINUSE');
 });
 
 test('a cluster whose owner is killed leaves nothing behind', async () => {
