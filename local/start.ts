@@ -13,6 +13,7 @@ import { startKafkaTrigger } from './functiongraph/kafka-trigger.ts';
 import { type Runtime, startRuntime } from './functiongraph/runtime.ts';
 import { startTimerTrigger } from './functiongraph/timer.ts';
 import type { KafkaCluster } from './kafka/cluster.ts';
+import { areFree } from './kafka/ports.ts';
 import { type SandboxKafka, startSandboxKafka } from './kafka/sandbox.ts';
 
 const DEFAULT_PORT = 8080;
@@ -43,12 +44,12 @@ async function run(): Promise<void> {
   // While things start, ending is enough: what runs in other processes ends with this one.
   const leave = () => process.exit(130);
   process.on('SIGINT', leave).on('SIGTERM', leave);
+  const port = await ownPort();
   const embedded = await startEmbeddedKafka();
   const environment = { ...SAMPLE_VARIABLES, ...embedded?.environment, ...ownVariables() };
   const runtimes = await startFunctions(environment);
   if (embedded) await startKafkaTriggerFor(runtimes, embedded.cluster);
   startCheckTimer(runtimes);
-  const port = Number(process.env.PORT ?? DEFAULT_PORT);
   const gateway = await startGateway({ port, routes: routesTo(runtimes) });
   started.push(() => gateway.close());
   process.off('SIGINT', leave).off('SIGTERM', leave);
@@ -56,6 +57,17 @@ async function run(): Promise<void> {
   await new Promise((resolve) => {
     process.once('SIGINT', resolve).once('SIGTERM', resolve);
   });
+}
+
+/** Looked at before anything is started for it. */
+async function ownPort(): Promise<number> {
+  const text = process.env.PORT ?? String(DEFAULT_PORT);
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new Error('PORT must be a port number');
+  if (port !== 0 && !(await areFree([port]))) {
+    throw new Error(`port ${port} of 127.0.0.1 is in use: set PORT to another one`);
+  }
+  return port;
 }
 
 /** Undefined where the environment names a cluster of one's own. */
@@ -76,6 +88,10 @@ async function startKafkaTriggerFor(
   const trigger = await startKafkaTrigger({
     runtime,
     topics: [SAMPLE_VARIABLES.CONSUME_TOPICS],
+    onResult: (result) => {
+      if (!result.ok)
+        console.error(dim('consume-batch failed; the trigger does not deliver the records again'));
+    },
     kafka: {
       brokers: bootstrapServers.SASL_SSL.split(','),
       ssl: { ca: caPem },

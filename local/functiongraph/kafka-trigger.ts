@@ -46,7 +46,8 @@ export async function startKafkaTrigger(options: KafkaTriggerOptions): Promise<K
       while (at < batch.messages.length && isRunning()) {
         const chunk = eventful(batch.messages.slice(at, at + batchSize));
         const texts = chunk.map(({ value }) => value?.toString() ?? '');
-        onResult?.(await runtime.invoke(kafkaEvent(batch.topic, texts)));
+        const result = await runtime.invoke(kafkaEvent(batch.topic, texts));
+        onResult?.(result);
         at += chunk.length;
         const last = chunk.at(-1);
         if (last) resolveOffset(last.offset);
