@@ -100,7 +100,9 @@ export class Consumer {
       return [
         {
           record,
-          failure: outcome ?? new Failure('SINK_FAILED', 'time ran out before the record was begun'),
+          failure:
+            outcome ??
+            new Failure('SINK_FAILED', 'the record was not handled: one before it failed, or time ran out'),
         },
       ];
     });

@@ -6,7 +6,7 @@ import { Fetcher } from '../../src/kafka/fetching.ts';
 import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import type { Log } from '../../src/log.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
-import { PartitionPull, type PulledPartition } from './partition-pull.ts';
+import { PartitionPull, type PulledPartition, pulledPartition } from './partition-pull.ts';
 import { type Position, readPositions, resetPosition, type SourcePartition } from './positions.ts';
 import { PullProgress } from './pull-progress.ts';
 import type { PullWish } from './pull-wish.ts';
@@ -105,15 +105,17 @@ async function pullAll(
   { connection, config, log, handlers, times }: DrainOptions & { times: PullTimes },
 ): Promise<PulledPartition[]> {
   const handler = handlers(times);
-  const begin = async (position: Position): Promise<Position> => {
+  const untouched: PulledPartition[] = [];
+  const begin = async (position: Position): Promise<Position[]> => {
     try {
-      return await handler.begin(position);
+      return [await handler.begin(position)];
     } catch (error) {
       progress.fail(toFailure(error));
-      return { ...position, end: position.from };
+      untouched.push(pulledPartition(position));
+      return [];
     }
   };
-  const positions = await Promise.all(found.map(begin));
+  const positions = rotated((await Promise.all(found.map(begin))).flat());
   const { isolationLevel, checkCrcs, maxBytes } = config;
   const fetcher = new Fetcher(
     connection,
@@ -131,13 +133,20 @@ async function pullAll(
     resetPosition(position, { connection, config, log, deadline: times.deadline });
   const timer = setTimeout(() => fetcher.close(), remaining(times.startBefore));
   try {
-    return await Promise.all(
+    const pulled = await Promise.all(
       positions.map((position) => new PartitionPull(position, { fetcher, handler, progress, reset }).run()),
     );
+    return [...untouched, ...pulled];
   } finally {
     clearTimeout(timer);
     fetcher.close();
   }
+}
+
+/** From another one each time, so that a budget that is always spent before the last one serves all of them. */
+function rotated<T>(items: readonly T[]): T[] {
+  const start = Math.floor(Math.random() * items.length);
+  return [...items.slice(start), ...items.slice(0, start)];
 }
 
 function answerOf(pulled: PulledPartition[], progress: PullProgress, startedAt: number): PullAnswer {

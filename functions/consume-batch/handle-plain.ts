@@ -19,7 +19,7 @@ export function plainHandler(committer: Committer, options: ProcessOptions): Par
 }
 
 async function handleBatch(
-  { topic, partition, from }: Position,
+  { topic, partition }: Position,
   { records, nextOffset }: Batch,
   committer: Committer,
   options: ProcessOptions,
@@ -28,15 +28,14 @@ async function handleBatch(
   const { processed, deadLettered, failures } = tally(outcomes);
   const counts = { processed, deadLettered, failed: failures.length };
   const open = firstOpen(outcomes);
-  const first = records[0]?.offset ?? from;
-  const to = open === undefined ? nextOffset : (records[open]?.offset ?? first);
+  const to = (open === undefined ? undefined : records[open]?.offset) ?? nextOffset;
   const stop = failures[0] ?? (open === undefined ? undefined : 'out of time');
   // Nothing before the open record has been done: there is nothing to commit.
-  if (open === 0) return { ...counts, to: first, stop };
+  if (open === 0) return { ...counts, to: undefined, stop };
   try {
     const isCommitted = await committer.commit(topic, partition, to);
-    return isCommitted ? { ...counts, to, stop } : { ...counts, to: first, stop: stop ?? 'taken over' };
+    return isCommitted ? { ...counts, to, stop } : { ...counts, to: undefined, stop: stop ?? 'taken over' };
   } catch (error) {
-    return { ...counts, to: first, stop: toFailure(error) };
+    return { ...counts, to: undefined, stop: toFailure(error) };
   }
 }

@@ -13,8 +13,8 @@ export interface BatchResult {
   processed: number;
   deadLettered: number;
   failed: number;
-  /** Committed up to here. */
-  to: number;
+  /** Committed up to here; undefined where nothing was committed. */
+  to: number | undefined;
   /** Why the partition does not go on; undefined where it does. */
   stop: Failure | 'out of time' | 'taken over' | undefined;
 }

@@ -22,6 +22,11 @@ export interface PulledPartition extends SourcePartition {
   lag: number;
 }
 
+export function pulledPartition({ topic, partition, from, end, committed }: Position): PulledPartition {
+  const to = committed ?? from;
+  return { topic, partition, from, to, end, lag: Math.max(0, end - to) };
+}
+
 interface PartitionPullOptions {
   fetcher: Fetcher;
   handler: PartitionHandler;
@@ -49,9 +54,11 @@ export class PartitionPull {
     } catch (error) {
       this.#options.progress.fail(toFailure(error));
     }
-    this.#options.fetcher.leave(this.#position);
-    const { topic, partition, from, end } = this.#position;
-    return { topic, partition, from, to: this.#committedTo, end, lag: Math.max(0, end - this.#committedTo) };
+    const { fetcher, progress } = this.#options;
+    // Where the budget is spent, or a live group found, there is nothing left for the others, either.
+    if (progress.mayGoOn) fetcher.leave(this.#position);
+    else fetcher.close();
+    return pulledPartition({ ...this.#position, committed: this.#committedTo });
   }
 
   /** A position that was reset is committed at once: `latest` has nothing to read that would commit it. */
@@ -89,7 +96,7 @@ export class PartitionPull {
     const { handler, progress } = this.#options;
     const result = await handler.handle(this.#position, batch);
     progress.count(result);
-    this.#committedTo = result.to;
+    this.#committedTo = result.to ?? this.#committedTo;
     if (result.stop instanceof Failure) throw result.stop;
     return result.stop;
   }
@@ -109,7 +116,7 @@ export class PartitionPull {
     }
     const { from, end } = await reset({ ...this.#position, committed: this.#committedTo });
     fetcher.seek({ ...this.#position, offset: from, end });
-    return (await this.#skipTo(from)) ? undefined : await fetcher.next(this.#position);
+    return (await this.#skipTo(from)) ? undefined : this.#next();
   }
 }
 

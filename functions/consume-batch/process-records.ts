@@ -139,19 +139,31 @@ class Run {
   async #settle(failures: readonly Failed[]): Promise<void> {
     const { retries, retryBackoffMs } = this.#options.config;
     let failed = failures;
+    const final: Failed[] = [];
     for (let attempt = 1; failed.length > 0; attempt++) {
-      await this.#bury(failed.filter(({ failureClass }) => isFinal(failureClass)));
+      final.push(...failed.filter(({ failureClass }) => isFinal(failureClass)));
       const again = failed.filter(({ failureClass }) => !isFinal(failureClass));
-      if (again.length === 0) return;
+      if (again.length === 0) break;
       const backoff = retryBackoffMs * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
       const isOutOfTime = Date.now() + backoff >= this.#options.startBefore;
       if (attempt > retries || isOutOfTime) {
-        await this.#exhausted(again, attempt, isOutOfTime);
-        return;
+        final.push(...this.#exhausted(again, attempt, isOutOfTime));
+        break;
       }
       await sleep(backoff);
       failed = await this.#retry(again);
     }
+    await this.#bury(this.#notComingAgain(final).sort((a, b) => a.index - b.index));
+  }
+
+  /** Behind a record that stays where it is, another would be a dead letter once more with every delivery. */
+  #notComingAgain(failed: Failed[]): Failed[] {
+    if (!this.#options.isRedelivered) return failed;
+    const held = this.#records.filter((_record, index) => this.outcomes[index] instanceof Failure);
+    return failed.filter(({ index, record: { topic, partition } }) => {
+      const first = held.find((other) => other.topic === topic && other.partition === partition);
+      return first === undefined || index < this.#records.indexOf(first);
+    });
   }
 
   /** Each run by itself: a batch with gaps would look like the whole one to a receiver that knows offsets. */
@@ -170,7 +182,8 @@ class Run {
     return failed;
   }
 
-  async #exhausted(failed: readonly Failed[], attempts: number, isOutOfTime: boolean): Promise<void> {
+  /** Those that are to be tried again with a later delivery stay open; the others are returned. */
+  #exhausted(failed: readonly Failed[], attempts: number, isOutOfTime: boolean): Failed[] {
     const { isRedelivered } = this.#options;
     const held: Failed[] = [];
     const dead: Failed[] = [];
@@ -182,7 +195,7 @@ class Run {
       const sentence = `${position(record)} could not be handled in ${attempts} attempts: ${error.message}`;
       this.outcomes[index] = new Failure('SINK_FAILED', sentence, { cause: error });
     }
-    await this.#bury(dead);
+    return dead;
   }
 
   async #bury(dead: readonly Failed[]): Promise<void> {

@@ -139,7 +139,7 @@ function counting(
     async handle(position, batch) {
       const targets = batch.records.map((record) => replayed(record, target));
       const failure = targets.find((it) => it instanceof Failure);
-      if (failure) return { processed: 0, deadLettered: 0, failed: 1, to: position.from, stop: failure };
+      if (failure) return { processed: 0, deadLettered: 0, failed: 1, to: undefined, stop: failure };
       const result = await handler.handle(position, batch);
       for (const it of targets.slice(0, result.processed)) {
         if (!(it instanceof Failure)) counts.set(it.topic, (counts.get(it.topic) ?? 0) + 1);

@@ -5,7 +5,12 @@ import type { Broker } from './broker.ts';
 import { connectionFailure, kafkaErrorName, kafkaErrors } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import type { TopicPartition } from './wire/by-topic.ts';
-import { type FetchedPartition, fetchRequest, type IsolationLevel } from './wire/fetch.ts';
+import {
+  type FetchedPartition,
+  type FetchResponse,
+  fetchRequest,
+  type IsolationLevel,
+} from './wire/fetch.ts';
 import { FetchedRecordsReader, type OffsetRange, offsetBehind } from './wire/record-batch-reader.ts';
 
 /** Records are known to be there, so the broker hardly ever waits for one. */
@@ -75,7 +80,8 @@ export class Fetcher {
   readonly #options: FetcherOptions;
   readonly #log: Log;
   readonly #partitions = new Map<string, Partition>();
-  readonly #busy = new Set<Broker>();
+  /** Leaders that have a Fetch to answer, and how many bytes it asked for. */
+  readonly #asked = new Map<Broker, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #isPumping = false;
   #isClosed = false;
@@ -115,6 +121,8 @@ export class Fetcher {
     const partition = this.#partitions.get(key(wanted));
     if (!partition) throw new RangeError(`partition ${wanted.partition} of ${wanted.topic} is not fetched`);
     partition.handling = 0;
+    // What failed while nobody waited may be well again.
+    if (partition.waiting.length === 0 && partition.failure?.retriable) forgive(partition);
     this.#pump();
     while (!this.#isClosed) {
       const answer = partition.waiting.shift();
@@ -132,8 +140,8 @@ export class Fetcher {
   seek(position: FetchPosition): void {
     const partition = this.#partitions.get(key(position));
     if (!partition) return;
-    Object.assign(partition, { offset: position.offset, end: position.end, failure: undefined });
-    partition.silentSince = undefined;
+    Object.assign(partition, { offset: position.offset, end: position.end });
+    forgive(partition);
   }
 
   /** The partition is done with: what was read ahead of it no longer counts. */
@@ -145,7 +153,7 @@ export class Fetcher {
   /** No more is asked for. A Fetch that is under way ends with its connection. */
   close(): void {
     this.#isClosed = true;
-    for (const leader of this.#busy) this.#connection.forFetching(leader).close();
+    for (const leader of this.#asked.keys()) this.#connection.forFetching(leader).close();
     for (const timer of this.#timers) clearTimeout(timer);
     for (const { waiter } of this.#partitions.values()) waiter?.();
   }
@@ -183,13 +191,15 @@ export class Fetcher {
       if (waiting.length >= limit || isAsked || isParked || failure || offset >= end) continue;
       const leader = this.#connection.leader(partition.topic, partition.partition);
       if (!leader) this.#park(partition, new Failure('NO_LEADER', `${name(partition)} has no leader`));
-      else if (!this.#busy.has(leader)) wanted.set(leader, [...(wanted.get(leader) ?? []), partition]);
+      else if (!this.#asked.has(leader)) wanted.set(leader, [...(wanted.get(leader) ?? []), partition]);
     }
+    let leaders = wanted.size;
     for (const [leader, partitions] of wanted) {
       // The broker fills its answer in this order: first who has nothing yet.
-      partitions.sort((a, b) => a.waiting.length - b.waiting.length);
-      const room = Math.min(MAX_ANSWER_BYTES, this.#options.maxBytes - this.#heldBytes);
-      if (room > 0) void this.#fetch(leader, partitions, room);
+      partitions.sort((a, b) => answersOf(a) - answersOf(b));
+      // A leader that does not answer holds its own share only.
+      const share = Math.floor((this.#options.maxBytes - this.#heldBytes) / leaders--);
+      if (share > 0) void this.#fetch(leader, partitions, Math.min(MAX_ANSWER_BYTES, share));
     }
   }
 
@@ -204,21 +214,18 @@ export class Fetcher {
 
   get #heldBytes(): number {
     let bytes = 0;
-    for (const { waiting, handling, isAsked, maxBytes } of this.#partitions.values()) {
-      bytes += handling + (isAsked ? maxBytes : 0);
+    for (const asked of this.#asked.values()) bytes += asked;
+    for (const { waiting, handling } of this.#partitions.values()) {
+      bytes += handling;
       for (const { fetched } of waiting) bytes += fetched.records.length;
     }
     return bytes;
   }
 
   async #fetch(leader: Broker, partitions: readonly Partition[], maxBytes: number): Promise<void> {
-    this.#busy.add(leader);
+    this.#asked.set(leader, maxBytes);
     for (const partition of partitions) partition.isAsked = true;
-    // Whoever gets something goes to the end of the line.
-    for (const partition of partitions) {
-      this.#partitions.delete(key(partition));
-      this.#partitions.set(key(partition), partition);
-    }
+    let throttleMs = 0;
     try {
       const targets = partitions.map(({ topic, partition, offset, maxBytes: partitionBytes }) => ({
         topic,
@@ -230,28 +237,39 @@ export class Fetcher {
       const maxWait = Math.min(MAX_WAIT_MS, Math.ceil(remaining(deadline) / 2));
       const request = fetchRequest(targets, { maxWait, maxBytes, isolationLevel });
       const answer = await this.#connection.forFetching(leader).send(request, deadline);
-      if (!this.#isClosed) this.#deliver(partitions, answer.partitions);
+      throttleMs = answer.throttleTimeMs;
+      if (!this.#isClosed) this.#deliver(partitions, answer);
     } catch (error) {
       this.#log.debug('a fetch failed', { broker: `${leader}`, error });
       const failure = connectionFailure(error);
       for (const partition of partitions) this.#park(partition, failure);
     } finally {
-      this.#busy.delete(leader);
       for (const partition of partitions) partition.isAsked = false;
+      if (throttleMs > 0) this.#later(throttleMs, () => this.#released(leader));
       // Before anybody handles what came, so that the broker is at work meanwhile.
-      this.#ask();
+      else this.#released(leader);
       for (const { waiter } of partitions) waiter?.();
     }
   }
 
-  #deliver(asked: readonly Partition[], fetched: readonly FetchedPartition[]): void {
+  #released(leader: Broker): void {
+    this.#asked.delete(leader);
+    this.#ask();
+  }
+
+  #deliver(asked: readonly Partition[], { partitions: fetched, throttleTimeMs }: FetchResponse): void {
     const answers = new Map(fetched.map((answer) => [key(answer), answer]));
+    // One that others filled, or a quota cut short, says nothing about those that it has nothing of.
+    const isSilence = throttleTimeMs === 0 && fetched.every(({ records }) => records.length === 0);
     for (const partition of asked) {
       const answer = answers.get(key(partition));
+      if (!answer && throttleTimeMs > 0) continue;
       if (!answer || answer.errorCode !== kafkaErrors.NONE) {
         this.#refused(partition, answer);
       } else if (answer.records.length > 0) {
         this.#advance(partition, answer);
+      } else if (!isSilence) {
+        partition.silentSince = undefined;
       } else if (isSilentForLong(partition)) {
         partition.failure = new Failure(
           'BROKER_UNREACHABLE',
@@ -269,6 +287,8 @@ export class Fetcher {
       partition.offset = next;
       partition.attempts = 0;
       partition.silentSince = undefined;
+      // Whoever got something goes to the end of the line.
+      if (this.#partitions.delete(key(partition))) this.#partitions.set(key(partition), partition);
     } else {
       // A batch that is larger than was asked for comes cut short from brokers before KIP-74.
       partition.maxBytes *= 2;
@@ -308,13 +328,14 @@ export class Fetcher {
     }
     partition.isParked = true;
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(10, partition.attempts++));
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer);
-        void this.#unpark(partition);
-      },
-      backoff * (0.75 + Math.random() / 2),
-    );
+    this.#later(backoff * (0.75 + Math.random() / 2), () => void this.#unpark(partition));
+  }
+
+  #later(ms: number, task: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      task();
+    }, ms);
     this.#timers.add(timer);
   }
 
@@ -323,12 +344,25 @@ export class Fetcher {
       await this.#connection.topic(partition.topic, this.#options.deadline, { maxAgeMs: 0 });
     } catch (error) {
       const failure = toFailure(error);
-      if (!failure.retriable || remaining(this.#options.deadline) === 0) partition.failure = failure;
+      // A broker that has just come back may not know every topic yet.
+      const mayPass = failure.retriable || failure.code === 'UNKNOWN_TOPIC';
+      if (!mayPass || remaining(this.#options.deadline) === 0) partition.failure = failure;
     }
     partition.isParked = false;
     partition.waiter?.();
     this.#pump();
   }
+}
+
+/** How many answers of it are handled or wait. */
+function answersOf({ waiting, handling }: Partition): number {
+  return waiting.length + (handling > 0 ? 1 : 0);
+}
+
+function forgive(partition: Partition): void {
+  partition.failure = undefined;
+  partition.silentSince = undefined;
+  partition.attempts = 0;
 }
 
 function isSilentForLong(partition: Partition): boolean {

@@ -205,6 +205,7 @@ export class Session {
   }
 
   #received(bytes: Uint8Array): void {
+    this.heardAt = Date.now();
     try {
       this.#frames.push(bytes);
     } catch (cause) {
@@ -281,13 +282,25 @@ export class Session {
         socket.off('close', failed);
         this.#inFlight--;
       };
-      const timer = setTimeout(() => {
+      const sentAt = Date.now();
+      const untilTooLate = () =>
+        Math.min(
+          remaining(deadline),
+          Math.max(this.heardAt, sentAt) + (request.maxSilenceMs ?? NEVER) - Date.now(),
+        );
+      const expire = () => {
+        const left = untilTooLate();
+        if (left > 0) {
+          timer = setTimeout(expire, left);
+          return;
+        }
         const message = `no answer to ${request.apiName} in time`;
         const failure = new RequestFailed(message, { sent: true, timedOut: true });
         // A question may stay unanswered; the connection goes on to serve those who wait for more.
         if (!request.isQuestion || this.#inFlight === 1) this.destroy(failure);
         else failed(failure);
-      }, remaining(deadline));
+      };
+      let timer = setTimeout(expire, untilTooLate());
       const answered = (payload: Buffer) => {
         ended();
         resolve(payload);
@@ -310,10 +323,7 @@ export class Session {
           apiName: request.apiName,
           apiVersion: version,
           correlationId,
-          resolve: ({ payload }) => {
-            this.heardAt = Date.now();
-            answered(payload);
-          },
+          resolve: ({ payload }) => answered(payload),
           reject: failed,
         },
         expectResponse: true,

@@ -1,4 +1,5 @@
 // Everything that one broker is enough for, in one process, so that the cases share it.
+import './fetching.cases.ts';
 import './pull.cases.ts';
 import './dead-letters.cases.ts';
 import './http-sink.cases.ts';

@@ -150,7 +150,11 @@ export async function committedOffsets(
   }
 }
 
-/** All committed records of a topic, in the order of partitions and offsets: kafkajs reads read_committed. */
+/**
+ * All committed records of a topic, in the order of partitions and offsets: kafkajs reads read_committed. It
+ * takes a partition's aborted transactions to be in the order of their first offsets, and shows records of
+ * those that are not: where several producers may abort in one partition, Kafka's own consumer is the judge.
+ */
 export async function readCommitted(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
   const ends = await stableEnds(cluster, topic);
   const records: ReadRecord[] = [];

@@ -319,6 +319,16 @@ describe('CONSUME_ORDER', () => {
   });
 });
 
+test('behind a record that stays, nothing becomes a dead letter with every pull', async () => {
+  const topic = await newTopic(cluster, { partitions: 1 });
+  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  await publish(cluster, topic, [{ value: '{"n":0}' }, { value: 'no JSON' }, { value: '{"n":2}' }]);
+  const nobody = { name: 'http', url: 'http://127.0.0.1:1/', headers: {}, format: 'json' } as const;
+  const { pull } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { sink: nobody });
+  for (const _ of [1, 2]) await assert.rejects(pull(), failsWith('SINK_FAILED'));
+  assert.deepEqual(await readTopic(cluster, `${topic}.dead-letter`), []);
+});
+
 describe('records that a trigger pushes', () => {
   const push = async (
     isRedelivered: boolean,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { consoleConsumer } from '../../local/kafka/tools.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import { newTopic } from '../kafka.ts';
@@ -84,11 +85,13 @@ describe('the topic sink in a pull', () => {
   });
 
   test('four pulls at once: nothing lost, nothing twice', async () => {
-    const { topic, another, pull, out, committed } = await setUp({ partitions: 6 });
+    const { topic, another, pull, committed } = await setUp({ partitions: 6 });
     await publish(cluster, topic, numbered(5_000));
     await Promise.all([1, 2, 3, 4].map(() => another().pull()));
     for (let more = true; more; ) ({ more } = await pull());
-    assert.deepEqual(numbersOf(await out()), upTo(5_000));
+    const isolationLevel = 'read_committed';
+    const published = await consoleConsumer(cluster, { topic: `${topic}.out`, isolationLevel });
+    assert.deepEqual(numbersOf(published), upTo(5_000));
     assert.equal(await committed(), 5_000);
   });
 

@@ -43,6 +43,7 @@ async function readAll(partition: FetchedPartition, offset = 0, end = 100, opts 
   return { ...reader.take(1_000), endOffset: offsetBehind(partition.records) };
 }
 
+const behindFirst = batchAt(5, [0, 1, 2, 3]).length;
 const log = Buffer.concat([batchAt(5, [0, 1, 2, 3]), batchAt(9, [4, 5]), batchAt(20, [6])]);
 
 describe('what a Fetch answer holds', () => {
@@ -107,10 +108,23 @@ describe('what a Fetch answer holds', () => {
     });
   }
 
-  test('a codec that nobody knows is named before anything is read', async () => {
+  test('a codec that nobody knows is named, after what stands before it was read', async () => {
     const strange = Buffer.from(log);
-    strange.writeInt16BE(6, ATTRIBUTES_AT);
-    await assert.rejects(readAll(fetched(strange)), /codec 6/);
+    strange.writeInt16BE(6, behindFirst + ATTRIBUTES_AT);
+    const unchecked = { ...options, checkCrcs: false };
+    const reader = await FetchedRecordsReader.open(fetched(strange), { offset: 0, end: 100 }, unchecked);
+    assert.equal(reader.take(1_000).nextOffset, 9);
+    assert.throws(() => reader.take(1_000), /codec 6/);
+    assert.throws(() => reader.take(1_000), /codec 6/);
+  });
+
+  test('what stands before a batch that is broken can be taken', async () => {
+    const broken = Buffer.from(log);
+    broken[behindFirst + ATTRIBUTES_AT + 40] = 0xff;
+    const reader = await FetchedRecordsReader.open(fetched(broken), { offset: 0, end: 100 }, options);
+    const { records, nextOffset } = reader.take(1_000);
+    assert.deepEqual([records.length, nextOffset], [4, 9]);
+    assert.throws(() => reader.take(1_000), /batch at offset 9 does not match its CRC-32C/);
   });
 
   test('a flipped bit is noticed with KAFKA_CHECK_CRCS, and only then', async () => {

@@ -7,6 +7,8 @@ import type { Request } from './request.ts';
 const HIGHEST_VERSION = 11;
 const API_KEY = 1;
 const CONSUMER = -1;
+/** Beyond the time that the broker may wait: then it, or the way to it, is taken for dead. */
+const MAX_SILENCE_MS = 10_000;
 
 export const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
 export type IsolationLevel = keyof typeof isolationLevels;
@@ -62,6 +64,7 @@ export function fetchRequest(
     apiName: 'Fetch',
     highestVersion: HIGHEST_VERSION,
     expectsResponse: true,
+    maxSilenceMs: maxWait + MAX_SILENCE_MS,
     encodeBody: (version) => {
       const body = new Encoder()
         .writeInt32(CONSUMER)

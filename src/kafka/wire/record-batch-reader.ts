@@ -52,7 +52,7 @@ export class FetchedRecordsReader {
   readonly #topic: string;
   readonly #partition: number;
   readonly #options: ReaderOptions;
-  readonly #codecs: ReadonlyMap<number, Decompress>;
+  readonly #codecs: ReadonlyMap<number, Decompress | Error>;
   readonly #aborted: FetchedPartition['abortedTransactions'];
   readonly #abortedProducers = new Set<bigint>();
   readonly #end: number;
@@ -60,12 +60,14 @@ export class FetchedRecordsReader {
   #position = 0;
   /** The batch whose records are being taken. */
   #batch: OpenBatch | undefined;
+  /** Why the next batch can't be read; what stood before it was taken first. */
+  #failure: unknown;
 
   private constructor(
     fetched: FetchedPartition,
     { offset, end }: OffsetRange,
     options: ReaderOptions,
-    codecs: ReadonlyMap<number, Decompress>,
+    codecs: ReadonlyMap<number, Decompress | Error>,
   ) {
     this.#bytes = fetched.records;
     this.#topic = fetched.topic;
@@ -78,37 +80,44 @@ export class FetchedRecordsReader {
     this.#aborted = [...fetched.abortedTransactions].sort((a, b) => a.firstOffset - b.firstOffset);
   }
 
-  /** Loads the codecs that the batches need; throws, naming the codec, where there is none for one of them. */
+  /** Loads the codecs that the batches need. */
   static async open(
     fetched: FetchedPartition,
     range: OffsetRange,
     options: ReaderOptions,
   ): Promise<FetchedRecordsReader> {
-    const codecs = new Map<number, Decompress>();
+    const codecs = new Map<number, Decompress | Error>();
     for (const at of batchStarts(fetched.records)) {
       const attributes = fetched.records.readInt16BE(at + ATTRIBUTES_AT);
       const codec = attributes & CODEC;
       if (fetched.records[at + MAGIC_AT] !== 2 || codecs.has(codec)) continue;
-      codecs.set(codec, await loadCodec(compressionType(attributes)));
+      codecs.set(codec, await codecOf(attributes));
     }
     return new FetchedRecordsReader(fetched, range, options, codecs);
   }
 
   /**
    * Up to `maxRecords` records of at most about `maxBytes` (one at the least). No record and the same
-   * `nextOffset` as before: there is nothing more. Throws where a batch can't be read.
+   * `nextOffset` as before: there is nothing more. Throws, once everything before it has been taken, where
+   * a batch can't be read.
    */
   take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
     const records: ConsumerRecord[] = [];
     let bytes = 0;
-    while (records.length < maxRecords && bytes < maxBytes) {
-      const batch = this.#batch ?? this.#openBatch();
-      if (!batch) break;
-      this.#batch = batch;
-      bytes += this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
-      if (batch.remaining > 0) break;
-      this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
-      this.#batch = undefined;
+    if (this.#failure) throw this.#failure;
+    try {
+      while (records.length < maxRecords && bytes < maxBytes) {
+        const batch = this.#batch ?? this.#openBatch();
+        if (!batch) break;
+        this.#batch = batch;
+        bytes += this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
+        if (batch.remaining > 0) break;
+        this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
+        this.#batch = undefined;
+      }
+    } catch (error) {
+      this.#failure = error;
+      if (records.length === 0) throw error;
     }
     return { records, nextOffset: this.#offset, bytes };
   }
@@ -187,6 +196,7 @@ export class FetchedRecordsReader {
   ): OpenBatch {
     const codec = attributes & CODEC;
     const decompress = this.#codecs.get(codec);
+    if (decompress instanceof Error) throw decompress;
     const compressed = this.#bytes.subarray(at + BATCH_OVERHEAD, end);
     const appendTime =
       (attributes & LOG_APPEND_TIME) !== 0
@@ -252,6 +262,15 @@ export class FetchedRecordsReader {
     }
     batch.position = cursor.position;
     return taken;
+  }
+}
+
+/** The Error that names the codec, where there is none: it matters once its batch is reached. */
+async function codecOf(attributes: number): Promise<Decompress | Error> {
+  try {
+    return await loadCodec(compressionType(attributes));
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

@@ -10,6 +10,8 @@ export interface Request<T> {
   expectsResponse: boolean;
   /** It changes nothing: where its answer is late, the connection need not be given up for it. */
   isQuestion?: boolean;
+  /** How long nothing at all may come while the answer is awaited, however long that takes as a whole. */
+  maxSilenceMs?: number;
   /** The body in parts, in order: they are sent as they are, without being copied together. */
   encodeBody(version: number): Buffer[] | Promise<Buffer[]>;
   decode(payload: Buffer, version: number): T | Promise<T>;
