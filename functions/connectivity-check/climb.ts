@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { bundledCertificates } from '../../src/kafka/certificates.ts';
 import { RequestFailed, type Session } from '../../src/kafka/session.ts';
 import type { ApiVersion } from '../../src/kafka/wire/api-versions.ts';
 import { largeRequest } from '../../src/kafka/wire/large-request.ts';
@@ -160,6 +161,7 @@ export function unanswered(error: unknown, request: string): Broken {
 
 function configEvidence({ connection }: Run): string {
   const { securityProtocol, sasl, ssl } = connection;
-  const trust = ssl?.ca === undefined ? 'the bundled certificates' : 'the given certificates';
+  const bundled = bundledCertificates === '' ? 'the public authorities' : 'the bundled certificates';
+  const trust = ssl?.ca === undefined ? bundled : 'the given certificates';
   return [securityProtocol, sasl?.mechanism, ssl && `trusting ${trust}`].filter(Boolean).join(', ');
 }

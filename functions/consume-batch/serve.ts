@@ -28,7 +28,9 @@ export async function servePull(request: HttpRequest, call: PullCall): Promise<H
 async function answer(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
   try {
     if (request.method !== 'POST') {
-      throw new Failure('METHOD_NOT_ALLOWED', `${request.method} is not served here, only POST`);
+      throw new Failure('METHOD_NOT_ALLOWED', `${request.method} is not served here, only POST`, {
+        allow: ['POST'],
+      });
     }
     return jsonResponse(200, await pull(wishOf(request), call));
   } catch (error) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
@@ -17,6 +18,7 @@ export function routesOf(environment: Environment, config: HttpConfig, metrics: 
   return async (request) => {
     const started = performance.now();
     const response = await route(request, environment, config, metrics);
+    response.headers['x-request-id'] ??= request.requestId ?? randomUUID();
     const { method, path } = request;
     metrics.observe({ method, path, status: response.status, ms: performance.now() - started });
     return response;

@@ -93,6 +93,20 @@ describe('the HTTP function', () => {
     const pulled = await post(`${url}/consume-batch`, {});
     assert.equal(pulled.status, 200, JSON.stringify(pulled.body));
     assert.equal(pulled.body.processed, 1);
+    const notPulled = await fetch(`${url}/consume-batch`);
+    assert.deepEqual([notPulled.status, notPulled.headers.get('allow')], [405, 'POST']);
+
+    for (const path of [
+      '/healthy',
+      '/metrics',
+      '/connectivity-check',
+      '/consume-batch',
+      '/ready',
+      '/nothing',
+    ]) {
+      const { headers } = await fetch(`${url}${path}`);
+      assert.match(headers.get('x-request-id') ?? '', /^[\w-]{8,}$/, path);
+    }
 
     const metrics = await (await fetch(`${url}/metrics`)).text();
     assert.match(metrics, /http_requests_total\{method="POST",route="\/topics\/\{topic\}",status="200"\} 1/);
