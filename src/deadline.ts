@@ -1,8 +1,11 @@
 /** A deadline is a moment in epoch milliseconds: it can be handed on, and every wait below derives from it. */
 
-/** Milliseconds left, never negative: a negative timer would be warned of by newer versions of Node. */
+/**
+ * Whole milliseconds left, never negative: `AbortSignal.timeout` refuses a fraction, and a negative timer would
+ * be warned of by newer versions of Node. Deadlines that are a part of another one have fractions.
+ */
 export function remaining(deadline: number): number {
-  return Math.max(0, deadline - Date.now());
+  return Math.max(0, Math.floor(deadline - Date.now()));
 }
 
 /** Waits for `promise` until the deadline and not longer; then rejects with what `error` makes. */

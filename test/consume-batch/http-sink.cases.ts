@@ -256,10 +256,20 @@ describe('the http sink', () => {
     assert.doesNotMatch(text, /t0ps3cret/);
   });
 
+  test('a call of a few seconds, whose shares of time are no whole milliseconds', async () => {
+    const { consumer, pull, posts, topic } = await setUp(() => ok, numbered(1));
+    assert.equal((await pull({}, {}, 3_000.3)).processed, 1);
+    const records = [{ topic, key: null, value: Buffer.from('2'), headers: [] }];
+    const pushed = await consumer.push(records, { isRedelivered: false, deadline: Date.now() + 3_000.3 });
+    assert.deepEqual(pushed.failures, []);
+    assert.equal(posts.length, 2);
+  });
+
   test('pushed records without offsets have no key of idempotency', async () => {
     const { consumer, posts } = await setUp(() => ok, []);
     const records = [{ topic: 't', key: null, value: Buffer.from('1'), headers: [] }];
-    await consumer.push(records, { isRedelivered: false, deadline: Date.now() + 5_000 });
+    const { failures } = await consumer.push(records, { isRedelivered: false, deadline: Date.now() + 5_000 });
+    assert.deepEqual(failures, []);
     assert.equal(posts[0]?.headers['idempotency-key'], undefined);
     assert.equal(posts[0]?.text, '{"records":[{"topic":"t","key":null,"value":1,"headers":[]}]}');
   });
