@@ -43,12 +43,6 @@ export interface FetchPosition extends TopicPartition {
   end: number;
 }
 
-/** Where a partition's log stands, from its latest answer; what a position out of range is compared with. */
-export interface LogBounds {
-  logStartOffset: number;
-  highWatermark: number;
-}
-
 /** One partition's part of an answer, and what of it is to be read. */
 interface Answer {
   fetched: FetchedPartition;
@@ -158,16 +152,10 @@ export class Fetcher {
     for (const { waiter } of this.#partitions.values()) waiter?.();
   }
 
-  async #open(partition: Partition, { fetched, range }: Answer): Promise<FetchedRecordsReader> {
+  #open(partition: Partition, { fetched, range }: Answer): Promise<FetchedRecordsReader> {
     partition.handling = fetched.records.length;
     this.#pump();
-    const { isolationLevel, checkCrcs } = this.#options;
-    try {
-      return await FetchedRecordsReader.open(fetched, range, { isolationLevel, checkCrcs });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Failure('INTERNAL', `${name(partition)} cannot be read: ${reason}`, { cause });
-    }
+    return FetchedRecordsReader.open(fetched, range, this.#options);
   }
 
   /** Soon, so that what several partitions lack in one turn of the loop makes one request. */

@@ -175,23 +175,8 @@ export class Session {
   }
 
   #createSocket({ tls: tlsOptions }: ClientOptions, onConnect: () => void, connected?: Socket): Socket {
-    const { host, port } = this.#address;
     if (connected) queueMicrotask(onConnect);
-    // One buffer for all that comes: a stream of Node's would make one, and an event, of every 16 KiB.
-    const onread = {
-      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      callback: (length: number, buffer: Uint8Array) => {
-        this.#received(buffer.subarray(0, length));
-        return true;
-      },
-    };
-    const target = { host, port, onread };
-    const serverName = net.isIP(host) ? {} : { servername: host };
-    const socket =
-      connected ??
-      (tlsOptions
-        ? tls.connect({ ...target, ...serverName, ...tlsOptions }, onConnect)
-        : net.connect(target, onConnect));
+    const socket = connected ?? this.#dial(tlsOptions, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.once('error', (error) => {
@@ -202,6 +187,22 @@ export class Session {
     });
     this.#socket = socket;
     return socket;
+  }
+
+  #dial(tlsOptions: ClientOptions['tls'], onConnect: () => void): Socket {
+    const { host, port } = this.#address;
+    // One buffer for all that comes: a stream of Node's would make one, and an event, of every 16 KiB.
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (length: number, buffer: Uint8Array) => {
+        this.#received(buffer.subarray(0, length));
+        return true;
+      },
+    };
+    const target = { host, port, onread };
+    if (!tlsOptions) return net.connect(target, onConnect);
+    const serverName = net.isIP(host) ? {} : { servername: host };
+    return tls.connect({ ...target, ...serverName, ...tlsOptions }, onConnect);
   }
 
   #received(bytes: Uint8Array): void {

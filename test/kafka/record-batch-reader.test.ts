@@ -114,8 +114,13 @@ describe('what a Fetch answer holds', () => {
     const unchecked = { ...options, checkCrcs: false };
     const reader = await FetchedRecordsReader.open(fetched(strange), { offset: 0, end: 100 }, unchecked);
     assert.equal(reader.take(1_000).nextOffset, 9);
-    assert.throws(() => reader.take(1_000), /codec 6/);
-    assert.throws(() => reader.take(1_000), /codec 6/);
+    const named = {
+      code: 'INTERNAL',
+      message:
+        'partition 0 of topic t cannot be read from offset 9 on: the compression codec 6 is not known here',
+    };
+    assert.throws(() => reader.take(1_000), named);
+    assert.throws(() => reader.take(1_000), named);
   });
 
   test('what stands before a batch that is broken can be taken', async () => {
@@ -139,7 +144,7 @@ describe('what a Fetch answer holds', () => {
   test('the old message formats are named', async () => {
     const old = Buffer.from(log);
     old[16] = 1;
-    await assert.rejects(readAll(fetched(old)), /message format v1 at offset 5/);
+    await assert.rejects(readAll(fetched(old)), /offset 5 have message format v1/);
   });
 
   test('whatever bytes come, it ends with records or an error', async () => {

@@ -1,3 +1,4 @@
+import { Failure } from '../../errors.ts';
 import type { ConsumerRecord, Header } from '../../record.ts';
 import { crc32c } from './crc32c.ts';
 import { compressionType, type Decompress, loadCodec } from './decompression.ts';
@@ -48,7 +49,6 @@ export interface ReaderOptions {
  */
 export class FetchedRecordsReader {
   readonly #bytes: Buffer;
-  readonly #name: string;
   readonly #topic: string;
   readonly #partition: number;
   readonly #options: ReaderOptions;
@@ -61,7 +61,7 @@ export class FetchedRecordsReader {
   /** The batch whose records are being taken. */
   #batch: OpenBatch | undefined;
   /** Why the next batch can't be read; what stood before it was taken first. */
-  #failure: unknown;
+  #failure: Failure | undefined;
 
   private constructor(
     fetched: FetchedPartition,
@@ -72,7 +72,6 @@ export class FetchedRecordsReader {
     this.#bytes = fetched.records;
     this.#topic = fetched.topic;
     this.#partition = fetched.partition;
-    this.#name = `partition ${fetched.partition} of topic ${fetched.topic}`;
     this.#offset = offset;
     this.#end = end;
     this.#options = options;
@@ -98,8 +97,8 @@ export class FetchedRecordsReader {
 
   /**
    * Up to `maxRecords` records of at most about `maxBytes` (one at the least). No record and the same
-   * `nextOffset` as before: there is nothing more. Throws, once everything before it has been taken, where
-   * a batch can't be read.
+   * `nextOffset` as before: there is nothing more. Throws a Failure, once everything before it has been taken,
+   * where a batch can't be read.
    */
   take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
     const records: ConsumerRecord[] = [];
@@ -116,10 +115,16 @@ export class FetchedRecordsReader {
         this.#batch = undefined;
       }
     } catch (error) {
-      this.#failure = error;
-      if (records.length === 0) throw error;
+      this.#failure = this.#unreadable(error);
+      if (records.length === 0) throw this.#failure;
     }
     return { records, nextOffset: this.#offset, bytes };
+  }
+
+  #unreadable(cause: unknown): Failure {
+    const where = `partition ${this.#partition} of topic ${this.#topic} cannot be read from offset ${this.#offset} on`;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new Failure('INTERNAL', `${where}: ${reason}`, { cause });
   }
 
   /** Opens the next batch that holds records to be read; steps over the others. */
@@ -150,12 +155,12 @@ export class FetchedRecordsReader {
     const magic = bytes[at + MAGIC_AT];
     if (magic !== 2) {
       throw new Error(
-        `${this.#name} holds records of message format v${magic} at offset ${baseOffset}; only v2 (Kafka 0.11 and newer) is read`,
+        `the records at offset ${baseOffset} have message format v${magic}; only v2 (Kafka 0.11 and newer) is read`,
       );
     }
     if (!this.#options.checkCrcs) return;
     if (crc32c(bytes, at + ATTRIBUTES_AT, end) !== bytes.readUInt32BE(at + CRC_AT)) {
-      throw new Error(`${this.#name}: the record batch at offset ${baseOffset} does not match its CRC-32C`);
+      throw new Error(`the record batch at offset ${baseOffset} does not match its CRC-32C`);
     }
   }
 
@@ -208,9 +213,7 @@ export class FetchedRecordsReader {
         bytes = decompress?.(compressed) ?? compressed;
       } catch (cause) {
         const type = compressionType(attributes);
-        throw new Error(`${this.#name}: the ${type} batch at offset ${baseOffset} cannot be decompressed`, {
-          cause,
-        });
+        throw new Error(`the ${type} batch at offset ${baseOffset} cannot be decompressed`, { cause });
       }
     }
     return {
@@ -237,7 +240,7 @@ export class FetchedRecordsReader {
       const length = cursor.varint();
       const next = cursor.position + length;
       if (length < 0 || next > end)
-        throw new Error(`${this.#name}: a record after offset ${this.#offset} is cut short`);
+        throw new Error(`a record after offset ${this.#offset} is cut short`);
       cursor.position += 1; // attributes
       const timestampDelta = cursor.varlong();
       const offset = baseOffset + cursor.varint();
