@@ -14,7 +14,7 @@ import { handleRecord } from './handle-record.ts';
 import { transactionalHandler } from './handle-transactional.ts';
 import { Limiter } from './limiter.ts';
 import type { PullTimes } from './partition-handler.ts';
-import { type ProcessOptions, processRecords } from './process-records.ts';
+import { isOpen, type ProcessOptions, processRecords, tally } from './process-records.ts';
 import type { PullWish } from './pull-wish.ts';
 import { type Handle, handlerSink } from './sinks/handler.ts';
 import { httpSink } from './sinks/http.ts';
@@ -96,22 +96,10 @@ export class Consumer {
     ]);
     const failures = records.flatMap((record, index) => {
       const outcome = outcomes[index];
-      if (outcome === 'handled' || outcome === 'dead-lettered') return [];
-      return [
-        {
-          record,
-          failure:
-            outcome ??
-            new Failure('SINK_FAILED', 'the record was not handled: one before it failed, or time ran out'),
-        },
-      ];
+      return isOpen(outcome) ? [{ record, failure: outcome ?? notBegun() }] : [];
     });
-    const answer: PushAnswer = {
-      mode: 'push',
-      processed: outcomes.filter((outcome) => outcome === 'handled').length,
-      failed: failures.length,
-      deadLettered: outcomes.filter((outcome) => outcome === 'dead-lettered').length,
-    };
+    const { processed, deadLettered } = tally(outcomes);
+    const answer: PushAnswer = { mode: 'push', processed, failed: failures.length, deadLettered };
     this.#options.log[failures.length > 0 ? 'warn' : 'info']('consumed', { topics, ...answer });
     return { failures, answer };
   }
@@ -163,6 +151,10 @@ export class Consumer {
       deadLetters: this.#deadLetters,
     };
   }
+}
+
+function notBegun(): Failure {
+  return new Failure('SINK_FAILED', 'the record was not handled: one before it failed, or time ran out');
 }
 
 function createSink(

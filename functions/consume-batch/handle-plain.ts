@@ -2,7 +2,7 @@ import { toFailure } from '../../src/errors.ts';
 import type { Committer } from './committer.ts';
 import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
 import type { Position } from './positions.ts';
-import { firstOpen, type ProcessOptions, processRecords, tally } from './process-records.ts';
+import { isOpen, type ProcessOptions, processRecords, tally } from './process-records.ts';
 
 /**
  * Records go to a sink, and then their offsets are committed: nothing is lost, and what was handled
@@ -27,9 +27,9 @@ async function handleBatch(
   const outcomes = await processRecords(records, options);
   const { processed, deadLettered, failures } = tally(outcomes);
   const counts = { processed, deadLettered, failed: failures.length };
-  const open = firstOpen(outcomes);
-  const to = (open === undefined ? undefined : records[open]?.offset) ?? nextOffset;
-  const stop = failures[0] ?? (open === undefined ? undefined : 'out of time');
+  const open = outcomes.findIndex(isOpen);
+  const to = records[open]?.offset ?? nextOffset;
+  const stop = failures[0] ?? (open < 0 ? undefined : 'out of time');
   // Nothing before the open record has been done: there is nothing to commit.
   if (open === 0) return { ...counts, to: undefined, stop };
   try {

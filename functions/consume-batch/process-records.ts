@@ -37,10 +37,9 @@ export async function processRecords(
   return run.outcomes;
 }
 
-/** The index of the first record that is neither handled nor a dead letter. */
-export function firstOpen(outcomes: readonly Outcome[]): number | undefined {
-  const index = outcomes.findIndex((outcome) => outcome !== 'handled' && outcome !== 'dead-lettered');
-  return index < 0 ? undefined : index;
+/** Neither handled nor a dead letter. */
+export function isOpen(outcome: Outcome): outcome is Failure | undefined {
+  return outcome !== 'handled' && outcome !== 'dead-lettered';
 }
 
 export interface Tally {
@@ -85,7 +84,7 @@ class Run {
       await this.#settle(failed);
       rest = rest.slice(taken);
       if (failed.length === 0) continue;
-      const open = run.slice(0, taken).filter((index) => this.#isOpen(index));
+      const open = run.slice(0, taken).filter((index) => isOpen(this.outcomes[index]));
       if (open.length === 0) continue;
       if (order === 'partition') return;
       if (order === 'key') {
@@ -104,11 +103,6 @@ class Run {
       return [{ index, record, failureClass: 'transient', error }];
     });
     await this.#bury(rest);
-  }
-
-  #isOpen(index: number): boolean {
-    const outcome = this.outcomes[index];
-    return outcome !== 'handled' && outcome !== 'dead-lettered';
   }
 
   /** One call of the sink; what it took and did not fail is done. */

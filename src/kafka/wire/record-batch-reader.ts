@@ -239,8 +239,7 @@ export class FetchedRecordsReader {
     while (batch.remaining > 0 && records.length < maxRecords && taken < maxBytes) {
       const length = cursor.varint();
       const next = cursor.position + length;
-      if (length < 0 || next > end)
-        throw new Error(`a record after offset ${this.#offset} is cut short`);
+      if (length < 0 || next > end) throw new Error(`a record after offset ${this.#offset} is cut short`);
       cursor.position += 1; // attributes
       const timestampDelta = cursor.varlong();
       const offset = baseOffset + cursor.varint();
