@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Failure } from './errors.ts';
 
 export const JSON_TYPE = 'application/json';
@@ -14,8 +15,8 @@ export interface HttpRequest {
   body: Buffer;
   /** Where the gateway has matched the path itself. */
   pathParameters?: Readonly<Record<string, string>>;
-  /** The platform's id of this call. */
-  requestId?: string;
+  /** See `requestIdOf`; every answer carries it. */
+  requestId: string;
   /** The body parsed as JSON, where that has been done on the way. */
   json?: unknown;
 }
@@ -29,6 +30,11 @@ export interface HttpResponse {
 /** May this text stand in a header and in a log line as it is? */
 export function isRequestId(text: unknown): text is string {
   return typeof text === 'string' && /^[\w.:=+/-]{1,128}$/.test(text);
+}
+
+/** The platform's id of a call, else the caller's own where it is harmless, else a new one. */
+export function requestIdOf(platforms: unknown, headers: HttpRequest['headers']): string {
+  return [platforms, headers['x-request-id']].find(isRequestId) ?? randomUUID();
 }
 
 /** A media type without its parameters, in lower case; empty where there is none. */

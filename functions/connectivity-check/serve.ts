@@ -33,7 +33,6 @@ export async function serveCheck(request: HttpRequest, call: CheckCall): Promise
       vary: 'accept',
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
-      ...(request.requestId === undefined ? {} : { 'x-request-id': request.requestId }),
     },
     body: write(report),
   };

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Failure, toFailure } from '../../src/errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
 import type { Environment } from '../../src/variables.ts';
@@ -20,12 +19,6 @@ export async function pull(wish: unknown, { environment, deadline }: PullCall): 
 
 /** A pull over HTTP: `POST` with a wish as a JSON object, or with nothing. */
 export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
-  const response = await answer(request, call);
-  response.headers['x-request-id'] = request.requestId ?? randomUUID();
-  return response;
-}
-
-async function answer(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
   try {
     if (request.method !== 'POST') {
       throw new Failure('METHOD_NOT_ALLOWED', `${request.method} is not served here, only POST`, {

@@ -10,7 +10,7 @@ const functions = { produce, 'consume-batch': consumeBatch, 'connectivity-check'
 type FunctionName = (typeof functionNames)[number];
 
 /** What the platform says in headers where an event function would have a context. */
-function contextOf({ requestId = '' }: HttpRequest, deadline: number) {
+function contextOf({ requestId }: HttpRequest, deadline: number) {
   return {
     getRequestID: () => requestId,
     getRemainingTimeInMilliSeconds: () => Math.max(0, deadline - Date.now()),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
@@ -18,7 +17,6 @@ export function routesOf(environment: Environment, config: HttpConfig, metrics: 
   return async (request) => {
     const started = performance.now();
     const response = await route(request, environment, config, metrics);
-    response.headers['x-request-id'] ??= request.requestId ?? randomUUID();
     const { method, path } = request;
     metrics.observe({ method, path, status: response.status, ms: performance.now() - started });
     return response;
@@ -32,7 +30,7 @@ async function route(
   metrics: Metrics,
 ): Promise<HttpResponse> {
   const deadline = Date.now() + CALL_MS;
-  const call = { requestId: request.requestId ?? '', deadline, environment };
+  const call = { requestId: request.requestId, deadline, environment };
   switch (request.path) {
     // The process alone: also where its variables are wrong, which every other route says.
     case '/healthy':

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -8,7 +7,7 @@ import {
 } from 'node:http';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import { failureResponse, type HttpRequest, type HttpResponse } from '../../src/http.ts';
+import { failureResponse, type HttpRequest, type HttpResponse, requestIdOf } from '../../src/http.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
 
@@ -43,7 +42,7 @@ export function createHttpServer(serve: Serve, config: HttpConfig, log: Log = cr
     async (message, response) => {
       const head = readHead(message);
       const answer = await answerTo(head, message, { serve, config, log, receiving });
-      write(response, answer, corsHeaders(head, config));
+      write(response, answer, { ...corsHeaders(head, config), 'x-request-id': head.requestId });
       if (!message.complete) throwAway(message);
     },
   );
@@ -75,22 +74,22 @@ async function answerTo(
     return await serve({ ...head, body });
   } catch (error) {
     const failure = toFailure(error);
-    const requestId = randomUUID();
+    const { requestId, path } = head;
     const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
-    log[level]('request refused', { requestId, path: head.path, code: failure.code, error: failure });
-    const response = failureResponse(failure);
-    response.headers['x-request-id'] = requestId;
-    return response;
+    log[level]('request refused', { requestId, path, code: failure.code, error: failure });
+    return failureResponse(failure);
   }
 }
 
 function readHead({ method = 'GET', url = '/', headers }: IncomingMessage): RequestHead {
   const question = url.indexOf('?');
+  const all = lines(headers);
   return {
     method,
     path: question < 0 ? url : url.slice(0, question),
     query: question < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(question + 1))),
-    headers: lines(headers),
+    headers: all,
+    requestId: requestIdOf(undefined, all),
   };
 }
 

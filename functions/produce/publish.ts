@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import { type HttpRequest, type HttpResponse, isRequestId, jsonResponse } from '../../src/http.ts';
+import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
 import type { Producer, SendTrace } from '../../src/kafka/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
@@ -34,12 +33,7 @@ export type Publish = (request: HttpRequest, deadline: number) => Promise<HttpRe
 
 /** The produce function without any platform: plain requests in, plain answers out, by the deadline (epoch ms). */
 export function createPublish(publisher: Publisher): Publish {
-  return async (request, deadline) => {
-    const started = Date.now();
-    const response = await answer(request, Math.min(deadline, started + ANSWER_WITHIN_MS), publisher);
-    response.headers['x-request-id'] = requestId(request);
-    return response;
-  };
+  return (request, deadline) => answer(request, Math.min(deadline, Date.now() + ANSWER_WITHIN_MS), publisher);
 }
 
 async function answer(request: HttpRequest, deadline: number, publisher: Publisher): Promise<HttpResponse> {
@@ -52,7 +46,7 @@ async function answer(request: HttpRequest, deadline: number, publisher: Publish
     const failure = toFailure(error);
     const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
     publisher.log[level]('request failed', {
-      requestId: requestId(request),
+      requestId: request.requestId,
       code: failure.code,
       error: failure,
     });
@@ -97,7 +91,7 @@ function publishing(readFrom: typeof readRecords): Handler {
     const outcomes = await producer.send(records, deadline, trace);
     const failures = outcomes.filter((outcome) => outcome instanceof Failure);
     log[failures.length > 0 ? 'warn' : 'info']('published', {
-      requestId: requestId(request),
+      requestId: request.requestId,
       topic: records[0]?.topic,
       records: records.length,
       failed: failures.length,
@@ -112,11 +106,4 @@ function publishing(readFrom: typeof readRecords): Handler {
 
 function read(...[request, target, config]: Parameters<typeof readRecords>): Promise<ProducerRecord[]> {
   return (isCloudEvent(request) ? readEvents : readRecords)(request, target, config);
-}
-
-/** The platform's id of this call, else the caller's own where it is harmless, else a new one. */
-function requestId(request: HttpRequest): string {
-  const own = request.headers['x-request-id'];
-  request.requestId ??= isRequestId(own) ? own : randomUUID();
-  return request.requestId;
 }

@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyEventV2, APIGatewayProxyResult } from 'aws-lambda';
 import { Failure } from '../errors.ts';
-import { type HttpRequest, type HttpResponse, isRequestId } from '../http.ts';
+import { type HttpRequest, type HttpResponse, requestIdOf } from '../http.ts';
 
 /**
  * FunctionGraph's APIG event. It is close to AWS's of version 1, but `isBase64Encoded` is true even
@@ -27,21 +27,26 @@ export function readHttpEvent(event: unknown): HttpRequest {
   if (typeof method !== 'string') {
     throw new Failure('MALFORMED_REQUEST', 'the event is no HTTP request of a gateway: it has no method');
   }
-  const requestId = isObject(event.requestContext) ? event.requestContext.requestId : undefined;
+  const gateways = isObject(event.requestContext) ? event.requestContext.requestId : undefined;
+  const headers = strings(event.headers, (name) => name.toLowerCase());
   return {
     method: method.toUpperCase(),
     path: pathOf(event),
     query: strings(event.queryStringParameters),
-    headers: strings(event.headers, (name) => name.toLowerCase()),
+    headers,
     body: bodyOf(event),
     pathParameters: strings(event.pathParameters),
-    ...(isRequestId(requestId) ? { requestId } : {}),
+    requestId: requestIdOf(gateways, headers),
   };
 }
 
 /** The answer in the one shape that both gateways take; anything else would be a 500 of the gateway's own. */
-export function httpResult({ status, headers, body }: HttpResponse): APIGatewayProxyResult {
-  return { statusCode: status, headers, body, isBase64Encoded: false };
+export function httpResult(
+  { status, headers, body }: HttpResponse,
+  requestId: string,
+): APIGatewayProxyResult {
+  const all = { ...headers, 'x-request-id': requestId };
+  return { statusCode: status, headers: all, body, isBase64Encoded: false };
 }
 
 /** Version 2 of AWS's event has the stage in its path, unless it is the default one. */

@@ -46,14 +46,12 @@ export function httpHandler(
       if (call.requestId) request.requestId = call.requestId;
       const { headers, body } = request;
       const parsed: ParsedEvent = { headers, body: body.toString(), isBase64Encoded: false, request };
-      return httpResult(await chain(parsed, call as MiddyContext));
+      return httpResult(await chain(parsed, call as MiddyContext), request.requestId);
     } catch (error) {
       const failure = toFailure(error);
       const requestId = request?.requestId ?? (call.requestId || randomUUID());
       logRefusal(failure, requestId);
-      const response = refuse(failure, request);
-      response.headers['x-request-id'] = requestId;
-      return httpResult(response);
+      return httpResult(refuse(failure, request), requestId);
     }
   };
 }

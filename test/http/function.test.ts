@@ -106,6 +106,8 @@ describe('the HTTP function', () => {
     ]) {
       const { headers } = await fetch(`${url}${path}`);
       assert.match(headers.get('x-request-id') ?? '', /^[\w-]{8,}$/, path);
+      const own = await fetch(`${url}${path}`, { headers: { 'X-Request-Id': 'mine' } });
+      assert.equal(own.headers.get('x-request-id'), 'mine', path);
     }
 
     const metrics = await (await fetch(`${url}/metrics`)).text();

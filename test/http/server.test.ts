@@ -178,6 +178,7 @@ describe('CORS', () => {
       fetch(url, { method: 'OPTIONS', headers: { origin: from, 'access-control-request-method': 'POST' } });
     const allowed = await ask(origin);
     assert.equal(allowed.status, 204);
+    assert.match(allowed.headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/);
     assert.equal(allowed.headers.get('access-control-allow-origin'), origin);
     assert.match(allowed.headers.get('access-control-allow-headers') ?? '', /x-api-key/);
     assert.equal((await ask('https://evil.example')).status, 403);

@@ -135,9 +135,6 @@ describe('parameters and headers', () => {
   test('the method in upper case, the path where there is one', () => {
     assert.equal(readHttpEvent(apig({ httpMethod: 'post' })).method, 'POST');
     for (const path of [undefined, null, 42, {}]) assert.equal(readHttpEvent(apig({ path })).path, '/');
-    for (const requestContext of [undefined, null, 'text', { requestId: 42 }]) {
-      assert.equal(readHttpEvent(apig({ requestContext })).requestId, undefined);
-    }
   });
 });
 
@@ -161,12 +158,27 @@ for (const event of [
 }
 
 test('the answer has exactly the members that both gateways take', () => {
-  const answer = httpResult({ status: 207, headers: { a: 'b' }, body: '{}' });
-  assert.deepEqual(answer, { statusCode: 207, headers: { a: 'b' }, body: '{}', isBase64Encoded: false });
+  const answer = httpResult({ status: 207, headers: { a: 'b' }, body: '{}' }, 'request-1');
+  const headers = { a: 'b', 'x-request-id': 'request-1' };
+  assert.deepEqual(answer, { statusCode: 207, headers, body: '{}', isBase64Encoded: false });
 });
 
-test('a request id that a header could not carry is none', () => {
-  for (const requestId of ['', 'a\r\nset-cookie: b', 'ä', 'x'.repeat(200)]) {
-    assert.equal(readHttpEvent(apig({ requestContext: { requestId } })).requestId, undefined);
+test("the request id: the gateway's, else the caller's where it is harmless, else a new one", () => {
+  const idOf = (changes: Record<string, unknown>) => readHttpEvent(apig(changes)).requestId;
+  const headers = { 'X-Request-Id': 'mine:1.2_3-4' };
+  assert.equal(idOf({ requestContext: { requestId: 'gateway' }, headers }), 'gateway');
+  const uuid = /^[0-9a-f-]{36}$/;
+  const harmful = ['', 'a\r\nset-cookie: b', 'ä', '<script>', 'x'.repeat(129), 'a b'];
+  for (const requestContext of [
+    undefined,
+    null,
+    'text',
+    ...[42, ...harmful].map((requestId) => ({ requestId })),
+  ]) {
+    assert.equal(idOf({ requestContext, headers }), 'mine:1.2_3-4');
+    assert.match(idOf({ requestContext }), uuid);
   }
+  for (const id of harmful)
+    assert.match(idOf({ requestContext: null, headers: { 'x-request-id': id } }), uuid);
+  assert.notEqual(idOf({ requestContext: null }), idOf({ requestContext: null }));
 });

@@ -368,7 +368,7 @@ test('what the caller is not told is in the log', async () => {
   const line = log.lines.find(({ message }) => message === 'request failed');
   assert.equal(line?.level, 'warn');
   assert.equal(line.fields?.code, 'BROKER_UNREACHABLE');
-  assert.equal(line.fields?.requestId, response.headers['x-request-id']);
+  assert.equal(line.fields?.requestId, request.requestId);
 });
 
 /** Bytes a second that this client id may produce. AlterClientQuotas version 0, and back when it is in force. */
