@@ -1,6 +1,4 @@
 /** One reader of a topic, in a process of its own: prints its records a second, and its memory in MiB. */
-import { readFileSync } from 'node:fs';
-import { Kafka, logLevel } from 'kafkajs';
 import { Consumer } from '../functions/consume-batch/consume.ts';
 import { connectionConfig, consumeConfig, producerConfig } from '../src/config.ts';
 import { clientOptions } from '../src/kafka/client-options.ts';
@@ -8,6 +6,7 @@ import { Connection } from '../src/kafka/connection.ts';
 import { Producer } from '../src/kafka/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';
+import { kafkajs, takeBatches } from './kafkajs.ts';
 
 const MIB = 1024 * 1024;
 const [name, topic = '', count = '0'] = process.argv.slice(2);
@@ -56,15 +55,7 @@ async function pull() {
 }
 
 async function eachBatch() {
-  const { KAFKA_BOOTSTRAP_SERVERS = '', KAFKA_SASL_USERNAME = '', KAFKA_SASL_PASSWORD = '' } = process.env;
-  const kafka = new Kafka({
-    brokers: KAFKA_BOOTSTRAP_SERVERS.split(','),
-    ssl: { ca: readFileSync(process.env.KAFKA_SSL_CA_LOCATION ?? '', 'utf8') },
-    sasl: { mechanism: 'plain', username: KAFKA_SASL_USERNAME, password: KAFKA_SASL_PASSWORD },
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 10_000,
-  });
-  const consumer = kafka.consumer({ groupId: `bench-${process.pid}` });
+  const consumer = kafkajs(process.env).consumer({ groupId: `bench-${process.pid}` });
   const base = process.memoryUsage.rss() / MIB;
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
@@ -72,16 +63,7 @@ async function eachBatch() {
   consumer.on(consumer.events.FETCH_START, () => {
     firstFetch ||= performance.now();
   });
-  let handled = 0;
-  await new Promise<void>((resolve, reject) => {
-    const run = consumer.run({
-      eachBatch: async ({ batch }) => {
-        handled += batch.messages.length;
-        if (handled >= records) resolve();
-      },
-    });
-    run.catch(reject);
-  });
+  await takeBatches(consumer, records);
   const seconds = (performance.now() - firstFetch) / 1_000;
-  return { rate: handled / seconds, base, peak: process.resourceUsage().maxRSS / 1024 };
+  return { rate: records / seconds, base, peak: process.resourceUsage().maxRSS / 1024 };
 }

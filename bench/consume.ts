@@ -7,12 +7,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
 import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
 import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
+import { kafkajs, takeBatches } from './kafkajs.ts';
 
 const WAITING = 600;
 const PULLS = 15;
@@ -83,19 +83,10 @@ async function waitingRecords(cluster: KafkaCluster, bundle: string): Promise<vo
 /** What a function would do with kafkajs alone: join, drain, leave. */
 async function drainAsMember(cluster: KafkaCluster, count: number): Promise<number> {
   const started = performance.now();
-  const consumer = kafka(cluster).consumer({ groupId: 'bench-kafkajs' });
-  let handled = 0;
+  const consumer = kafkajs(environmentFor(cluster)).consumer({ groupId: 'bench-kafkajs' });
   await consumer.connect();
   await consumer.subscribe({ topic: 'waiting', fromBeginning: true });
-  await new Promise<void>((resolve, reject) => {
-    const run = consumer.run({
-      eachBatch: async ({ batch }) => {
-        handled += batch.messages.length;
-        if (handled >= count) resolve();
-      },
-    });
-    run.catch(reject);
-  });
+  await takeBatches(consumer, count);
   await consumer.disconnect();
   // The first drain of the group begins with what was pulled before.
   return performance.now() - started;
@@ -126,10 +117,10 @@ async function longPull(cluster: KafkaCluster, script: string): Promise<void> {
       for (const [name, read] of contestants) rates.set(name, [...(rates.get(name) ?? []), await read()]);
     }
   });
-  const kafkajs = median(rates.get('kafkajs eachBatch, from its first fetch') ?? []);
+  const theirs = median(rates.get('kafkajs eachBatch, from its first fetch') ?? []);
   printTable(
     ['1 KB records, a handler that does nothing', 'records/s', 'of kafkajs'],
-    [...rates].map(([name, samples]) => [name, median(samples), median(samples) / kafkajs]),
+    [...rates].map(([name, samples]) => [name, median(samples), median(samples) / theirs]),
   );
   const { base, peak } = await contestant(script, cluster, 'ours', { MAX_BYTES: String(MEMORY_BYTES) });
   printTable(
@@ -194,7 +185,7 @@ async function kcat(cluster: KafkaCluster): Promise<number> {
 }
 
 async function publish(cluster: KafkaCluster, topic: string, count: number, value: string): Promise<void> {
-  const producer = kafka(cluster).producer();
+  const producer = kafkajs(environmentFor(cluster)).producer();
   await producer.connect();
   const size = 900;
   for (let at = 0; at < count; at += size * PARTITIONS) {
@@ -212,16 +203,6 @@ async function repeated<T>(times: number, task: () => Promise<T>): Promise<T[]> 
   const results: T[] = [];
   for (let n = 0; n < times; n++) results.push(await task());
   return results;
-}
-
-function kafka(cluster: KafkaCluster): Kafka {
-  return new Kafka({
-    brokers: cluster.bootstrapServers.SASL_SSL.split(','),
-    ssl: { ca: cluster.caPem },
-    sasl: { mechanism: 'plain', ...cluster.users.app },
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 10_000,
-  });
 }
 
 function environmentFor(cluster: KafkaCluster): Record<string, string> {

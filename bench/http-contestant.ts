@@ -1,7 +1,6 @@
 /** One of the servers that `bench http` compares; tells its port to the process that started it. */
-import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { Kafka, logLevel as kafkajsLogLevel, Partitioners } from 'kafkajs';
+import { Partitioners } from 'kafkajs';
 import { createHttpServer, type Serve } from '../functions/http/server.ts';
 import { createPublish } from '../functions/produce/publish.ts';
 import { warm } from '../functions/produce/warm.ts';
@@ -10,12 +9,13 @@ import { jsonResponse } from '../src/http.ts';
 import type { Producer } from '../src/kafka/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';
+import { kafkajs } from './kafkajs.ts';
 
 const environment = (name: string) => process.env[name];
 
 const serves: Record<string, () => Promise<Serve>> = {
   ours,
-  kafkajs,
+  kafkajs: bareSend,
   'no Kafka': noKafka,
   'bare HTTP': bareHttp,
 };
@@ -30,19 +30,9 @@ async function ours(): Promise<Serve> {
   return (request) => publish(request, Date.now() + 5_000);
 }
 
-async function kafkajs(): Promise<Serve> {
-  const kafka = new Kafka({
-    brokers: (process.env.KAFKA_BOOTSTRAP_SERVERS ?? '').split(','),
-    ssl: { ca: readFileSync(process.env.KAFKA_SSL_CA_LOCATION ?? '', 'utf8') },
-    sasl: {
-      mechanism: 'scram-sha-512',
-      username: process.env.KAFKA_SASL_USERNAME ?? '',
-      password: process.env.KAFKA_SASL_PASSWORD ?? '',
-    },
-    logLevel: kafkajsLogLevel.NOTHING,
-    connectionTimeout: 5_000,
-  });
-  const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+async function bareSend(): Promise<Serve> {
+  const createPartitioner = Partitioners.DefaultPartitioner;
+  const producer = kafkajs(process.env).producer({ idempotent: true, createPartitioner });
   await producer.connect();
   return async ({ body }) => {
     const { records } = JSON.parse(body.toString()) as { records: { key: unknown; value: unknown }[] };

@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
-import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { Partitioners } from 'kafkajs';
 import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
 import { median, percentile, printTable } from './figures.ts';
+import { kafkajs } from './kafkajs.ts';
 
 const WARM_UP = 300;
 const INVOCATIONS = 2_000;
@@ -48,15 +49,8 @@ async function warmInvocations(cluster: KafkaCluster, bundle: string): Promise<v
     if (statusCode !== 200) throw new Error(body);
   };
 
-  const { app } = cluster.users;
-  const kafka = new Kafka({
-    brokers: cluster.bootstrapServers.SASL_SSL.split(','),
-    ssl: { ca: cluster.caPem },
-    sasl: { mechanism: 'scram-sha-512', ...app },
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 5_000,
-  });
-  const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+  const createPartitioner = Partitioners.DefaultPartitioner;
+  const producer = kafkajs(environmentFor(cluster)).producer({ idempotent: true, createPartitioner });
   await producer.connect();
   const value = JSON.stringify(VALUE);
   const bare = () => producer.send({ topic: 'bench', acks: -1, messages: [{ key: 'a', value }] });

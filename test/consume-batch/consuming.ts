@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
-import { Kafka, logLevel } from 'kafkajs';
+import { type ConsumerRunConfig, type Consumer as GroupMember, Kafka, logLevel } from 'kafkajs';
 import { Consumer } from '../../functions/consume-batch/consume.ts';
 import type { PullAnswer } from '../../functions/consume-batch/drain.ts';
 import type { PullWish } from '../../functions/consume-batch/pull-wish.ts';
@@ -120,6 +120,21 @@ export async function publish(
   } finally {
     await producer.disconnect();
   }
+}
+
+/** Reads as a member of the group, from when it has joined until it is disconnected. */
+export async function joinGroup(
+  cluster: KafkaCluster,
+  { groupId, topic }: { groupId: string; topic: string },
+  run: ConsumerRunConfig,
+): Promise<GroupMember> {
+  const member = kafkajs(cluster).consumer({ groupId, maxWaitTimeInMs: 50 });
+  await member.connect();
+  await member.subscribe({ topic, fromBeginning: true });
+  const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
+  await member.run(run);
+  await joined;
+  return member;
 }
 
 /** Commits an offset, as nobody's member. */

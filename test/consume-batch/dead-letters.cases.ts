@@ -6,11 +6,11 @@ import { handleRecord } from '../../functions/consume-batch/handle-record.ts';
 import { PermanentError, PoisonError, TransientError } from '../../functions/consume-batch/record-failure.ts';
 import type { Handle } from '../../functions/consume-batch/sinks/handler.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
-import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
 import { newTopic, type ReadRecord, readTopic, recordingLog } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { committedOffsets, newConsumer, publish } from './consuming.ts';
+import { failsWith } from './pulling.ts';
 
 interface Setting extends Partial<ConsumeConfig> {
   handle?: Handle;
@@ -52,14 +52,6 @@ function failing(n: number, error: () => Error, times = Number.POSITIVE_INFINITY
 
 function headersOf({ headers }: ReadRecord): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([key, value]) => [key, String(value)]));
-}
-
-function failsWith(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof Failure, String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
 }
 
 const others = [0, 1, 2, 3, 5, 6, 7, 8, 9];

@@ -8,6 +8,7 @@ import { newTopic, readTopic } from '../kafka.ts';
 import { bundledConsumer } from './bundled.ts';
 import { cluster } from './cluster.ts';
 import { committedOffsets, publish } from './consuming.ts';
+import { numbered } from './pulling.ts';
 
 const start = await bundledConsumer(cluster);
 
@@ -26,10 +27,6 @@ function answerOf(result: InvocationResult): Record<string, unknown> {
 function errorOf(result: InvocationResult): string {
   assert.ok(!result.ok, JSON.stringify(result));
   return result.error.errorMessage;
-}
-
-function numbered(count: number): { key: string; value: string }[] {
-  return Array.from({ length: count }, (_, n) => ({ key: `k${n}`, value: `{"n":${n}}` }));
 }
 
 async function topicWithDeadLetters(): Promise<string> {

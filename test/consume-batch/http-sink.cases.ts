@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ConsumeConfig } from '../../src/config.ts';
-import { Failure } from '../../src/errors.ts';
 import { Secret } from '../../src/secret.ts';
 import { newTopic, readTopic } from '../kafka.ts';
+import { listening } from '../listening.ts';
 import { cluster } from './cluster.ts';
 import { committedOffsets, newConsumer, publish } from './consuming.ts';
+import { failsWith, numbered } from './pulling.ts';
 
 interface Post {
   headers: IncomingHttpHeaders;
@@ -36,16 +35,11 @@ async function receiver(answer: (post: Post, count: number) => Answer) {
     response.statusCode = reply.status;
     response.end(reply.body === undefined ? '' : JSON.stringify(reply.body));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  const port = await listening(server);
   return {
     posts,
     connections,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in?token=t0ps3cret`,
+    url: `http://127.0.0.1:${port}/in?token=t0ps3cret`,
   };
 }
 
@@ -73,18 +67,6 @@ async function setUp(
     committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
     dead: () => readTopic(cluster, `${topic}.dead-letter`),
     offsets: () => posts.map(({ records }) => records.map(({ offset }) => offset)),
-  };
-}
-
-function numbered(count: number): { key: string; value: string }[] {
-  return Array.from({ length: count }, (_, n) => ({ key: `k${n}`, value: `{"n":${n}}` }));
-}
-
-function failsWith(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof Failure, String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
   };
 }
 

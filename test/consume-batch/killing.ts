@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Runtime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { newTopic, readTopic } from '../kafka.ts';
+import { listening } from '../listening.ts';
 import { newSeed, randomFrom } from '../random.ts';
 import { committedOffsets, kafkajs, publish, readCommitted } from './consuming.ts';
 
@@ -41,13 +39,8 @@ async function countingReceiver(): Promise<{ url: string; seen: Map<string, numb
     }
     response.end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, seen };
+  const port = await listening(server);
+  return { url: `http://127.0.0.1:${port}/`, seen };
 }
 
 /** Pulls until nothing is left, killing the process at random moments of its first `kills` calls. */

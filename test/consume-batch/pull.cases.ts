@@ -2,30 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { TransientError } from '../../functions/consume-batch/record-failure.ts';
-import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { newTopic, readTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
-import { commitOffset, committedOffsets, kafkajs, newConsumer, publish } from './consuming.ts';
-
-function numbered(count: number, from = 0): { key: string; value: string }[] {
-  return Array.from({ length: count }, (_, index) => ({
-    key: `k${from + index}`,
-    value: `{"n":${from + index}}`,
-  }));
-}
-
-function numbersOf(records: readonly ConsumerRecord[]): number[] {
-  return records.map(({ value }) => JSON.parse(String(value)).n).sort((a, b) => a - b);
-}
-
-function failsWith(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof Failure, String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
+import { commitOffset, committedOffsets, joinGroup, kafkajs, newConsumer, publish } from './consuming.ts';
+import { failsWith, numbered, numbersOf } from './pulling.ts';
 
 describe('a pull', () => {
   test('handles what waits, in order, and commits behind it; the next one finds what is new', async () => {
@@ -341,13 +322,8 @@ describe('another consumer in the group', () => {
     const topic = await newTopic(cluster, { partitions: 2 });
     const groupId = `${topic}-g`;
     await publish(cluster, topic, numbered(20));
-    const member = kafkajs(cluster).consumer({ groupId });
-    await member.connect();
-    await member.subscribe({ topic, fromBeginning: true });
-    const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
     const { promise: blocked, release } = gate();
-    await member.run({ eachBatch: () => blocked });
-    await joined;
+    const member = await joinGroup(cluster, { groupId, topic }, { eachBatch: () => blocked });
     const { pull, handled } = newConsumer(cluster, { groupId, topics: [topic] });
     try {
       await assert.rejects(pull(), failsWith('GROUP_ACTIVE'));
@@ -363,19 +339,19 @@ describe('another consumer in the group', () => {
     const topic = await newTopic(cluster, { partitions: 1 });
     const groupId = `${topic}-g`;
     await publish(cluster, topic, numbered(20));
-    const member = kafkajs(cluster).consumer({ groupId });
-    await member.connect();
-    await member.subscribe({ topic, fromBeginning: true });
-    const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
     const { promise: blocked, release } = gate();
+    let member: Awaited<ReturnType<typeof joinGroup>> | undefined;
     const { pull } = newConsumer(
       cluster,
       { groupId, topics: [topic] },
       {
         handle: async ({ offset }) => {
           if (offset !== 10) return;
-          await member.run({ autoCommit: false, eachBatch: () => blocked });
-          await joined;
+          member = await joinGroup(
+            cluster,
+            { groupId, topic },
+            { autoCommit: false, eachBatch: () => blocked },
+          );
         },
       },
     );
@@ -383,7 +359,7 @@ describe('another consumer in the group', () => {
       await assert.rejects(pull(), failsWith('GROUP_ACTIVE'));
     } finally {
       release();
-      await member.disconnect();
+      await member?.disconnect();
     }
     assert.equal((await committedOffsets(cluster, groupId, topic)).get(0), -1);
   });

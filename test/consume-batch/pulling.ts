@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { Failure } from '../../src/errors.ts';
 
-export function numbered(count: number): { key: string; value: string }[] {
-  return Array.from({ length: count }, (_, n) => ({ key: `${n}`, value: `{"n":${n}}` }));
+export function numbered(count: number, from = 0): { key: string; value: string }[] {
+  return Array.from({ length: count }, (_, n) => ({ key: `k${from + n}`, value: `{"n":${from + n}}` }));
 }
 
 export function numbersOf(records: readonly { value: Buffer | null }[]): number[] {
@@ -9,6 +10,15 @@ export function numbersOf(records: readonly { value: Buffer | null }[]): number[
 }
 
 export const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
+
+/** For `assert.rejects`. */
+export function failsWith(code: string): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof Failure, String(error));
+    assert.equal(error.code, code, error.message);
+    return true;
+  };
+}
 
 /** Pulls until nothing is left; a pull that met the fail-over itself may end with a retriable failure. */
 export async function pullAll(pull: () => Promise<{ more: boolean }>): Promise<void> {

@@ -2,22 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
-import { Failure } from '../../src/errors.ts';
 import { newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
-
-function numbered(count: number, from = 0): { key: string; value: string }[] {
-  return Array.from({ length: count }, (_, n) => ({ key: `k${from + n}`, value: `{"n":${from + n}}` }));
-}
-
-function failsWith(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof Failure, String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
+import { committedOffsets, joinGroup, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
+import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
 
 interface Setting {
   partitions?: number;
@@ -49,12 +37,6 @@ async function setUp({ partitions = 3, target = {}, deadLetter = {}, config = {}
       ),
   };
 }
-
-function numbersOf(records: readonly { value: Buffer | null }[]): number[] {
-  return records.map(({ value }) => JSON.parse(String(value)).n).sort((a, b) => a - b);
-}
-
-const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 describe('the topic sink in a pull', () => {
   test('keeps key, value, headers and timestamp, and the order of a key', async () => {
@@ -98,12 +80,11 @@ describe('the topic sink in a pull', () => {
   test('a live member of the group: refused, nothing published', async () => {
     const { topic, groupId, pull, out } = await setUp();
     await publish(cluster, topic, numbered(10));
-    const member = kafkajs(cluster).consumer({ groupId });
-    await member.connect();
-    await member.subscribe({ topic });
-    const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
-    await member.run({ autoCommit: false, eachBatch: async () => {} });
-    await joined;
+    const member = await joinGroup(
+      cluster,
+      { groupId, topic },
+      { autoCommit: false, eachBatch: async () => {} },
+    );
     try {
       await assert.rejects(pull(), failsWith('GROUP_ACTIVE'));
     } finally {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { createHttpServer, type Serve } from '../../functions/http/server.ts';
 import { type HttpConfig, httpConfig } from '../../src/config.ts';
 import { type HttpRequest, jsonResponse } from '../../src/http.ts';
 import { readConfig } from '../../src/variables.ts';
+import { listening } from '../listening.ts';
 
 const MIB = 1024 * 1024;
 
@@ -17,13 +18,7 @@ async function listen(
 ): Promise<{ server: Server; url: string; port: number }> {
   const config: HttpConfig = readConfig((name) => variables[name], httpConfig);
   const server = createHttpServer(serve, config);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   return { server, port, url: `http://127.0.0.1:${port}` };
 }
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { after, it } from 'node:test';
+import { it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
@@ -12,6 +11,7 @@ import { createPublish } from '../../functions/produce/publish.ts';
 import { httpConfig, produceConfig } from '../../src/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
+import { listening } from '../listening.ts';
 
 const MIB = 1024 * 1024;
 const SOAK_S = Number(process.env.SOAK_SECONDS ?? 300);
@@ -30,13 +30,7 @@ const server = createHttpServer(
   (request) => publish(request, Date.now() + 10_000),
   readConfig(environment, httpConfig),
 );
-server.listen(0, '127.0.0.1');
-await once(server, 'listening');
-after(() => {
-  server.close();
-  server.closeAllConnections();
-});
-const { port } = server.address() as AddressInfo;
+const port = await listening(server);
 const topic = await newTopic(cluster);
 const url = `http://127.0.0.1:${port}/topics/${topic}`;
 const headers = { 'content-type': 'application/json' };

@@ -4,10 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -17,6 +15,7 @@ import { cacheRoot } from '../../local/kafka/distribution.ts';
 import { httpConfig } from '../../src/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
+import { listening } from '../listening.ts';
 import { produceDefaults } from '../produce/http.ts';
 
 const VERSION = '4.32.5';
@@ -49,13 +48,8 @@ test('schemathesis finds no 5xx and no answer that is not described', { skip }, 
     (request) => publish(request, Date.now() + 5_000),
     readConfig(() => undefined, httpConfig),
   );
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const port = await listening(server);
+  const url = `http://127.0.0.1:${port}`;
   const directory = await mkdtemp(join(tmpdir(), 'schemathesis-'));
   after(() => rm(directory, { recursive: true, force: true }));
   // Once with topics of its own invention, once with one that is there.
