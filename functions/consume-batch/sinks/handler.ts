@@ -22,39 +22,50 @@ async function handleUntilDeadline(
   log: Log,
 ): Promise<SinkResult> {
   const expiry = new AbortController();
+  const run: Run = { records, handle, context: { log, deadline, signal: expiry.signal }, startBefore, index: 0 };
   const startedAt = Date.now();
-  let index = 0;
-  const all = async (): Promise<SinkResult> => {
-    const context = { log, deadline, signal: expiry.signal };
-    for (; index < records.length; index++) {
-      const record = records[index];
-      if (!record || (index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
-      try {
-        const done = handle(record, context);
-        // Awaiting nothing would cost a turn of the queue for every record.
-        if (done) {
-          await done;
-          if (Date.now() >= startBefore || expiry.signal.aborted) return { taken: index + 1, failures: [] };
-        }
-      } catch (error) {
-        return { taken: index + 1, failures: [recordFailure(index, error)] };
-      }
-    }
-    return { taken: index, failures: [] };
-  };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<SinkResult>((resolve) => {
     timer = setTimeout(() => {
       const error = new TransientError(`the handler did not finish within ${Date.now() - startedAt} ms`);
       expiry.abort(error);
+      const { index } = run;
       resolve({ taken: index + 1, failures: [{ index, failureClass: 'transient', error }] });
     }, remaining(deadline));
   });
   try {
-    return await Promise.race([all(), late]);
+    return await Promise.race([handleInOrder(run), late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+interface Run {
+  records: readonly ConsumerRecord[];
+  handle: Handle;
+  context: HandlerContext;
+  /** Epoch milliseconds. */
+  startBefore: number;
+  /** The record that is being handled. */
+  index: number;
+}
+
+async function handleInOrder(run: Run): Promise<SinkResult> {
+  const { records, handle, context, startBefore } = run;
+  for (; run.index < records.length; run.index++) {
+    const record = records[run.index];
+    if (!record || (run.index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
+    try {
+      const done = handle(record, context);
+      // Awaiting nothing would cost a turn of the queue for every record.
+      if (!done) continue;
+      await done;
+    } catch (error) {
+      return { taken: run.index + 1, failures: [recordFailure(run.index, error)] };
+    }
+    if (Date.now() >= startBefore || context.signal.aborted) return { taken: run.index + 1, failures: [] };
+  }
+  return { taken: run.index, failures: [] };
 }
 
 /** A handler that returns at once is not asked for the time at every record. */
