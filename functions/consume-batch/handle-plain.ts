@@ -30,6 +30,8 @@ async function handleBatch(
   const open = outcomes.findIndex(isOpen);
   const to = records[open]?.offset ?? nextOffset;
   const stop = failures[0] ?? (open < 0 ? undefined : 'out of time');
+  // Let go before the round trip of the commit: the garbage collector would carry them over it.
+  records.length = 0;
   // Nothing before the open record has been done: there is nothing to commit.
   if (open === 0) return { ...counts, to: undefined, stop };
   try {

@@ -82,11 +82,12 @@ export class PartitionPull {
           Math.min(MAX_BATCH_BYTES, progress.bytesLeft),
         );
         if (batch.records.length === 0 && batch.nextOffset <= this.#committedTo) break;
-        progress.recordsLeft -= batch.records.length;
+        const count = batch.records.length;
+        progress.recordsLeft -= count;
         progress.bytesLeft -= batch.bytes;
         const startedAt = Date.now();
         if (await this.#handle(batch)) return;
-        batchSize = nextBatchSize(batchSize, batch.records.length, Date.now() - startedAt);
+        batchSize = nextBatchSize(batchSize, count, Date.now() - startedAt);
       }
     }
   }

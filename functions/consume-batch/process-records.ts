@@ -219,8 +219,15 @@ function partitionLanes(records: readonly ConsumerRecord[]): number[][] {
   const { topic, partition } = records[0] ?? {};
   // As in every pull.
   const isOne = records.every((record) => record.topic === topic && record.partition === partition);
-  if (isOne) return [[...records.keys()]];
+  if (isOne) return [upTo(records.length)];
   return group(records, (record) => `${record.topic}/${record.partition}`);
+}
+
+/** A loop, because an iterator takes ten times as long. */
+function upTo(length: number): number[] {
+  const indices: number[] = [];
+  for (let index = 0; index < length; index++) indices.push(index);
+  return indices;
 }
 
 const CHUNK = 500;

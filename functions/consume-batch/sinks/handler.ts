@@ -22,7 +22,13 @@ async function handleUntilDeadline(
   log: Log,
 ): Promise<SinkResult> {
   const expiry = new AbortController();
-  const run: Run = { records, handle, context: { log, deadline, signal: expiry.signal }, startBefore, index: 0 };
+  const run: Run = {
+    records,
+    handle,
+    context: { log, deadline, signal: expiry.signal },
+    startBefore,
+    index: 0,
+  };
   const startedAt = Date.now();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<SinkResult>((resolve) => {
