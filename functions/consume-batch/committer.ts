@@ -62,20 +62,26 @@ export class Committer {
     const isUnmoved = ({ topic, partition }: Commit, index: number) =>
       committed[index] === this.#known.get(`${topic}/${partition}`);
     const ours = commits.filter(isUnmoved);
-    if (ours.length > 0) await this.#group.commit(ours, this.#deadline);
-    for (const { topic, partition, offset } of ours) this.know(topic, partition, offset);
-    for (const [index, commit] of commits.entries()) {
-      const { topic, partition, offset } = commit;
-      const isOurs = ours.includes(commit);
-      if (!isOurs) {
-        this.#log.warn('another pull of this group is at work on the partition: it is left to that one', {
-          topic,
-          partition,
-          committed: committed[index],
-          handledUpTo: offset,
-        });
+    const failures = ours.length > 0 ? await this.#group.commit(ours, this.#deadline) : [];
+    for (const [index, { topic, partition, offset, resolve, reject }] of ours.entries()) {
+      const failure = failures[index];
+      if (failure) {
+        reject(failure);
+      } else {
+        this.know(topic, partition, offset);
+        resolve(true);
       }
-      commit.resolve(isOurs);
+    }
+    for (const [index, commit] of commits.entries()) {
+      if (ours.includes(commit)) continue;
+      const { topic, partition, offset, resolve } = commit;
+      this.#log.warn('another pull of this group is at work on the partition: it is left to that one', {
+        topic,
+        partition,
+        committed: committed[index],
+        handledUpTo: offset,
+      });
+      resolve(false);
     }
   }
 }

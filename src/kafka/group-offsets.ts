@@ -56,8 +56,11 @@ export class GroupOffsets {
     });
   }
 
-  /** Commits offsets. Throws GROUP_ACTIVE, and commits none of them, where the group has a live member. */
-  async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
+  /**
+   * Commits offsets: one Failure, or nothing, an offset, in their order. Throws GROUP_ACTIVE, and commits none of
+   * them, where the group has a live member.
+   */
+  async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<(Failure | undefined)[]> {
     const topics = byTopic(offsets).map(([topic, partitions]) => ({ topic, partitions }));
     const { responses } = await this.#coordinator.ask(
       kafkajsRequest(offsetCommit, {
@@ -69,11 +72,19 @@ export class GroupOffsets {
       (answer) => answer.responses.flatMap(({ partitions }) => partitions.map((item) => item.errorCode)),
       { deadline },
     );
-    for (const { topic, partitions } of responses) {
-      for (const { partition, errorCode } of partitions) {
-        if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode, { topic, partition });
-      }
-    }
+    const errorCodes = new Map(
+      responses.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, errorCode }) => [`${topic}/${partition}`, errorCode]),
+      ),
+    );
+    const failures = offsets.map((offset) => {
+      const errorCode =
+        errorCodes.get(`${offset.topic}/${offset.partition}`) ?? kafkaErrors.UNKNOWN_SERVER_ERROR;
+      return errorCode === kafkaErrors.NONE ? undefined : this.failure(errorCode, offset);
+    });
+    const active = failures.find((failure) => failure?.code === 'GROUP_ACTIVE');
+    if (active) throw active;
+    return failures;
   }
 
   /** Throws GROUP_ACTIVE unless the group has no members at this moment. */

@@ -145,8 +145,9 @@ export async function commitOffset(
 ): Promise<void> {
   const log = recordingLog();
   const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);
-  await new GroupOffsets(connection, groupId, log).commit([offset], Date.now() + 10_000);
+  const [failure] = await new GroupOffsets(connection, groupId, log).commit([offset], Date.now() + 10_000);
   connection.close();
+  if (failure) throw failure;
 }
 
 /** The committed offsets of a group, by partition, as kafkajs's admin client reads them. */

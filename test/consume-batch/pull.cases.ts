@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Committer } from '../../functions/consume-batch/committer.ts';
 import { TransientError } from '../../functions/consume-batch/record-failure.ts';
+import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { newTopic, readTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
@@ -315,6 +317,17 @@ test('a compacted topic: what is gone is stepped over, what is left comes', asyn
     [35, 36, 37, 38, 39].map((n) => `{"n":${n}}`),
   );
   assert.deepEqual([answer.more, answer.partitions[0]?.lag], [false, 0]);
+});
+
+test('a commit that is refused for one partition holds for the others', async () => {
+  const topic = await newTopic(cluster, { partitions: 1 });
+  const { connection, log } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+  const group = new GroupOffsets(connection, `${topic}-g`, log);
+  const committer = new Committer(group, { deadline: Date.now() + 10_000, log });
+  const gone = committer.commit(topic, 7, 1);
+  assert.equal(await committer.commit(topic, 0, 1), true);
+  await assert.rejects(gone, failsWith('UNKNOWN_PARTITION'));
+  assert.equal((await committedOffsets(cluster, `${topic}-g`, topic)).get(0), 1);
 });
 
 describe('another consumer in the group', () => {
