@@ -1,3 +1,5 @@
+import { Failure } from './errors.ts';
+
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 export type LogFields = Record<string, unknown>;
@@ -35,7 +37,10 @@ function plain(_key: string, value: unknown): unknown {
   return value;
 }
 
-/** An error and its causes in one sentence, with the stack only of the one where it began. */
+/**
+ * An error and its causes in one sentence, with the stack only of the one where it began, and not of a Failure
+ * that is no defect: its code says where it comes from.
+ */
 function describe(error: Error): { error: string; stack?: string } {
   const chain: Error[] = [];
   for (let e: unknown = error; e instanceof Error && chain.length < 5; e = e.cause) chain.push(e);
@@ -43,6 +48,7 @@ function describe(error: Error): { error: string; stack?: string } {
     const code = 'code' in e && typeof e.code === 'string' ? ` (${e.code})` : '';
     return `${e.message}${code}`;
   });
-  const stack = chain.at(-1)?.stack;
+  const origin = chain.at(-1);
+  const stack = origin instanceof Failure && origin.code !== 'INTERNAL' ? undefined : origin?.stack;
   return { error: [...new Set(sentences)].join(': '), ...(stack === undefined ? {} : { stack }) };
 }

@@ -68,3 +68,18 @@ test('a Secret never prints, and only reveal() gives it', (t) => {
   assert.equal(`${secret}`, '[redacted]');
   assert.equal(secret.reveal(), 'open-sesame');
 });
+
+test('a log line has the stack of what nobody expected, and of nothing else', (t) => {
+  const lines: string[] = [];
+  t.mock.method(console, 'error', (line: string) => lines.push(line));
+  const log = createLog('error');
+  log.error('a caller', { error: new Failure('INVALID_RECORD', 'no') });
+  log.error('a defect', {
+    error: new Failure('INTERNAL', 'oh', { cause: new TypeError('x is not a function') }),
+  });
+  log.error('a cause', { error: new Failure('BROKER_UNREACHABLE', 'no', { cause: new Error('reset') }) });
+  assert.deepEqual(
+    lines.map((line) => typeof JSON.parse(line).error.stack),
+    ['undefined', 'string', 'string'],
+  );
+});
