@@ -21,7 +21,7 @@ const USAGE = `Usage: npm run replay -- --topic <dead-letter topic> [--to <topic
   --topic    where the dead letters are
   --to       where they go; default: the topic that each one came from
   --group    the consumer group that remembers what was replayed; default <dead-letter topic>.replay
-  --dry-run  counts, and publishes nothing`;
+  --dry-run  counts, looks whether each target exists, and publishes nothing`;
 const ROUND_MS = 30_000;
 const ROUND_RECORDS = 5_000;
 const MIB = 1024 * 1024;
@@ -34,8 +34,8 @@ interface Arguments extends ReplayTarget {
 
 async function main(): Promise<void> {
   const wanted = readArguments();
-  if (!wanted) {
-    console.error(USAGE);
+  if (typeof wanted === 'string') {
+    console.error(`${wanted}\n\n${USAGE}`);
     process.exitCode = 2;
     return;
   }
@@ -53,8 +53,8 @@ async function main(): Promise<void> {
   }
 }
 
-/** Undefined where the command line makes no sense. */
-function readArguments(): Arguments | undefined {
+/** Where the command line makes no sense, why. */
+function readArguments(): Arguments | string {
   try {
     const { values } = parseArgs({
       options: {
@@ -65,10 +65,12 @@ function readArguments(): Arguments | undefined {
       },
     });
     const { topic, to, group } = values;
-    if (!topic || topic === to) return undefined;
+    if (!topic) return '--topic is required';
+    if (to === topic) return `--to ${to} is where the dead letters are`;
+    if (to === '' || group === '') return `${to === '' ? '--to' : '--group'} is empty`;
     return { topic, to, groupId: group ?? `${topic}.replay`, dryRun: values['dry-run'] };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -101,6 +103,13 @@ async function replay(wanted: Arguments, connection: Connection, log: Log): Prom
     if (more && answer.processed === 0) await wait(1_000);
   }
   for (const [target, count] of counts) console.log(`${target}\t${count}`);
+  if (dryRun) await requireTopics([...counts.keys()], connection);
+}
+
+/** What a replay would meet at its first record. Throws a Failure. */
+async function requireTopics(names: readonly string[], connection: Connection): Promise<void> {
+  const deadline = Date.now() + ROUND_MS;
+  await Promise.all(names.map((name) => connection.topic(name, deadline)));
 }
 
 function publishing(

@@ -100,8 +100,24 @@ test('a record that does not say where it came from is named, and nothing past i
   assert.equal((await readCommitted(cluster, target)).length, 1);
 });
 
-test('a command line that makes no sense prints how it goes', async () => {
-  const { code, stderr } = await replay('--topic', 'a', '--to', 'a');
-  assert.equal(code, 2);
-  assert.match(stderr, /^Usage: npm run replay/);
+test('a command line that makes no sense is told why, and how it goes', async () => {
+  for (const [args, why] of [
+    [[], /^--topic is required\n\nUsage/],
+    [['--topic', 'a', '--to', 'a'], /^--to a is where the dead letters are/],
+    [['--topic', 'a', '--group', ''], /^--group is empty/],
+    [['--topic', 'a', '--dryrun'], /^Unknown option '--dryrun'/],
+  ] as const) {
+    const { code, stderr } = await replay(...args);
+    assert.equal(code, 2);
+    assert.match(stderr, why);
+    assert.match(stderr, /^Usage: npm run replay/m);
+  }
+});
+
+test('a dry run says that a target is missing', async () => {
+  const topic = await newTopic(cluster, { partitions: 1 });
+  await publish(cluster, topic, [{ value: '1' }]);
+  const dry = await replay('--topic', topic, '--to', `${topic}.gone`, '--dry-run');
+  assert.deepEqual([dry.code, dry.stdout], [1, `${topic}.gone\t1\n`]);
+  assert.match(dry.stderr, new RegExp(`UNKNOWN_TOPIC: topic ${topic}.gone does not exist`));
 });
