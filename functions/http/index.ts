@@ -1,7 +1,10 @@
 /** The functions behind one HTTP server: an HTTP function, a container, a process anywhere. */
 import { httpConfig, logLevel } from '../../src/config.ts';
-import { createLog } from '../../src/log.ts';
+import { toFailure } from '../../src/errors.ts';
+import { createLog, type Log } from '../../src/log.ts';
 import { readConfig } from '../../src/variables.ts';
+import { readCheckConfig } from '../connectivity-check/run-check.ts';
+import { warm as warmConsumer } from '../consume-batch/warm.ts';
 import { warm } from '../produce/warm.ts';
 import { drainOn } from './drain.ts';
 import { Metrics } from './metrics.ts';
@@ -34,10 +37,28 @@ function start(): void {
     log.info('listening', { host: config.host, port: config.port });
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) drainOn(signal, server, log);
-  // So that the first request doesn't pay for the connection. What is wrong with it each request says itself.
-  Promise.resolve()
-    .then(() => warm(environment).producer.warm(Date.now() + WARM_UP_MS))
+  isUsable('consume-batch', warmConsumer, log);
+  isUsable('connectivity-check', readCheckConfig, log);
+  if (!isUsable('produce', warm, log)) return;
+  // So that the first request doesn't pay for the connection.
+  warm(environment)
+    .producer.warm(Date.now() + WARM_UP_MS)
     .catch((error: unknown) => log.warn('no connection to Kafka yet; each request tries again', { error }));
+}
+
+/**
+ * What keeps a function from work is told now, and by each of its requests again. The server runs all the same:
+ * one function may well be configured where another is not.
+ */
+function isUsable(name: string, read: (from: typeof environment) => unknown, log: Log): boolean {
+  try {
+    read(environment);
+    return true;
+  } catch (error) {
+    const { code, message } = toFailure(error);
+    log.error(`${name} cannot be used: ${message}`, { code });
+    return false;
+  }
 }
 
 /** None while the configuration can't be used, which every other route says. */

@@ -134,7 +134,10 @@ function formatOf(contentType: string | undefined): Format {
   const format = formats.get(type);
   if (format) return format;
   const known = [...formats.keys()].filter(Boolean).join(', ');
-  throw new Failure('UNSUPPORTED_MEDIA_TYPE', `the content-type must be one of ${known}`);
+  throw new Failure(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `the content-type must be one of ${known}, or of CloudEvents in JSON`,
+  );
 }
 
 /** The topic, where it has a valid name and `PRODUCE_TOPICS` has it. */
@@ -144,7 +147,10 @@ export function allowedTopic(topic: string | undefined, { isTopicAllowed }: Prod
   }
   if (!isTopicName(topic)) throw invalid([{ path: 'topic', message: `must be ${TOPIC_NAME_RULE}` }]);
   if (!isTopicAllowed(topic)) {
-    throw new Failure('TOPIC_NOT_ALLOWED', `topic ${topic} is not among PRODUCE_TOPICS of this function`);
+    const why = topic.startsWith('__')
+      ? 'is one of a kind that Kafka keeps for itself, and PRODUCE_TOPICS of this function does not name it'
+      : 'is not among PRODUCE_TOPICS of this function';
+    throw new Failure('TOPIC_NOT_ALLOWED', `topic ${topic} ${why}`);
   }
   return topic;
 }

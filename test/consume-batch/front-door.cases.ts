@@ -77,6 +77,7 @@ describe('the bundle on the platform', () => {
     assert.deepEqual(await call(body('{')), [400, 'MALFORMED_REQUEST']);
     assert.deepEqual(await call(body('[]')), [400, 'MALFORMED_REQUEST']);
     assert.deepEqual(await call(body('{"maxRecords":"1"}')), [400, 'MALFORMED_REQUEST']);
+    assert.deepEqual(await call(body('{"maxRecord":1}')), [400, 'MALFORMED_REQUEST']);
     assert.deepEqual(await call(body('{"topics":["other"]}')), [400, 'MALFORMED_REQUEST']);
     const missing = start({});
     const answer = answerOf(await missing.invoke(sample('apig')));

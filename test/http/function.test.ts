@@ -130,7 +130,11 @@ describe('the HTTP function', () => {
   });
 
   it('says what is wrong with its variables, and goes on to be healthy', async () => {
-    const { url } = await start({ KAFKA_BOOTSTRAP_SERVERS: '', KAFKA_ACKS: 'most' });
+    const { url, output } = await start({
+      ...{ KAFKA_BOOTSTRAP_SERVERS: '', KAFKA_ACKS: 'most', CONSUME_ORDER: 'none at all' },
+    });
+    assert.match(output(), /"produce cannot be used: configuration: KAFKA_BOOTSTRAP_SERVERS is required; /);
+    assert.match(output(), /"consume-batch cannot be used: [^"]*CONSUME_ORDER/);
     const refused = await post(`${url}/topics/t`, { records: [{ value: 1 }] });
     assert.equal(refused.status, 500);
     assert.match(String(refused.body.message), /KAFKA_BOOTSTRAP_SERVERS is required; .*KAFKA_ACKS/);
