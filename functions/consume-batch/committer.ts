@@ -1,3 +1,4 @@
+import { Failure } from '../../src/errors.ts';
 import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import type { Log } from '../../src/log.ts';
 
@@ -59,10 +60,25 @@ export class Committer {
 
   async #commitAll(commits: readonly Commit[]): Promise<void> {
     const committed = await this.#group.committed(commits, this.#deadline);
-    const isUnmoved = ({ topic, partition }: Commit, index: number) =>
-      committed[index] === this.#known.get(`${topic}/${partition}`);
-    const ours = commits.filter(isUnmoved);
-    const failures = ours.length > 0 ? await this.#group.commit(ours, this.#deadline) : [];
+    const ours: Commit[] = [];
+    for (const [index, commit] of commits.entries()) {
+      const { topic, partition, offset, resolve, reject } = commit;
+      const current = committed[index];
+      if (current instanceof Failure) {
+        reject(current);
+      } else if (current === this.#known.get(`${topic}/${partition}`)) {
+        ours.push(commit);
+      } else {
+        const fields = { topic, partition, committed: current, handledUpTo: offset };
+        this.#log.warn(
+          'another pull of this group is at work on the partition: it is left to that one',
+          fields,
+        );
+        resolve(false);
+      }
+    }
+    if (ours.length === 0) return;
+    const failures = await this.#group.commit(ours, this.#deadline);
     for (const [index, { topic, partition, offset, resolve, reject }] of ours.entries()) {
       const failure = failures[index];
       if (failure) {
@@ -71,17 +87,6 @@ export class Committer {
         this.know(topic, partition, offset);
         resolve(true);
       }
-    }
-    for (const [index, commit] of commits.entries()) {
-      if (ours.includes(commit)) continue;
-      const { topic, partition, offset, resolve } = commit;
-      this.#log.warn('another pull of this group is at work on the partition: it is left to that one', {
-        topic,
-        partition,
-        committed: committed[index],
-        handledUpTo: offset,
-      });
-      resolve(false);
     }
   }
 }

@@ -178,6 +178,7 @@ class TransactionalPartition {
     await this.#producer.begin(times.deadline);
     const source = { topic: this.#topic, partition: this.#partition };
     const [committed] = await group.committed([source], times.deadline, { waitForTransactions: true });
+    if (committed instanceof Failure) throw committed;
     this.#needsBegin = false;
     return committed;
   }

@@ -53,10 +53,11 @@ export async function readPositions(
     ? await bounds('latest', 'read_uncommitted')
     : ends;
   return partitions.map((source, at) => {
-    const [start, end, length] = [starts[at], ends[at], lengths[at]];
+    const [offset, start, end, length] = [committed[at], starts[at], ends[at], lengths[at]];
+    if (offset instanceof Failure) return offset;
     for (const bound of [start, end, length]) if (typeof bound !== 'number') return bound ?? missing(source);
     return place(
-      { ...source, committed: committed[at] },
+      { ...source, committed: offset },
       { start: Number(start), end: Number(end), length: Number(length) },
       options,
     );

@@ -3,7 +3,7 @@ import { array, call, compactArray, compactBytes, int8, int16, int32, type Reade
 
 /** Codes of Kafka's protocol: resource types, operations, pattern types. */
 const RESOURCE = { topic: 2, group: 3, cluster: 4, transactionalId: 5 } as const;
-const OPERATION = { all: 2, write: 4, describe: 8 } as const;
+const OPERATION = { all: 2, read: 3, write: 4, describe: 8 } as const;
 const PATTERN = { literal: 3, prefixed: 4 } as const;
 const ANY = 1;
 const ALLOW = 3;

@@ -6,7 +6,10 @@ export interface KafkaUsers {
   admin: KafkaUser;
   /** May do everything with topics, groups and transactional ids, and describe the cluster. */
   app: KafkaUser;
-  /** May write topics `restricted-allowed…`, describe topics `restricted-readonly…`, and nothing else. */
+  /**
+   * May write topics `restricted-allowed…`, describe topics `restricted-readonly…`, read topics
+   * `restricted-readable…` with groups `restricted…`, and nothing else.
+   */
   restricted: KafkaUser;
 }
 
@@ -24,6 +27,8 @@ const RULES: readonly AccessRule[] = [
   restricted('restricted-allowed', 'describe'),
   restricted('restricted-allowed', 'write'),
   restricted('restricted-readonly', 'describe'),
+  restricted('restricted-readable', 'read'),
+  restricted('restricted', 'read', 'group'),
 ];
 
 /** How many resource patterns the rules name: a broker that describes as many has received all of them. */
@@ -41,8 +46,12 @@ export async function registerUsers(port: number, users: KafkaUsers): Promise<vo
   await createAcls(port, RULES);
 }
 
-function restricted(name: string, operation: AccessRule['operation']): AccessRule {
-  return { principal: 'User:restricted', resource: 'topic', name, pattern: 'prefixed', operation };
+function restricted(
+  name: string,
+  operation: AccessRule['operation'],
+  resource: AccessRule['resource'] = 'topic',
+): AccessRule {
+  return { principal: 'User:restricted', resource, name, pattern: 'prefixed', operation };
 }
 
 function user(username: string): KafkaUser {

@@ -32,26 +32,27 @@ export class GroupOffsets {
   }
 
   /**
-   * One offset a partition, in their order; undefined where none is committed. With `waitForTransactions`
-   * an unfinished transaction that has one is waited for (up to the deadline, epoch milliseconds). Throws a
-   * Failure.
+   * One offset a partition, in their order; undefined where none is committed, a Failure where it can't be read.
+   * With `waitForTransactions` an unfinished transaction that has one is waited for (up to the deadline, epoch
+   * milliseconds). Throws a Failure that concerns the whole group.
    */
   async committed(
     partitions: readonly TopicPartition[],
     deadline: number,
     { waitForTransactions = false } = {},
-  ): Promise<(number | undefined)[]> {
+  ): Promise<(number | undefined | Failure)[]> {
     if (partitions.length === 0) return [];
-    const { partitions: found } = await this.#coordinator.ask(
+    const { errorCode, partitions: found } = await this.#coordinator.ask(
       offsetFetchRequest(this.groupId, partitions, { requireStable: waitForTransactions }),
       (answer) => [answer.errorCode, ...answer.partitions.map(({ errorCode }) => errorCode)],
       { deadline, retriable: [kafkaErrors.UNSTABLE_OFFSET_COMMIT] },
     );
+    if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
     const offsets = new Map(found.map((item) => [`${item.topic}/${item.partition}`, item]));
     return partitions.map(({ topic, partition }) => {
       const item = offsets.get(`${topic}/${partition}`);
-      if (!item) throw new Failure('BROKER_UNREACHABLE', `no committed offset of ${topic}-${partition}`);
-      if (item.errorCode !== kafkaErrors.NONE) throw this.failure(item.errorCode, item);
+      if (!item) return new Failure('BROKER_UNREACHABLE', `no committed offset of ${topic}-${partition}`);
+      if (item.errorCode !== kafkaErrors.NONE) return this.failure(item.errorCode, item);
       return item.offset < 0 ? undefined : item.offset;
     });
   }

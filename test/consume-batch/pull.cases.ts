@@ -5,7 +5,7 @@ import { Committer } from '../../functions/consume-batch/committer.ts';
 import { TransientError } from '../../functions/consume-batch/record-failure.ts';
 import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { newTopic, readTopic } from '../kafka.ts';
+import { connectionConfigFor, newTopic, readTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { commitOffset, committedOffsets, joinGroup, kafkajs, newConsumer, publish } from './consuming.ts';
 import { failsWith, numbered, numbersOf } from './pulling.ts';
@@ -324,10 +324,34 @@ test('a commit that is refused for one partition holds for the others', async ()
   const { connection, log } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
   const group = new GroupOffsets(connection, `${topic}-g`, log);
   const committer = new Committer(group, { deadline: Date.now() + 10_000, log });
-  const gone = committer.commit(topic, 7, 1);
-  assert.equal(await committer.commit(topic, 0, 1), true);
-  await assert.rejects(gone, failsWith('UNKNOWN_PARTITION'));
+  await Promise.all([
+    assert.rejects(committer.commit(topic, 7, 1), failsWith('UNKNOWN_PARTITION')),
+    committer.commit(topic, 0, 1).then((isCommitted) => assert.ok(isCommitted)),
+  ]);
   assert.equal((await committedOffsets(cluster, `${topic}-g`, topic)).get(0), 1);
+});
+
+test('a partition whose committed offset may not be read does not stop the commits of others', async () => {
+  const readable = await newTopic(cluster, { partitions: 1 }, 'restricted-readable');
+  const hidden = await newTopic(cluster, { partitions: 1 }, 'hidden');
+  const groupId = `${readable}-g`;
+  const user = cluster.users.restricted;
+  const connection = connectionConfigFor(cluster, { user });
+  const { connection: restricted, log } = newConsumer(
+    cluster,
+    { groupId, topics: [readable] },
+    { connection },
+  );
+  const group = new GroupOffsets(restricted, groupId, log);
+  const committer = new Committer(group, { deadline: Date.now() + 10_000, log });
+  await Promise.all([
+    assert.rejects(committer.commit(hidden, 0, 1), failsWith('TOPIC_NOT_AUTHORIZED')),
+    committer.commit(readable, 0, 1).then((isCommitted) => assert.ok(isCommitted)),
+  ]);
+  assert.equal((await committedOffsets(cluster, groupId, readable)).get(0), 1);
+  const strange = new GroupOffsets(restricted, 'somebody-elses', log);
+  const asked = strange.committed([{ topic: readable, partition: 0 }], Date.now() + 10_000);
+  await assert.rejects(asked, failsWith('TOPIC_NOT_AUTHORIZED'));
 });
 
 describe('another consumer in the group', () => {
