@@ -2,7 +2,7 @@ import { Failure, toFailure } from '../../src/errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
 import type { Environment } from '../../src/variables.ts';
 import type { PullAnswer } from './drain.ts';
-import { readWish, wishMembers } from './pull-wish.ts';
+import { readWish } from './pull-wish.ts';
 import { pullConfigOf, warm } from './warm.ts';
 
 export interface PullCall {
@@ -41,13 +41,5 @@ function wishOf({ body }: HttpRequest): unknown {
     throw malformed;
   }
   if (typeof wish !== 'object' || wish === null || Array.isArray(wish)) throw malformed;
-  const strangers = Object.keys(wish).filter((name) => !wishMembers.includes(name));
-  if (strangers.length > 0) {
-    const known = wishMembers.join(', ');
-    throw new Failure(
-      'MALFORMED_REQUEST',
-      `a pull may have ${known}, and no ${strangers.slice(0, 8).join(', ')}`,
-    );
-  }
   return wish;
 }

@@ -78,6 +78,11 @@ describe('the bundle on the platform', () => {
     assert.deepEqual(await call(body('[]')), [400, 'MALFORMED_REQUEST']);
     assert.deepEqual(await call(body('{"maxRecords":"1"}')), [400, 'MALFORMED_REQUEST']);
     assert.deepEqual(await call(body('{"maxRecord":1}')), [400, 'MALFORMED_REQUEST']);
+    const misspelled = await runtime.invoke({ trigger_type: 'TIMER', user_event: '{"maxRecord":1}' });
+    assert.match(
+      JSON.stringify(misspelled),
+      /MALFORMED_REQUEST: .*maxRecord is not known: there are topics, /,
+    );
     assert.deepEqual(await call(body('{"topics":["other"]}')), [400, 'MALFORMED_REQUEST']);
     const missing = start({});
     const answer = answerOf(await missing.invoke(sample('apig')));
