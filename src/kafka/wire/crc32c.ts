@@ -20,17 +20,17 @@ for (let i = 256; i < table.length; i++) {
   table[i] = (previous >>> 8) ^ (table[previous & 0xff] ?? 0);
 }
 
-/** Before so many bytes, loading the sixteen streams of crc32c-simd.ts takes longer than they save. */
+/** Before so many bytes in blocks, loading the sixteen streams of crc32c-simd.ts takes longer than they save. */
 const WORTH_LOADING = 32 * 1024 * 1024;
-let taken = 0;
+let blockBytes = 0;
 let blocks: Blocks | undefined;
 
 /** The checksum of `bytes` from `start` to `end`, as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   const behindBlocks = end - ((end - start) % BLOCK_BYTES);
-  if (taken < WORTH_LOADING) {
-    taken += end - start;
-    if (taken >= WORTH_LOADING) blocks = loadBlocks(step);
+  if (READS_WORDS && blockBytes < WORTH_LOADING) {
+    blockBytes += behindBlocks - start;
+    if (blockBytes >= WORTH_LOADING) blocks = loadBlocks(step);
   }
   if (!blocks || behindBlocks === start) return (sliced(-1, bytes, start, end) ^ -1) >>> 0;
   const crc = blocks(-1, bytes, start, behindBlocks);
