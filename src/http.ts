@@ -15,7 +15,7 @@ export interface HttpRequest {
   body: Buffer;
   /** Where the gateway has matched the path itself. */
   pathParameters?: Readonly<Record<string, string>>;
-  /** See `requestIdOf`; every answer carries it. */
+  /** The platform's, else the caller's own, else a new one; every answer carries it. */
   requestId: string;
   /** The body parsed as JSON, where that has been done on the way. */
   json?: unknown;
@@ -32,9 +32,10 @@ export function isRequestId(text: unknown): text is string {
   return typeof text === 'string' && /^[\w.:=+/-]{1,128}$/.test(text);
 }
 
-/** The platform's id of a call, else the caller's own where it is harmless, else a new one. */
-export function requestIdOf(platforms: unknown, headers: HttpRequest['headers']): string {
-  return [platforms, headers['x-request-id']].find(isRequestId) ?? randomUUID();
+/** The caller's own id of a request where it is harmless, else a new one. */
+export function callersRequestId(headers: HttpRequest['headers']): string {
+  const own = headers['x-request-id'];
+  return isRequestId(own) ? own : randomUUID();
 }
 
 /** A media type without its parameters, in lower case; empty where there is none. */

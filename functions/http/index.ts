@@ -1,10 +1,10 @@
 /** The functions behind one HTTP server: an HTTP function, a container, a process anywhere. */
 import { httpConfig, logLevel } from '../../src/config.ts';
-import { toFailure } from '../../src/errors.ts';
+import { type Failure, toFailure } from '../../src/errors.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { readConfig } from '../../src/variables.ts';
 import { readCheckConfig } from '../connectivity-check/run-check.ts';
-import { warm as warmConsumer } from '../consume-batch/warm.ts';
+import { pullConfigOf, warm as warmConsumer } from '../consume-batch/warm.ts';
 import { warm } from '../produce/warm.ts';
 import { drainOn } from './drain.ts';
 import { Metrics } from './metrics.ts';
@@ -37,27 +37,40 @@ function start(): void {
     log.info('listening', { host: config.host, port: config.port });
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) drainOn(signal, server, log);
-  isUsable('consume-batch', warmConsumer, log);
-  isUsable('connectivity-check', readCheckConfig, log);
-  if (!isUsable('produce', warm, log)) return;
+  tellProblems(log);
   // So that the first request doesn't pay for the connection.
-  warm(environment)
-    .producer.warm(Date.now() + WARM_UP_MS)
-    .catch((error: unknown) => log.warn('no connection to Kafka yet; each request tries again', { error }));
+  Promise.resolve()
+    .then(() => warm(environment).producer.warm(Date.now() + WARM_UP_MS))
+    .catch((error: unknown) => {
+      if (toFailure(error).code === 'CONFIG_INVALID') return;
+      log.warn('no connection to Kafka yet; each request tries again', { error });
+    });
 }
 
 /**
- * What keeps a function from work is told now, and by each of its requests again. The server runs all the same:
+ * What keeps functions from work is told now, and by each of their requests again. The server runs all the same:
  * one function may well be configured where another is not.
  */
-function isUsable(name: string, read: (from: typeof environment) => unknown, log: Log): boolean {
-  try {
-    read(environment);
-    return true;
-  } catch (error) {
-    const { code, message } = toFailure(error);
-    log.error(`${name} cannot be used: ${message}`, { code });
-    return false;
+function tellProblems(log: Log): void {
+  const pulls = ['KAFKA_GROUP_ID', 'CONSUME_TOPICS'].some((name) => environment(name));
+  const readers = {
+    produce: warm,
+    'consume-batch': pulls ? pullConfigOf : warmConsumer,
+    'connectivity-check': readCheckConfig,
+  };
+  const failures = new Map<string, { error: Failure; functions: string[] }>();
+  for (const [name, read] of Object.entries(readers)) {
+    try {
+      read(environment);
+    } catch (error) {
+      const failure = toFailure(error);
+      const known = failures.get(failure.message) ?? { error: failure, functions: [] };
+      known.functions.push(name);
+      failures.set(failure.message, known);
+    }
+  }
+  for (const { error, functions } of failures.values()) {
+    log.error(`not usable as configured: ${functions.join(', ')}`, { code: error.code, error });
   }
 }
 

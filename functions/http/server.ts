@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import { failureResponse, type HttpRequest, type HttpResponse, requestIdOf } from '../../src/http.ts';
+import { callersRequestId, failureResponse, type HttpRequest, type HttpResponse } from '../../src/http.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
 
@@ -89,7 +89,7 @@ function readHead({ method = 'GET', url = '/', headers }: IncomingMessage): Requ
     path: question < 0 ? url : url.slice(0, question),
     query: question < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(question + 1))),
     headers: all,
-    requestId: requestIdOf(undefined, all),
+    requestId: callersRequestId(all),
   };
 }
 

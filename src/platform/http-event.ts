@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyEventV2, APIGatewayProxyResult } from 'aws-lambda';
 import { Failure } from '../errors.ts';
-import { type HttpRequest, type HttpResponse, requestIdOf } from '../http.ts';
+import { callersRequestId, type HttpRequest, type HttpResponse, isRequestId } from '../http.ts';
 
 /**
  * FunctionGraph's APIG event. It is close to AWS's of version 1, but `isBase64Encoded` is true even
@@ -19,24 +19,29 @@ export interface ApigEvent {
 
 export type HttpEvent = ApigEvent | APIGatewayProxyEvent | APIGatewayProxyEventV2;
 
+/** The platform's id of the call, else the gateway's of the request, else the caller's own, else a new one. */
+export function readRequestId(event: unknown, platformId: string): string {
+  const { requestContext, headers }: Record<string, unknown> = isObject(event) ? event : {};
+  const gatewayId = isObject(requestContext) ? requestContext.requestId : undefined;
+  return [platformId, gatewayId].find(isRequestId) ?? callersRequestId(lowerCase(headers));
+}
+
 /** The HTTP request in a gateway's event; throws MALFORMED_REQUEST where the event holds none. */
-export function readHttpEvent(event: unknown): HttpRequest {
+export function readHttpEvent(event: unknown, requestId: string): HttpRequest {
   if (!isObject(event)) throw new Failure('MALFORMED_REQUEST', 'the event is no HTTP request of a gateway');
   const http = isObject(event.requestContext) ? event.requestContext.http : undefined;
   const method = isObject(http) ? http.method : event.httpMethod;
   if (typeof method !== 'string') {
     throw new Failure('MALFORMED_REQUEST', 'the event is no HTTP request of a gateway: it has no method');
   }
-  const gateways = isObject(event.requestContext) ? event.requestContext.requestId : undefined;
-  const headers = strings(event.headers, (name) => name.toLowerCase());
   return {
     method: method.toUpperCase(),
     path: pathOf(event),
     query: strings(event.queryStringParameters),
-    headers,
+    headers: lowerCase(event.headers),
     body: bodyOf(event),
     pathParameters: strings(event.pathParameters),
-    requestId: requestIdOf(gateways, headers),
+    requestId,
   };
 }
 
@@ -67,6 +72,10 @@ function bodyOf({ body, isBase64Encoded }: Record<string, unknown>): Buffer {
     throw new Failure('MALFORMED_REQUEST', "the event's body is not base64, as isBase64Encoded says");
   }
   return bytes;
+}
+
+function lowerCase(headers: unknown): Record<string, string> {
+  return strings(headers, (name) => name.toLowerCase());
 }
 
 /** Members that are strings, or lists of them joined as HTTP does. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import middy from '@middy/core';
 import httpJsonBodyParser from '@middy/http-json-body-parser';
 import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda';
@@ -6,7 +5,7 @@ import { type Failure, toFailure } from '../errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse } from '../http.ts';
 import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
-import { httpResult, readHttpEvent } from './http-event.ts';
+import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';
 
 export type Serve = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
 
@@ -40,16 +39,15 @@ export function httpHandler(
     );
   return async (event, context) => {
     const call = callOf(context);
+    const requestId = readRequestId(event, call.requestId);
     let request: HttpRequest | undefined;
     try {
-      request = readHttpEvent(event);
-      if (call.requestId) request.requestId = call.requestId;
+      request = readHttpEvent(event, requestId);
       const { headers, body } = request;
       const parsed: ParsedEvent = { headers, body: body.toString(), isBase64Encoded: false, request };
-      return httpResult(await chain(parsed, call as MiddyContext), request.requestId);
+      return httpResult(await chain(parsed, call as MiddyContext), requestId);
     } catch (error) {
       const failure = toFailure(error);
-      const requestId = request?.requestId ?? (call.requestId || randomUUID());
       logRefusal(failure, requestId);
       return httpResult(refuse(failure, request), requestId);
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
-import { httpResult, readHttpEvent } from '../../src/platform/http-event.ts';
+import { httpResult, readHttpEvent, readRequestId } from '../../src/platform/http-event.ts';
 
 const RECORDS = '{"records":[{"key":"a","value":{"n":1}}]}';
 
@@ -15,9 +15,14 @@ function apig(changes: Record<string, unknown> = {}): unknown {
   return JSON.parse(JSON.stringify({ ...sample('produce-apig'), ...changes }));
 }
 
+/** As a platform without an id of its own would have it read. */
+function read(event: unknown) {
+  return readHttpEvent(event, readRequestId(event, ''));
+}
+
 describe('samples', () => {
   test('FunctionGraph, APIG', () => {
-    const { headers, ...request } = readHttpEvent(sample('produce-apig'));
+    const { headers, ...request } = read(sample('produce-apig'));
     assert.deepEqual(
       { ...request, query: { ...request.query }, pathParameters: { ...request.pathParameters } },
       {
@@ -33,13 +38,13 @@ describe('samples', () => {
   });
 
   test("FunctionGraph's documented sample", () => {
-    const { method, path, query, body } = readHttpEvent(sample('produce-apig-get'));
+    const { method, path, query, body } = read(sample('produce-apig-get'));
     assert.deepEqual([method, path, { ...query }], ['GET', '/', { responseType: 'html' }]);
     assert.equal(body.toString(), '{"name": "OpenTelekomCloud"}');
   });
 
   test('AWS, version 1: header names become lower case, the path has no stage', () => {
-    const { method, path, query, headers, body, pathParameters } = readHttpEvent(sample('produce-aws-v1'));
+    const { method, path, query, headers, body, pathParameters } = read(sample('produce-aws-v1'));
     assert.deepEqual([method, path, { ...query }], ['POST', '/topics/orders', { a: '2' }]);
     assert.deepEqual({ ...pathParameters }, { topic: 'orders' });
     assert.equal(headers['content-type'], 'application/vnd.kafka.json.v2+json');
@@ -48,7 +53,7 @@ describe('samples', () => {
   });
 
   test('AWS, version 2: method and path elsewhere, the stage taken off', () => {
-    const { method, path, query, body, requestId } = readHttpEvent(sample('produce-aws-v2'));
+    const { method, path, query, body, requestId } = read(sample('produce-aws-v2'));
     assert.deepEqual([method, path, { ...query }], ['POST', '/topics/orders', { a: '1,2', b: '' }]);
     assert.equal(body.toString(), RECORDS);
     assert.equal(requestId, 'JKJaXmPLvHcESHA=');
@@ -56,7 +61,7 @@ describe('samples', () => {
 
   test('AWS, version 2: paths with and without a stage', () => {
     const path = (rawPath: string, stage: unknown) =>
-      readHttpEvent({ rawPath, requestContext: { http: { method: 'POST' }, stage } }).path;
+      read({ rawPath, requestContext: { http: { method: 'POST' }, stage } }).path;
     assert.equal(path('/prod/topics/a', 'prod'), '/topics/a');
     assert.equal(path('/prod', 'prod'), '/');
     assert.equal(path('/prod/', 'prod'), '/');
@@ -85,13 +90,13 @@ describe('body', () => {
   ];
   for (const [name, body, isBase64Encoded, expected] of table) {
     test(name, () => {
-      assert.deepEqual(readHttpEvent(apig({ body, isBase64Encoded })).body, expected);
+      assert.deepEqual(read(apig({ body, isBase64Encoded })).body, expected);
     });
   }
   for (const body of ['{"records":[]}', '!!!!', 'YQ==YQ==YQ==', 42, {}, [], true]) {
     test(`not base64: ${JSON.stringify(body)}`, () => {
       assert.throws(
-        () => readHttpEvent(apig({ body })),
+        () => read(apig({ body })),
         (error) => error instanceof Failure && error.code === 'MALFORMED_REQUEST',
       );
     });
@@ -100,27 +105,27 @@ describe('body', () => {
 
 describe('parameters and headers', () => {
   test('a repeated query parameter is a list or a string', () => {
-    const { query } = readHttpEvent(apig({ queryStringParameters: { a: ['1', '2'], b: '3', c: [], d: '' } }));
+    const { query } = read(apig({ queryStringParameters: { a: ['1', '2'], b: '3', c: [], d: '' } }));
     assert.deepEqual({ ...query }, { a: '1,2', b: '3', c: '', d: '' });
   });
 
   test('odd path parameters are kept where they are strings', () => {
     const odd = { '': 'topics/x', 'topic+': 'y', __proto: 'z', n: 1, o: {}, nothing: null };
-    const { pathParameters } = readHttpEvent(apig({ pathParameters: odd }));
+    const { pathParameters } = read(apig({ pathParameters: odd }));
     assert.deepEqual({ ...pathParameters }, { '': 'topics/x', 'topic+': 'y', __proto: 'z' });
   });
 
   test('no member of an event reaches a prototype', () => {
     const text = '{"__proto__":"a","constructor":"b","Content-Type":"c"}';
-    const { headers } = readHttpEvent(apig({ headers: JSON.parse(text) }));
+    const { headers } = read(apig({ headers: JSON.parse(text) }));
     assert.deepEqual(Object.keys(headers).sort(), ['__proto__', 'constructor', 'content-type']);
     assert.equal(Object.getPrototypeOf(headers), null);
-    assert.equal(readHttpEvent(apig({ headers: {} })).headers.constructor, undefined);
+    assert.equal(read(apig({ headers: {} })).headers.constructor, undefined);
   });
 
   for (const members of [undefined, null, 'text', 42, [], ['a'], true]) {
     test(`${JSON.stringify(members)} in the place of members`, () => {
-      const { query, headers, pathParameters } = readHttpEvent(
+      const { query, headers, pathParameters } = read(
         apig({ queryStringParameters: members, headers: members, pathParameters: members }),
       );
       assert.deepEqual([{ ...query }, { ...headers }, { ...pathParameters }], [{}, {}, {}]);
@@ -129,12 +134,12 @@ describe('parameters and headers', () => {
 
   test('lists hold strings', () => {
     const headers = { a: [{ toString: 1 }], b: [1, 'x', null, ['y']], c: [[{ toString: 1 }]] };
-    assert.deepEqual({ ...readHttpEvent(apig({ headers })).headers }, { a: '', b: 'x', c: '' });
+    assert.deepEqual({ ...read(apig({ headers })).headers }, { a: '', b: 'x', c: '' });
   });
 
   test('the method in upper case, the path where there is one', () => {
-    assert.equal(readHttpEvent(apig({ httpMethod: 'post' })).method, 'POST');
-    for (const path of [undefined, null, 42, {}]) assert.equal(readHttpEvent(apig({ path })).path, '/');
+    assert.equal(read(apig({ httpMethod: 'post' })).method, 'POST');
+    for (const path of [undefined, null, 42, {}]) assert.equal(read(apig({ path })).path, '/');
   });
 });
 
@@ -151,7 +156,7 @@ for (const event of [
 ]) {
   test(`${JSON.stringify(event)?.slice(0, 30)} is no HTTP event`, () => {
     assert.throws(
-      () => readHttpEvent(event),
+      () => read(event),
       (error) => error instanceof Failure && error.code === 'MALFORMED_REQUEST',
     );
   });
@@ -163,10 +168,15 @@ test('the answer has exactly the members that both gateways take', () => {
   assert.deepEqual(answer, { statusCode: 207, headers, body: '{}', isBase64Encoded: false });
 });
 
-test("the request id: the gateway's, else the caller's where it is harmless, else a new one", () => {
-  const idOf = (changes: Record<string, unknown>) => readHttpEvent(apig(changes)).requestId;
+test("the request id: the platform's, else the gateway's, else the caller's where it is harmless, else a new one", () => {
+  const idOf = (changes: Record<string, unknown>) => readRequestId(apig(changes), '');
   const headers = { 'X-Request-Id': 'mine:1.2_3-4' };
+  assert.equal(
+    readRequestId(apig({ requestContext: { requestId: 'gateway' }, headers }), 'platform'),
+    'platform',
+  );
   assert.equal(idOf({ requestContext: { requestId: 'gateway' }, headers }), 'gateway');
+  assert.match(readRequestId(null, ''), /^[0-9a-f-]{36}$/);
   const uuid = /^[0-9a-f-]{36}$/;
   const harmful = ['', 'a\r\nset-cookie: b', 'ä', '<script>', 'x'.repeat(129), 'a b'];
   for (const requestContext of [
