@@ -39,7 +39,7 @@ function plain(_key: string, value: unknown): unknown {
 
 /**
  * An error and its causes in one sentence, with the stack only of the one where it began, and not of a Failure
- * that is no defect: its code says where it comes from.
+ * that is no defect: its code says what it is.
  */
 function describe(error: Error): { error: string; stack?: string } {
   const chain: Error[] = [];

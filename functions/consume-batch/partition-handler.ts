@@ -23,7 +23,7 @@ export interface BatchResult {
 export interface PartitionHandler {
   /** Where to begin, looked at once more before the first batch. */
   begin(position: Position): Promise<Position>;
-  /** The batch is the handler's from then on: it lets the records go as soon as it can. */
+  /** May empty `batch.records`: whoever needs something of it takes it first. */
   handle(position: Position, batch: Batch): Promise<BatchResult>;
 }
 

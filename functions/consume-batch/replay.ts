@@ -67,7 +67,8 @@ function readArguments(): Arguments | string {
     const { topic, to, group } = values;
     if (!topic) return '--topic is required';
     if (to === topic) return `--to ${to} is where the dead letters are`;
-    if (to === '' || group === '') return `${to === '' ? '--to' : '--group'} is empty`;
+    if (to === '') return '--to is empty';
+    if (group === '') return '--group is empty';
     return { topic, to, groupId: group ?? `${topic}.replay`, dryRun: values['dry-run'] };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -106,10 +107,13 @@ async function replay(wanted: Arguments, connection: Connection, log: Log): Prom
   if (dryRun) await requireTopics([...counts.keys()], connection);
 }
 
-/** What a replay would meet at its first record. Throws a Failure. */
+/** Throws a Failure where one of them does not exist, or can't be seen. */
 async function requireTopics(names: readonly string[], connection: Connection): Promise<void> {
   const deadline = Date.now() + ROUND_MS;
-  await Promise.all(names.map((name) => connection.topic(name, deadline)));
+  const looks = await Promise.allSettled(names.map((name) => connection.topic(name, deadline)));
+  const failures = looks.flatMap((look) => (look.status === 'rejected' ? toFailure(look.reason) : []));
+  const [first] = failures;
+  if (first) throw new Failure(first.code, failures.map(({ message }) => message).join('; '));
 }
 
 function publishing(
