@@ -7,8 +7,8 @@ import type { PullProgress } from './pull-progress.ts';
 
 /** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
 const FIRST_BATCH = 100;
-const MAX_BATCH = 1_000;
-const MAX_BATCH_BYTES = 1024 * 1024;
+export const MAX_BATCH = 2_000;
+const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 const QUICK_MS = 500;
 const SLOW_MS = 2_000;
 

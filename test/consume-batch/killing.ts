@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
+import { MAX_BATCH } from '../../functions/consume-batch/partition-pull.ts';
 import type { Runtime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { newTopic, readTopic } from '../kafka.ts';
@@ -8,8 +9,6 @@ import { listening } from '../listening.ts';
 import { newSeed, randomFrom } from '../random.ts';
 import { committedOffsets, kafkajs, publish, readCommitted } from './consuming.ts';
 
-/** A pull's largest batch: what a kill may leave uncommitted in a partition. */
-const MAX_BATCH = 1_000;
 const PARTITIONS = 6;
 /** How late after a call's begin it may be killed: with and without the start of an instance. */
 const COLD_MS = 1_000;
