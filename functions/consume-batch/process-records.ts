@@ -81,9 +81,9 @@ class Run {
       const run = contiguousPrefix(rest);
       const { taken, failed } = await this.#write(run);
       if (taken === 0) return;
-      await this.#settle(failed);
       rest = rest.slice(taken);
       if (failed.length === 0) continue;
+      await this.#settle(failed);
       const open = run.slice(0, taken).filter((index) => isOpen(this.outcomes[index]));
       if (open.length === 0) continue;
       if (order === 'partition') return;
@@ -153,11 +153,13 @@ class Run {
   /** Behind a record that stays where it is, another would be a dead letter once more with every delivery. */
   #notComingAgain(failed: Failed[]): Failed[] {
     if (!this.#options.isRedelivered) return failed;
-    const held = this.#records.filter((_record, index) => this.outcomes[index] instanceof Failure);
-    return failed.filter(({ index, record: { topic, partition } }) => {
-      const first = held.find((other) => other.topic === topic && other.partition === partition);
-      return first === undefined || index < this.#records.indexOf(first);
-    });
+    const held = this.#records.flatMap((record, index) =>
+      this.outcomes[index] instanceof Failure ? [{ ...record, index }] : [],
+    );
+    return failed.filter(
+      ({ index, record: { topic, partition } }) =>
+        !held.some((it) => it.topic === topic && it.partition === partition && it.index < index),
+    );
   }
 
   /** Each run by itself: a batch with gaps would look like the whole one to a receiver that knows offsets. */
