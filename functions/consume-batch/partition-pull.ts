@@ -1,5 +1,5 @@
 import { Failure, toFailure } from '../../src/errors.ts';
-import type { Fetcher } from '../../src/kafka/fetching.ts';
+import { type Fetcher, PARTITION_BYTES } from '../../src/kafka/fetching.ts';
 import type { FetchedRecordsReader } from '../../src/kafka/wire/record-batch-reader.ts';
 import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
 import type { Position, SourcePartition } from './positions.ts';
@@ -8,7 +8,8 @@ import type { PullProgress } from './pull-progress.ts';
 /** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
 const FIRST_BATCH = 100;
 export const MAX_BATCH = 2_000;
-const MAX_BATCH_BYTES = 2 * 1024 * 1024;
+/** As much as comes of a partition at once, so that one commit is enough for it. */
+const MAX_BATCH_BYTES = PARTITION_BYTES;
 const QUICK_MS = 500;
 const SLOW_MS = 2_000;
 

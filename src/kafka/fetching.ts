@@ -15,8 +15,8 @@ import { FetchedRecordsReader, type OffsetRange, offsetBehind } from './wire/rec
 
 /** Records are known to be there, so the broker hardly ever waits for one. */
 const MAX_WAIT_MS = 500;
-/** Of one partition in one answer: a largest batch of the pull, so that one commit is enough for it. */
-const PARTITION_BYTES = 2 * 1024 * 1024;
+/** Of one partition in one answer. */
+export const PARTITION_BYTES = 2 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 /** Answers of one partition that wait, or are on their way, while another is being handled. */
 const READ_AHEAD = 2;
