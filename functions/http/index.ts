@@ -37,40 +37,43 @@ function start(): void {
     log.info('listening', { host: config.host, port: config.port });
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) drainOn(signal, server, log);
-  tellProblems(log);
+  const problems = configurationProblems();
+  tell(problems, log);
+  if (problems.has('produce')) return;
   // So that the first request doesn't pay for the connection.
-  Promise.resolve()
-    .then(() => warm(environment).producer.warm(Date.now() + WARM_UP_MS))
-    .catch((error: unknown) => {
-      if (toFailure(error).code === 'CONFIG_INVALID') return;
-      log.warn('no connection to Kafka yet; each request tries again', { error });
-    });
+  warm(environment)
+    .producer.warm(Date.now() + WARM_UP_MS)
+    .catch((error: unknown) => log.warn('no connection to Kafka yet; each request tries again', { error }));
 }
 
-/**
- * What keeps functions from work is told now, and by each of their requests again. The server runs all the same:
- * one function may well be configured where another is not.
- */
-function tellProblems(log: Log): void {
+/** What keeps functions from work, by their names. */
+function configurationProblems(): Map<string, Failure> {
   const pulls = ['KAFKA_GROUP_ID', 'CONSUME_TOPICS'].some((name) => environment(name));
   const readers = {
     produce: warm,
     'consume-batch': pulls ? pullConfigOf : warmConsumer,
     'connectivity-check': readCheckConfig,
   };
-  const failures = new Map<string, { error: Failure; functions: string[] }>();
+  const problems = new Map<string, Failure>();
   for (const [name, read] of Object.entries(readers)) {
     try {
       read(environment);
     } catch (error) {
-      const failure = toFailure(error);
-      const known = failures.get(failure.message) ?? { error: failure, functions: [] };
-      known.functions.push(name);
-      failures.set(failure.message, known);
+      problems.set(name, toFailure(error));
     }
   }
-  for (const { error, functions } of failures.values()) {
-    log.error(`not usable as configured: ${functions.join(', ')}`, { code: error.code, error });
+  return problems;
+}
+
+/**
+ * Now, once for all functions that it concerns, and by each of their requests again. The server runs all the same:
+ * one function may well be configured where another is not.
+ */
+function tell(problems: ReadonlyMap<string, Failure>, log: Log): void {
+  const byMessage = new Map([...problems.values()].map((error) => [error.message, error]));
+  for (const error of byMessage.values()) {
+    const names = [...problems].flatMap(([name, { message }]) => (message === error.message ? [name] : []));
+    log.error(`not usable as configured: ${names.join(', ')}`, { code: error.code, error });
   }
 }
 
