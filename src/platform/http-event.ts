@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyEventV2, APIGatewayProxyResult } from 'aws-lambda';
 import { Failure } from '../errors.ts';
 import { callersRequestId, type HttpRequest, type HttpResponse, isRequestId } from '../http.ts';
+import { isObject } from './members.ts';
 
 /**
  * FunctionGraph's APIG event. It is close to AWS's of version 1, but `isBase64Encoded` is true even
@@ -87,8 +88,4 @@ function strings(members: unknown, rename = (name: string) => name): Record<stri
     if (typeof text === 'string') result[rename(name)] = text;
   }
   return result;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
