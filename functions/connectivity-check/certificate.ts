@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, checkServerIdentity, rootCertificates, type TLSSocket } from 'node:tls';
-import type { Fault } from './faults.ts';
 import { Broken, type Notice } from './ladder.ts';
 import type { CertificateReport, TlsReport } from './report.ts';
 
 const DAY_MS = 86_400_000;
 const EXPIRES_SOON_DAYS = 30;
 const MAX_CHAIN = 10;
-const DATE_ERRORS = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
+const DATE_ERRORS = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'] as const;
+type DateError = (typeof DATE_ERRORS)[number];
 const NAME_ERROR = 'ERR_TLS_CERT_ALTNAME_INVALID';
 
 /** All that a handshake showed, whether or not a client would go on after it. */
@@ -16,26 +16,18 @@ export function tlsReport(socket: TLSSocket, host: string, options: ConnectionOp
   return {
     protocol: socket.getProtocol(),
     cipher: socket.getCipher()?.name ?? null,
-    chain: chainOf(socket).map(describe),
+    chain: chainOf(socket).flatMap(describe),
     hostnameMatches: checkServerIdentity(host, certificate) === undefined,
     hostnameVerified: options.checkServerIdentity === undefined,
   };
 }
 
-/** Throws what a client with these options would stumble over first: trust, then dates, then the name. */
-export function judge(socket: TLSSocket, report: TlsReport, host: string, options: ConnectionOptions): void {
-  const chain = chainOf(socket);
-  const [leaf] = chain;
-  if (!leaf) throw new Broken('CA_UNTRUSTED', 'the server sent no certificate');
-  const untrusted = trustFault(socket, chain, options);
-  if (untrusted) throw untrusted;
-  const expired = chain.find((certificate) => Date.parse(certificate.validTo) < Date.now());
-  if (expired) throw dateFault('CERT_EXPIRED', expired, leaf);
-  const early = chain.find((certificate) => Date.parse(certificate.validFrom) > Date.now());
-  if (early) throw dateFault('CERT_NOT_YET_VALID', early, leaf);
-  if (report.hostnameVerified && !report.hostnameMatches) {
-    throw new Broken('HOST_MISMATCH', `the certificate names ${namesOf(leaf)}, not ${host}`);
-  }
+/**
+ * Throws where a client with these options would end the connection. OpenSSL and Node.js alone decide that
+ * (RFC 5280, section 6.1); what follows here finds words for it.
+ */
+export function judge(socket: TLSSocket, host: string, options: ConnectionOptions): void {
+  if (!socket.authorized) throw explain(socket, host, options);
 }
 
 export function tlsEvidence(report: TlsReport, host: string): string {
@@ -56,20 +48,17 @@ export function expiryNotices(report: TlsReport, target: string): Notice[] {
   return [{ warning: 'CERT_EXPIRES_SOON', target, detail }];
 }
 
-function trustFault(
-  socket: TLSSocket,
-  chain: readonly X509Certificate[],
-  options: ConnectionOptions,
-): Broken | undefined {
-  const code = authorizationCode(socket);
-  // A wrong date is the last thing that OpenSSL reports, and hides that the chain leads nowhere.
-  const hidesTrust = code !== undefined && DATE_ERRORS.includes(code);
-  if (code === undefined || code === NAME_ERROR || (hidesTrust && leadsToTrust(chain, options)))
-    return undefined;
+function explain(socket: TLSSocket, host: string, options: ConnectionOptions): Broken {
+  const code = authorizationCode(socket) ?? 'not verified';
+  const chain = chainOf(socket);
   const [leaf] = chain;
-  const last = chain.at(-1);
-  if (!leaf || !last) return undefined;
-  const issuer = oneLine(last.issuer);
+  if (!leaf) return new Broken('CA_UNTRUSTED', 'the server sent no certificate');
+  if (code === NAME_ERROR) {
+    return new Broken('HOST_MISMATCH', `the certificate names ${namesOf(leaf)}, not ${host}`);
+  }
+  // A wrong date is the last thing that OpenSSL looks at, and hides that the chain leads nowhere.
+  if (isDateError(code) && leadsToTrust(chain, options)) return dateFault(code, chain, leaf);
+  const issuer = oneLine(chain.at(-1)?.issuer);
   const trusted = options.ca === undefined ? 'the public authorities' : trustedNames(options);
   if (chain.length === 1 && leaf.subject === leaf.issuer) {
     return new Broken('SELF_SIGNED', `${oneLine(leaf.subject)} signed itself; trusted: ${trusted}`);
@@ -97,9 +86,13 @@ function lacksIntermediate(leaf: X509Certificate, options: ConnectionOptions): b
   );
 }
 
+/** Whether each certificate is signed by the next one, and the last by an authority that is trusted. */
 function leadsToTrust(chain: readonly X509Certificate[], options: ConnectionOptions): boolean {
-  const last = chain.at(-1);
-  return last !== undefined && trustedCertificates(options).some((authority) => isIssuer(authority, last));
+  const trusted = trustedCertificates(options);
+  return chain.every((certificate, index) => {
+    const issuers = index + 1 < chain.length ? chain.slice(index + 1, index + 2) : trusted;
+    return issuers.some((issuer) => isIssuer(issuer, certificate));
+  });
 }
 
 function isIssuer(authority: X509Certificate, certificate: X509Certificate): boolean {
@@ -129,13 +122,24 @@ function trustedNames(options: ConnectionOptions): string {
   return names.length === 0 ? 'nothing that can be read' : names.slice(0, 3).join('; ');
 }
 
-function dateFault(fault: Fault, certificate: X509Certificate, leaf: X509Certificate): Broken {
-  const whose = certificate === leaf ? 'the certificate' : `the authority ${oneLine(certificate.subject)}`;
-  const when =
-    fault === 'CERT_EXPIRED'
-      ? `expired on ${certificate.validTo}`
-      : `is valid from ${certificate.validFrom} on`;
-  return new Broken(fault, `${whose} ${when}; it is ${new Date().toISOString()} here`);
+function dateFault(code: DateError, chain: readonly X509Certificate[], leaf: X509Certificate): Broken {
+  const now = Date.now();
+  const isOver = code === 'CERT_HAS_EXPIRED';
+  const isWrong = ({ validFrom, validTo }: X509Certificate) =>
+    isOver ? dateOf(validTo).getTime() < now : dateOf(validFrom).getTime() > now;
+  const wrong = chain.find(isWrong) ?? leaf;
+  const whose = wrong === leaf ? 'the certificate' : `the authority ${oneLine(wrong.subject)}`;
+  const when = isOver ? `expired on ${wrong.validTo}` : `is valid from ${wrong.validFrom} on`;
+  const fault = isOver ? 'CERT_EXPIRED' : 'CERT_NOT_YET_VALID';
+  return new Broken(fault, `${whose} ${when}; it is ${new Date(now).toISOString()} here`);
+}
+
+/** OpenSSL prints `Jun 15 12:00:00 49 GMT` for the year 49, which `Date.parse` takes for 2049. */
+function dateOf(text: string): Date {
+  const [month = '', day, time, year = ''] = text.split(/ +/);
+  const date = new Date(`${month} ${day} 2000 ${time} GMT`);
+  date.setUTCFullYear(Number(year));
+  return date;
 }
 
 function chainOf(socket: TLSSocket): X509Certificate[] {
@@ -150,14 +154,14 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
   return chain;
 }
 
-function describe(certificate: X509Certificate): CertificateReport {
-  const validTo = new Date(certificate.validTo);
-  return {
-    subject: oneLine(certificate.subject),
-    issuer: oneLine(certificate.issuer),
-    validTo: validTo.toISOString(),
-    daysLeft: Math.floor((validTo.getTime() - Date.now()) / DAY_MS),
-  };
+/** Nothing of a certificate whose end can't be read: OpenSSL refuses it, and the verdict says so. */
+function describe({ subject, issuer, validTo }: X509Certificate): CertificateReport[] {
+  const end = dateOf(validTo).getTime();
+  if (Number.isNaN(end)) return [];
+  const daysLeft = Math.floor((end - Date.now()) / DAY_MS);
+  return [
+    { subject: oneLine(subject), issuer: oneLine(issuer), validTo: new Date(end).toISOString(), daysLeft },
+  ];
 }
 
 function namesOf({ subjectAltName, subject }: X509Certificate): string {
@@ -170,6 +174,10 @@ function oneLine(name: string | undefined): string {
 
 function part(name: string, key: string): string | undefined {
   return name.split('\n').find((line) => line.startsWith(`${key}=`));
+}
+
+function isDateError(code: string): code is DateError {
+  return DATE_ERRORS.some((known) => known === code);
 }
 
 function authorizationCode(socket: TLSSocket): string | undefined {

@@ -45,7 +45,7 @@ export async function encrypt(
   const report = tlsReport(result, host, options);
   onReport(report);
   try {
-    judge(result, report, host, options);
+    judge(result, host, options);
   } catch (error) {
     result.destroy();
     throw error;

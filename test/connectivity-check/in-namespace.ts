@@ -8,10 +8,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
+import { METADATA, oneBroker, startSketchBroker } from '../faults/sketch-broker.ts';
 import { checkWith, type Variables } from './checking.ts';
 import { startNameServer } from './name-server.ts';
 import { plainKafkajsSays } from './plain-kafkajs.ts';
-import { startSketchBroker } from './sketch-broker.ts';
 
 export interface NamespaceScenario {
   fault: string;
@@ -138,8 +138,12 @@ try {
   ip('route', 'add', 'unreachable', '10.1.0.0/16');
   ip('route', 'add', 'prohibit', '10.2.0.0/16');
   ip('route', 'add', 'blackhole', '10.3.0.0/16');
-  const toNoName = await startSketchBroker({ host: 'nx.test', port: 9093 });
-  const toNoRoute = await startSketchBroker({ host: '192.168.7.7', port: 9093 });
+  const toNoName = await startSketchBroker({
+    answers: { [METADATA]: () => oneBroker({ host: 'nx.test', port: 9093 }) },
+  });
+  const toNoRoute = await startSketchBroker({
+    answers: { [METADATA]: () => oneBroker({ host: '192.168.7.7', port: 9093 }) },
+  });
   const narrow = await layNarrowPath();
   const certificates = { KAFKA_SECURITY_PROTOCOL: 'SSL' };
 
