@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build as esbuild, type Plugin } from 'esbuild';
+import { build as esbuild } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -51,18 +51,6 @@ async function executable(path: string): Promise<Zippable> {
   return { bootstrap: [await readFile(path), { os: UNIX, attrs: 0o100755 << 16 }] };
 }
 
-/** kafkajs's SASL authenticator gets the two requests that it needs instead of all (src/kafka/sasl-requests.ts). */
-const slimSasl: Plugin = {
-  name: 'slim-sasl',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\.\/\.\.\/protocol\/requests$/ }, ({ importer }) =>
-      importer.includes(join('kafkajs', 'src', 'broker', 'saslAuthenticator'))
-        ? { path: join(root, 'src', 'kafka', 'sasl-requests.ts') }
-        : undefined,
-    );
-  },
-};
-
 async function functionNames(): Promise<string[]> {
   const names = await readdir(join(root, 'functions'));
   const entries = names.filter((name) => existsSync(join(root, 'functions', name, 'index.ts'))).sort();
@@ -80,7 +68,6 @@ async function buildFunction(name: string, outdir: string, certificates: string)
     format: 'cjs',
     minify: true,
     legalComments: 'none',
-    plugins: [slimSasl],
     define: { BUNDLED_CERTIFICATES: JSON.stringify(certificates) },
     write: false,
   });

@@ -1,5 +1,5 @@
 import { remaining, sleep } from '../../src/deadline.ts';
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/client-errors.ts';
+import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
 import { describeGroupRequest, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';

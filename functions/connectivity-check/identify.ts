@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import tls, { type ConnectionOptions } from 'node:tls';
 import { remaining } from '../../src/deadline.ts';
+import { kafkaErrors } from '../../src/kafka/error-codes.ts';
 import { apiVersionsFrame, readApiVersions } from '../../src/kafka/wire/api-versions.ts';
-import { readSaslHandshake, saslHandshakeFrame } from '../../src/kafka/wire/sasl-handshake.ts';
+import { readSaslHandshake, saslHandshakeFrame } from '../../src/kafka/wire/sasl.ts';
 import { exchange, languageOf, quote } from './answer.ts';
 import { type Dialled, type DialOptions, dial } from './dial.ts';
 import type { Fault } from './faults.ts';
 
-const ILLEGAL_SASL_STATE = 34;
 const CORRELATION_ID = 1_263_948_353;
 
 /** What is behind a port, as far as it can be told without a credential. */
@@ -123,9 +123,13 @@ export async function mechanismsOf(
   // A mechanism that no broker has is refused, with the list, and nobody tries to log in.
   const request = saslHandshakeFrame(CORRELATION_ID + 1, clientId, 'CONNECTIVITY-CHECK');
   const answer = await exchange(socket, request, deadline);
-  const handshake = answer.kind === 'kafka' ? readSaslHandshake(answer.body) : undefined;
-  if (!handshake) return undefined;
-  return { mechanisms: handshake.errorCode === ILLEGAL_SASL_STATE ? [] : handshake.mechanisms };
+  if (answer.kind !== 'kafka') return undefined;
+  try {
+    const { errorCode, mechanisms } = readSaslHandshake(answer.body);
+    return { mechanisms: errorCode === kafkaErrors.ILLEGAL_SASL_STATE ? [] : mechanisms };
+  } catch {
+    return undefined;
+  }
 }
 
 async function kafkaIdentity(socket: Socket, how: string, question: Question): Promise<Omit<Identity, 'ms'>> {

@@ -1,4 +1,4 @@
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/client-errors.ts';
+import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import type { Operation } from '../../src/kafka/wire/operations.ts';
 import { producerIdRequest } from '../../src/kafka/wire/producer-id.ts';

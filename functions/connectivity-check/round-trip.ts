@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { remaining, sleep } from '../../src/deadline.ts';
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/client-errors.ts';
-import { RequestFailed, type Session } from '../../src/kafka/session.ts';
+import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
+import { RequestFailed } from '../../src/kafka/request-failed.ts';
+import type { Session } from '../../src/kafka/session.ts';
 import { fetchRequest } from '../../src/kafka/wire/fetch.ts';
 import { type PartitionResult, produceRequest } from '../../src/kafka/wire/produce.ts';
 import { encodeRecordBatch } from '../../src/kafka/wire/record-batch.ts';

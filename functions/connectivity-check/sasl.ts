@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
-import { AuthenticationRefused, RequestFailed, Session } from '../../src/kafka/session.ts';
+import { kafkaErrors } from '../../src/kafka/error-codes.ts';
+import { AuthenticationRefused, LoginBroken, RequestFailed } from '../../src/kafka/request-failed.ts';
+import { Session } from '../../src/kafka/session.ts';
 import { type ApiVersion, apiVersionsFrame } from '../../src/kafka/wire/api-versions.ts';
 import { exchange } from './answer.ts';
 import { dial } from './dial.ts';
@@ -8,8 +10,6 @@ import { Broken, type Passed } from './ladder.ts';
 import { type Endpoint, question, type Run } from './run.ts';
 import { secure } from './tls.ts';
 
-const UNSUPPORTED_SASL_MECHANISM = 33;
-const ILLEGAL_SASL_STATE = 34;
 const CORRELATION_ID = 1_263_948_356;
 
 /**
@@ -30,43 +30,23 @@ export async function logIn(
     const session = await known;
     return { value: session, evidence: 'logged in once, by another name of this address' };
   }
-  const session = adopt(socket, apiVersions, endpoint, run);
+  const session = adopt(socket, apiVersions, run);
   run.sessions.set(key, session);
   return { value: await session, ...(mechanism && { evidence: mechanism }) };
 }
 
-async function adopt(
-  socket: Socket,
-  apiVersions: readonly ApiVersion[],
-  endpoint: Endpoint,
-  run: Run,
-): Promise<Session> {
-  const { address } = endpoint;
-  const { log, deadline, options } = run;
+async function adopt(socket: Socket, apiVersions: readonly ApiVersion[], run: Run): Promise<Session> {
   try {
-    return await Session.adopt(socket, { address, apiVersions }, options, { log, deadline });
+    return await Session.adopt(socket, apiVersions, run.options, run.deadline);
   } catch (error) {
-    throw await explain(error, endpoint, run);
+    throw explain(error, run.options.sasl?.mechanism ?? '');
   }
 }
 
-async function explain(error: unknown, endpoint: Endpoint, run: Run): Promise<Broken> {
-  const cause = error instanceof AuthenticationRefused ? error.cause : error;
-  const { code, message } = describe(cause);
-  const mechanism = run.options.sasl?.mechanism ?? '';
-  if (code === ILLEGAL_SASL_STATE) {
-    return new Broken(
-      'SASL_NOT_ENABLED',
-      'the broker answers ILLEGAL_SASL_STATE (34): this port takes no SASL',
-    );
-  }
-  if (code === UNSUPPORTED_SASL_MECHANISM || /mechanism is not supported/.test(message)) {
-    const offered = (await askMechanisms(endpoint, run))?.join(', ') || 'others, which it did not name';
-    return new Broken('SASL_MECHANISM', `the broker does not offer ${mechanism}; it offers ${offered}`);
-  }
-  if (error instanceof AuthenticationRefused) {
-    return new Broken('SASL_BAD_CREDENTIALS', `${mechanism} was refused: ${withoutSecrets(message, run)}`);
-  }
+function explain(error: unknown, mechanism: string): Broken {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof AuthenticationRefused) return explainRefusal(error, mechanism);
+  if (error instanceof LoginBroken) return new Broken('NOT_KAFKA', `no broker logs in like that: ${message}`);
   if (error instanceof RequestFailed && error.timedOut) {
     return new Broken(
       'TCP_SILENT',
@@ -74,6 +54,22 @@ async function explain(error: unknown, endpoint: Endpoint, run: Run): Promise<Br
     );
   }
   return new Broken('TCP_RESET', `the connection was lost during the login (${message})`);
+}
+
+function explainRefusal({ code, message, mechanisms }: AuthenticationRefused, mechanism: string): Broken {
+  switch (code) {
+    case kafkaErrors.ILLEGAL_SASL_STATE:
+      return new Broken(
+        'SASL_NOT_ENABLED',
+        'the broker answers ILLEGAL_SASL_STATE (34): this port takes no SASL',
+      );
+    case kafkaErrors.UNSUPPORTED_SASL_MECHANISM: {
+      const offered = mechanisms.join(', ') || 'others, which it did not name';
+      return new Broken('SASL_MECHANISM', `the broker does not offer ${mechanism}; it offers ${offered}`);
+    }
+    default:
+      return new Broken('SASL_BAD_CREDENTIALS', `${mechanism} was refused: ${message}`);
+  }
 }
 
 /** Without SASL, a broker that wants it answers ApiVersions and hangs up on everything else. */
@@ -100,15 +96,4 @@ async function askMechanisms({ address, ip }: Endpoint, run: Run): Promise<strin
   } finally {
     raw.on('error', () => {}).destroy();
   }
-}
-
-function describe(error: unknown): { code: unknown; message: string } {
-  if (!(error instanceof Error)) return { code: undefined, message: String(error) };
-  return { code: 'code' in error ? error.code : undefined, message: error.message };
-}
-
-/** A broker's own words could repeat what it was sent. */
-function withoutSecrets(text: string, { options: { sasl } }: Run): string {
-  const secrets = [sasl?.password.reveal(), sasl?.username].filter((secret) => secret !== undefined);
-  return secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, '[redacted]'), text);
 }

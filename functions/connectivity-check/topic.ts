@@ -1,4 +1,4 @@
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/client-errors.ts';
+import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import { describeTopicRequest } from '../../src/kafka/wire/describe-topic.ts';
 import type { MetadataResponse, MetadataTopic } from '../../src/kafka/wire/metadata.ts';

@@ -3,7 +3,8 @@ import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
 import type { Log } from '../log.ts';
 import type { Address } from '../variables.ts';
 import type { ClientOptions } from './client-options.ts';
-import { RequestFailed, Session } from './session.ts';
+import { RequestFailed } from './request-failed.ts';
+import { Session } from './session.ts';
 import { SharedAttempt } from './shared-attempt.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
 
@@ -91,7 +92,6 @@ export class Broker {
     const limit = this.#options.connectionTimeout ?? CONNECTION_TIMEOUT_MS;
     this.#session = undefined;
     this.#session = await Session.open(this.address, this.#options, {
-      log: this.#log,
       deadline: Math.min(deadline, started + limit),
       signal,
     });

@@ -2,8 +2,9 @@ import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
-import { connectionFailure, kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import type { Request } from './wire/request.ts';
 
 const FIRST_BACKOFF_MS = 5;

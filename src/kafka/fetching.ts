@@ -2,8 +2,9 @@ import { remaining } from '../deadline.ts';
 import { Failure, toFailure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
-import { connectionFailure, kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import type { TopicPartition } from './wire/by-topic.ts';
 import {
   type FetchedPartition,

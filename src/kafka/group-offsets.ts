@@ -2,9 +2,9 @@ import describeGroups from 'kafkajs/src/protocol/requests/describeGroups/index.j
 import offsetCommit from 'kafkajs/src/protocol/requests/offsetCommit/index.js';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { Coordinator } from './coordinator.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
 import { offsetFetchRequest } from './wire/offset-fetch.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';

@@ -9,6 +9,7 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     writeInt64(value: number | bigint | string): this;
     writeBoolean(value: boolean): this;
     writeString(value: string | null): this;
+    writeBytes(value: Buffer): this;
     writeArray(values: readonly Encoder[]): this;
     writeUVarInt(value: number): this;
     writeUVarIntString(value: string | null): this;
@@ -71,95 +72,6 @@ declare module 'kafkajs/src/protocol/requests/initProducerId/index.js' {
     { errorCode: number; producerId: string; producerEpoch: number }
   >;
   export default definition;
-}
-
-declare module 'kafkajs/src/protocol/requests/saslHandshake/index.js' {
-  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
-
-  const definition: Definition<{ mechanism: string }, { errorCode: number; enabledMechanisms: string[] }>;
-  export default definition;
-}
-
-declare module 'kafkajs/src/protocol/requests/saslAuthenticate/index.js' {
-  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
-
-  const definition: Definition<
-    { authBytes: Buffer },
-    { errorCode: number; errorMessage: string | null; authBytes: Buffer }
-  >;
-  export default definition;
-}
-
-declare module 'kafkajs/src/network/connection.js' {
-  import type { EventEmitter } from 'node:events';
-  import type { Socket } from 'node:net';
-  import type { ConnectionOptions } from 'node:tls';
-
-  type Write = (message: string, extra?: Record<string, unknown>) => void;
-
-  export interface KafkajsLogger {
-    namespace(name: string): KafkajsLogger;
-    debug: Write;
-    info: Write;
-    warn: Write;
-    error: Write;
-  }
-
-  export interface KafkajsConnectionOptions {
-    host: string;
-    port: number;
-    clientId: string;
-    logger: KafkajsLogger;
-    socketFactory(target: {
-      host: string;
-      port: number;
-      ssl: ConnectionOptions | null;
-      onConnect: () => void;
-    }): Socket;
-    ssl: ConnectionOptions | null;
-    sasl: { mechanism: string; username: string; password: string } | null;
-    connectionTimeout: number;
-    requestTimeout: number;
-    enforceRequestTimeout: boolean;
-    reauthenticationThreshold: number;
-  }
-
-  export interface QueuedRequest {
-    entry: {
-      apiKey: number;
-      apiName: string;
-      apiVersion: number;
-      correlationId: number;
-      resolve(answer: { payload: Buffer }): void;
-      reject(error: Error): void;
-    };
-    expectResponse: boolean;
-    requestTimeout: number | null;
-    sendRequest(): void;
-  }
-
-  export default class Connection {
-    constructor(options: KafkajsConnectionOptions);
-    clientId: string;
-    sasl: unknown;
-    reauthenticationThreshold: number;
-    sessionLifetime: { toInt(): number };
-    requestQueue: EventEmitter & {
-      push(request: QueuedRequest): void;
-      scheduleCheckPendingRequests(): void;
-      rejectAll(error: Error): void;
-      fulfillRequest(answer: { correlationId: number; payload: Buffer; size: number }): void;
-    };
-    /** Set while a step of SASL waits for its answer; takes the whole frame, size included. */
-    authHandlers: { onSuccess(frame: Buffer): void } | null;
-    setVersions(versions: Record<number, { minVersion: number; maxVersion: number }>): void;
-    setSupportAuthenticationProtocol(supported: boolean): void;
-    processData(bytes: Buffer): void;
-    nextCorrelationId(): number;
-    connect(): Promise<unknown>;
-    isAuthenticated(): boolean;
-    authenticate(): Promise<void>;
-  }
 }
 
 declare module 'kafkajs/src/protocol/requests/findCoordinator/index.js' {

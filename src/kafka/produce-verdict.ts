@@ -1,5 +1,5 @@
 import { type ErrorCode, Failure } from '../errors.ts';
-import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import type { PartitionResult } from './wire/produce.ts';
 
 /**

@@ -3,7 +3,7 @@ import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
-import { kafkaErrorName, kafkaErrors } from './client-errors.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { SharedAttempt } from './shared-attempt.ts';
 import { producerIdRequest } from './wire/producer-id.ts';
 

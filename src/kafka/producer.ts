@@ -4,13 +4,14 @@ import { Failure, toFailure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ProducerRecord } from '../record.ts';
 import type { Broker } from './broker.ts';
-import { connectionFailure, kafkaErrors } from './client-errors.ts';
+import { connectionFailure } from './client-errors.ts';
 import type { Connection, TopicMetadata } from './connection.ts';
+import { kafkaErrors } from './error-codes.ts';
 import { type Batch, Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
 import { IdentityKeeper } from './producer-identity.ts';
-import { RequestFailed } from './session.ts';
+import { RequestFailed } from './request-failed.ts';
 import { compressBatch } from './wire/compression.ts';
 import {
   type PartitionBatch,

@@ -1,104 +1,83 @@
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
-import KafkajsConnection, { type KafkajsLogger } from 'kafkajs/src/network/connection.js';
 import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
-import { remaining } from '../deadline.ts';
-import type { Log } from '../log.ts';
+import { remaining, within } from '../deadline.ts';
 import type { Address } from '../variables.ts';
 import type { ClientOptions } from './client-options.ts';
 import { FrameReader } from './frames.ts';
+import { RequestFailed } from './request-failed.ts';
+import { logIn } from './sasl.ts';
 import type { ApiVersion } from './wire/api-versions.ts';
 import { frame, kafkajsRequest, type Request } from './wire/request.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 /** As much as one TLS record holds. */
 const READ_BYTES = 16 * 1024;
-const SASL_AUTHENTICATE = 36;
-/** kafkajs's own time-outs stay off: each request here ends with its own deadline. */
+/** The longest timer there is. */
 const NEVER = 2 ** 31 - 1;
-/** The share of a session's lifetime after which kafkajs authenticates anew; its default of 10 s before
- * the end never lets a short session begin. */
-const REAUTHENTICATE_AFTER = 0.8;
+/** The share of a login's lifetime after which it is renewed: Kafka refuses a second login within a second. */
+const RENEW_LOGIN_AFTER = 0.8;
+const NOTHING = Buffer.alloc(0);
 
-/** A request that did not get its answer. `sent`: the broker may have acted on it. */
-export class RequestFailed extends Error {
-  override readonly name = 'RequestFailed';
-  readonly sent: boolean;
-  readonly timedOut: boolean;
-
-  constructor(message: string, { sent = false, timedOut = false, cause }: Partial<RequestFailed> = {}) {
-    super(message, { cause });
-    this.sent = sent;
-    this.timedOut = timedOut;
-  }
+/** A request that has been sent. */
+interface Pending {
+  readonly request: Request<unknown>;
+  readonly deadline: number;
+  readonly sentAt: number;
+  readonly resolve: (payload: Buffer) => void;
+  readonly reject: (failure: RequestFailed) => void;
+  timer?: NodeJS.Timeout;
 }
 
-/** The cluster refused the credentials, or the mechanism, or SASL at all. */
-export class AuthenticationRefused extends Error {
-  override readonly name = 'AuthenticationRefused';
-}
-
-/** One authenticated connection: kafkajs's connection (framing, SASL) over a socket that is ours. */
+/**
+ * One authenticated connection to one broker. Every wait on the broker, of a request or of the login, ends
+ * with its own deadline, whatever the broker sends or leaves out.
+ */
 export class Session {
   /** When the broker was last heard, in epoch milliseconds. */
   heardAt = 0;
-  readonly #address: Address;
-  readonly #connection: KafkajsConnection;
-  #socket: Socket | undefined;
+  readonly #options: ClientOptions;
+  readonly #socket: Socket;
+  readonly #frames = new FrameReader((bytes) => this.#answered(bytes));
+  /** By correlation id. */
+  readonly #pending = new Map<number, Pending>();
+  readonly #highestVersions = new Map<number, number>();
+  #correlationId = 0;
   #lost: Error | undefined;
-  #highestVersions = new Map<number, number>();
-  #inFlight = 0;
-  readonly #frames = new FrameReader((frame) => this.#answered(frame));
+  /** Until when (epoch milliseconds) the login holds. */
+  #loggedInUntil = Number.POSITIVE_INFINITY;
+  #login: Promise<void> | undefined;
 
-  private constructor(address: Address, options: ClientOptions, log: Log, connected?: Socket) {
-    this.#address = address;
-    this.#connection = new KafkajsConnection({
-      host: address.host,
-      port: address.port,
-      clientId: options.clientId,
-      logger: kafkajsLogger(log),
-      socketFactory: ({ onConnect }) => this.#createSocket(options, onConnect, connected),
-      ssl: options.tls ?? null,
-      sasl: options.sasl
-        ? {
-            mechanism: options.sasl.mechanism,
-            username: options.sasl.username,
-            password: options.sasl.password.reveal(),
-          }
-        : null,
-      connectionTimeout: NEVER,
-      requestTimeout: NEVER,
-      enforceRequestTimeout: false,
-      reauthenticationThreshold: 0,
-    });
-    this.#connection.processData = (bytes) => this.#received(bytes);
-    // Nothing ever waits in that queue here, and its check sets a timer after every answer, with a
-    // negative delay at that, of which newer versions of Node warn.
-    this.#connection.requestQueue.scheduleCheckPendingRequests = () => {};
+  private constructor(
+    options: ClientOptions,
+    createSocket: (onBytes: (bytes: Uint8Array) => void) => Socket,
+  ) {
+    this.#options = options;
+    const socket = createSocket((bytes) => this.#received(bytes));
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on('error', (error) => this.destroy(error));
+    for (const event of ['end', 'close']) {
+      socket.once(event, () => this.destroy(new RequestFailed('the broker closed the connection')));
+    }
+    this.#socket = socket;
   }
 
   /** Connects and authenticates before the deadline, or until `signal` aborts; rejects with the reason. */
   static async open(
     address: Address,
     options: ClientOptions,
-    { log, deadline, signal }: { log: Log; deadline: number; signal: AbortSignal },
+    { deadline, signal }: { deadline: number; signal: AbortSignal },
   ): Promise<Session> {
-    const session = new Session(address, options, log);
+    const session = new Session(options, (onBytes) => dial(address, options.tls, onBytes));
     const abort = () => session.destroy(signal.reason);
     signal.addEventListener('abort', abort);
     try {
-      await session.#before(deadline, async () => {
-        await session.#connection.connect();
+      return await session.#established(deadline, async () => {
+        await session.#connected();
         await session.#negotiate(deadline);
-        if (options.sasl) await session.#authenticate();
+        await session.#logIn(deadline);
       });
-      session.heardAt = Date.now();
-      return session;
-    } catch (error) {
-      // kafkajs's error has but the message of what the socket said.
-      const reason = session.#lost ?? error;
-      session.destroy(new Error('the connection could not be opened'));
-      throw reason;
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -110,24 +89,13 @@ export class Session {
    */
   static async adopt(
     socket: Socket,
-    { address, apiVersions }: { address: Address; apiVersions: readonly ApiVersion[] },
+    apiVersions: readonly ApiVersion[],
     options: ClientOptions,
-    { log, deadline }: { log: Log; deadline: number },
+    deadline: number,
   ): Promise<Session> {
-    const session = new Session(address, options, log, socket);
-    try {
-      await session.#before(deadline, async () => {
-        await session.#connection.connect();
-        session.#speaks(apiVersions);
-        if (options.sasl) await session.#authenticate();
-      });
-      session.heardAt = Date.now();
-      return session;
-    } catch (error) {
-      const reason = session.#lost ?? error;
-      session.destroy(new Error('the connection could not be adopted'));
-      throw reason;
-    }
+    const session = new Session(options, (onBytes) => socket.on('data', onBytes));
+    session.#speaks(apiVersions);
+    return session.#established(deadline, () => session.#logIn(deadline));
   }
 
   /** Undefined while the connection stands, else why it does not. */
@@ -135,20 +103,94 @@ export class Session {
     return this.#lost;
   }
 
-  /** Are there requests without their answers? */
+  /** Whether a request on this connection still waits for its answer. */
   get isWaiting(): boolean {
-    return this.#inFlight > 0;
+    return this.#pending.size > 0;
   }
 
   /** Sends one request and reads its answer. At the deadline the socket is destroyed: nothing stays under way. */
   async send<T>(request: Request<T>, deadline: number): Promise<T> {
-    if (this.#connection.sasl && !this.#connection.isAuthenticated()) {
-      await this.#before(deadline, () => this.#authenticate());
+    if (Date.now() >= this.#loggedInUntil) await this.#renewLogin(deadline);
+    return this.#ask(request, deadline);
+  }
+
+  /** Ends the connection at once; every request that waits for its answer fails with `reason`. */
+  destroy(reason: Error): void {
+    this.#lost ??= reason;
+    this.#socket.destroy();
+    const { message } = this.#lost;
+    const timedOut = this.#lost instanceof RequestFailed && this.#lost.timedOut;
+    for (const correlationId of [...this.#pending.keys()]) {
+      this.#take(correlationId)?.reject(
+        new RequestFailed(message, { sent: true, timedOut, cause: this.#lost }),
+      );
     }
+  }
+
+  /** Runs the steps up to a session that can be used; whatever they wait for, they end by the deadline. */
+  async #established(deadline: number, steps: () => Promise<void>): Promise<Session> {
+    try {
+      await this.#inTime(steps(), deadline);
+      this.heardAt = Date.now();
+      return this;
+    } catch (error) {
+      // The socket's own word says more than that of the request it broke.
+      const reason = this.#lost ?? error;
+      this.destroy(new RequestFailed('the connection could not be established'));
+      throw reason;
+    }
+  }
+
+  #connected(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once(this.#options.tls ? 'secureConnect' : 'connect', resolve);
+      this.#socket.once('close', () => reject(this.#lost));
+    });
+  }
+
+  #inTime(step: Promise<void>, deadline: number): Promise<void> {
+    return within(step, deadline, () => {
+      const late = new RequestFailed('the connection was not established in time', { timedOut: true });
+      this.destroy(late);
+      return late;
+    });
+  }
+
+  async #negotiate(deadline: number): Promise<void> {
+    const request = kafkajsRequest(apiVersions, undefined);
+    this.#highestVersions.set(request.apiKey, request.highestVersion);
+    this.#speaks((await this.#ask(request, deadline)).apiVersions);
+  }
+
+  #speaks(versions: readonly ApiVersion[]): void {
+    for (const { apiKey, maxVersion } of versions) this.#highestVersions.set(apiKey, maxVersion);
+  }
+
+  async #logIn(deadline: number): Promise<void> {
+    const { sasl } = this.#options;
+    if (!sasl) return;
+    const lifetimeMs = await logIn(sasl, (request) => this.#ask(request, deadline));
+    if (lifetimeMs > 0) this.#loggedInUntil = Date.now() + lifetimeMs * RENEW_LOGIN_AFTER;
+  }
+
+  /** Once for all who wait for it: what is sent in the middle of a login would end the connection. */
+  #renewLogin(deadline: number): Promise<void> {
+    this.#login ??= this.#inTime(this.#logIn(deadline), deadline)
+      .catch((error: unknown) => {
+        const reason = this.#lost ?? error;
+        this.destroy(reason instanceof Error ? reason : new RequestFailed(String(reason)));
+        throw reason;
+      })
+      .finally(() => {
+        this.#login = undefined;
+      });
+    return this.#login;
+  }
+
+  async #ask<T>(request: Request<T>, deadline: number): Promise<T> {
     const version = Math.min(request.highestVersion, this.#highestVersions.get(request.apiKey) ?? -1);
     if (version < 0) throw new RequestFailed(`this broker does not speak ${request.apiName}`);
-    const body = await request.encodeBody(version);
-    const payload = await this.#exchange(request, version, body, deadline);
+    const payload = await this.#exchange(request, version, await request.encodeBody(version), deadline);
     try {
       return await request.decode(payload, version);
     } catch (cause) {
@@ -156,53 +198,55 @@ export class Session {
     }
   }
 
-  /** Ends the connection at once; every request that waits for its answer fails with `reason`. */
-  destroy(reason: Error): void {
-    this.#lost ??= reason;
-    this.#socket?.destroy(reason);
+  #exchange(
+    request: Request<unknown>,
+    version: number,
+    body: readonly Buffer[],
+    deadline: number,
+  ): Promise<Buffer> {
+    if (this.#lost) throw new RequestFailed('the connection was lost', { cause: this.#lost });
+    if (remaining(deadline) === 0) throw new RequestFailed('no time was left to send', { timedOut: true });
+    const correlationId = this.#correlationId;
+    this.#correlationId = (correlationId + 1) % 2 ** 31;
+    const { clientId } = this.#options;
+    const parts = frame(request, { version, correlationId, clientId }, body);
+    return new Promise((resolve, reject) => {
+      this.#pending.set(correlationId, { request, deadline, sentAt: Date.now(), resolve, reject });
+      this.#write(parts);
+      if (!request.expectsResponse) {
+        // An empty write tells when all before it has left.
+        this.#socket.write(NOTHING, (error) => {
+          if (!error) this.#take(correlationId)?.resolve(NOTHING);
+        });
+      }
+      this.#watch(correlationId);
+    });
   }
 
-  /** Runs a step of kafkajs's that has no time-out of its own; at the deadline the socket is destroyed. */
-  async #before(deadline: number, step: () => Promise<void>): Promise<void> {
-    const timer = setTimeout(() => {
-      this.destroy(new RequestFailed('the connection was not established in time', { timedOut: true }));
-    }, remaining(deadline));
-    try {
-      await step();
-    } finally {
-      clearTimeout(timer);
+  #write(parts: readonly Buffer[]): void {
+    this.#socket.cork();
+    for (const part of parts) this.#socket.write(part);
+    this.#socket.uncork();
+  }
+
+  /** Ends a request at its deadline, or once the broker has been silent for as long as it may be. */
+  #watch(correlationId: number): void {
+    const pending = this.#pending.get(correlationId);
+    if (!pending) return;
+    const { request, sentAt, deadline } = pending;
+    const silentUntil = Math.max(this.heardAt, sentAt) + (request.maxSilenceMs ?? NEVER);
+    const left = remaining(Math.min(deadline, silentUntil));
+    if (left > 0) {
+      pending.timer = setTimeout(() => this.#watch(correlationId), left);
+      return;
     }
-  }
-
-  #createSocket({ tls: tlsOptions }: ClientOptions, onConnect: () => void, connected?: Socket): Socket {
-    if (connected) queueMicrotask(onConnect);
-    const socket = connected ?? this.#dial(tlsOptions, onConnect);
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    socket.once('error', (error) => {
-      this.#lost ??= error;
+    const failure = new RequestFailed(`no answer to ${request.apiName} in time`, {
+      sent: true,
+      timedOut: true,
     });
-    socket.once('end', () => {
-      this.#lost ??= new RequestFailed('the broker closed the connection');
-    });
-    this.#socket = socket;
-    return socket;
-  }
-
-  #dial(tlsOptions: ClientOptions['tls'], onConnect: () => void): Socket {
-    const { host, port } = this.#address;
-    // One buffer for all that comes: a stream of Node's would make one, and an event, of every 16 KiB.
-    const onread = {
-      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      callback: (length: number, buffer: Uint8Array) => {
-        this.#received(buffer.subarray(0, length));
-        return true;
-      },
-    };
-    const target = { host, port, onread };
-    if (!tlsOptions) return net.connect(target, onConnect);
-    const serverName = net.isIP(host) ? {} : { servername: host };
-    return tls.connect({ ...target, ...serverName, ...tlsOptions }, onConnect);
+    // A question may stay unanswered; the connection goes on to serve those who wait for more.
+    if (request.isQuestion && this.#pending.size > 1) this.#take(correlationId)?.reject(failure);
+    else this.destroy(failure);
   }
 
   #received(bytes: Uint8Array): void {
@@ -214,135 +258,33 @@ export class Session {
     }
   }
 
-  /** An answer belongs to kafkajs's SASL exchange, while one is under way, or to a request by its number. */
-  #answered(frame: Buffer): void {
-    const { authHandlers, requestQueue } = this.#connection;
-    if (authHandlers) {
-      authHandlers.onSuccess(frame);
-      return;
-    }
-    const correlationId = frame.readInt32BE(4);
-    requestQueue.fulfillRequest({ correlationId, payload: frame.subarray(8), size: frame.length - 4 });
+  /** The answer to a question that was given up belongs to nobody. */
+  #answered(bytes: Buffer): void {
+    this.#take(bytes.readInt32BE(4))?.resolve(bytes.subarray(8));
   }
 
-  async #negotiate(deadline: number): Promise<void> {
-    const request = kafkajsRequest(apiVersions, undefined);
-    const body = await request.encodeBody(request.highestVersion);
-    const payload = await this.#exchange(request, request.highestVersion, body, deadline);
-    const answer = await request.decode(payload, request.highestVersion);
-    this.#speaks(answer.apiVersions);
-  }
-
-  #speaks(apiVersions: readonly ApiVersion[]): void {
-    const versions: Record<number, { minVersion: number; maxVersion: number }> = {};
-    for (const { apiKey, minVersion, maxVersion } of apiVersions) {
-      versions[apiKey] = { minVersion, maxVersion };
-      this.#highestVersions.set(apiKey, maxVersion);
-    }
-    this.#connection.setVersions(versions);
-    this.#connection.setSupportAuthenticationProtocol(this.#highestVersions.has(SASL_AUTHENTICATE));
-  }
-
-  async #authenticate(): Promise<void> {
-    try {
-      await this.#connection.authenticate();
-    } catch (error) {
-      // kafkajs calls a connection that breaks in the middle of SASL a failed authentication, too.
-      throw this.#lost ?? new AuthenticationRefused('SASL authentication failed', { cause: error });
-    }
-    const lifetime = this.#connection.sessionLifetime.toInt();
-    this.#connection.reauthenticationThreshold = Math.floor(lifetime * (1 - REAUTHENTICATE_AFTER));
-  }
-
-  #exchange(
-    request: Request<unknown>,
-    version: number,
-    body: readonly Buffer[],
-    deadline: number,
-  ): Promise<Buffer> {
-    const socket = this.#socket;
-    if (this.#lost || !socket) throw new RequestFailed('the connection was lost', { cause: this.#lost });
-    if (remaining(deadline) === 0) throw new RequestFailed('no time was left to send', { timedOut: true });
-    const connection = this.#connection;
-    const correlationId = connection.nextCorrelationId();
-    const parts = frame(request, { version, correlationId, clientId: connection.clientId }, body);
-    const write = (written?: () => void) => {
-      socket.cork();
-      for (const part of parts) socket.write(part);
-      // An empty write ends the frame, so that its callback tells when all of it has left.
-      if (written) socket.write('', written);
-      socket.uncork();
-    };
-    return new Promise((resolve, reject) => {
-      this.#inFlight++;
-      let isOver = false;
-      const ended = () => {
-        if (isOver) return;
-        isOver = true;
-        clearTimeout(timer);
-        socket.off('close', failed);
-        this.#inFlight--;
-      };
-      const sentAt = Date.now();
-      const untilTooLate = () =>
-        Math.min(
-          remaining(deadline),
-          Math.max(this.heardAt, sentAt) + (request.maxSilenceMs ?? NEVER) - Date.now(),
-        );
-      const expire = () => {
-        const left = untilTooLate();
-        if (left > 0) {
-          timer = setTimeout(expire, left);
-          return;
-        }
-        const message = `no answer to ${request.apiName} in time`;
-        const failure = new RequestFailed(message, { sent: true, timedOut: true });
-        // A question may stay unanswered; the connection goes on to serve those who wait for more.
-        if (!request.isQuestion || this.#inFlight === 1) this.destroy(failure);
-        else failed(failure);
-      };
-      let timer = setTimeout(expire, untilTooLate());
-      const answered = (payload: Buffer) => {
-        ended();
-        resolve(payload);
-      };
-      const failed = (error?: unknown) => {
-        ended();
-        const cause = this.#lost ?? error;
-        const timedOut = cause instanceof RequestFailed && cause.timedOut;
-        const message = cause instanceof Error ? cause.message : 'the connection was lost';
-        reject(new RequestFailed(message, { sent: true, timedOut, cause }));
-      };
-      if (!request.expectsResponse) {
-        socket.once('close', failed);
-        write(() => answered(Buffer.alloc(0)));
-        return;
-      }
-      connection.requestQueue.push({
-        entry: {
-          apiKey: request.apiKey,
-          apiName: request.apiName,
-          apiVersion: version,
-          correlationId,
-          resolve: ({ payload }) => answered(payload),
-          reject: failed,
-        },
-        expectResponse: true,
-        requestTimeout: null,
-        sendRequest: write,
-      });
-    });
+  #take(correlationId: number): Pending | undefined {
+    const pending = this.#pending.get(correlationId);
+    this.#pending.delete(correlationId);
+    clearTimeout(pending?.timer);
+    return pending;
   }
 }
 
-/** kafkajs's own lines, in our format. Its errors are warnings here: whether they matter, the caller decides. */
-function kafkajsLogger(log: Log): KafkajsLogger {
-  const logger: KafkajsLogger = {
-    namespace: () => logger,
-    debug: () => {},
-    info: (message, fields) => log.debug(message, fields),
-    warn: (message, fields) => log.warn(message, fields),
-    error: (message, fields) => log.debug(message, fields),
+function dial(
+  { host, port }: Address,
+  tlsOptions: ClientOptions['tls'],
+  onBytes: (bytes: Uint8Array) => void,
+): Socket {
+  // One buffer for all that comes: a stream of Node's would make one, and an event, of every 16 KiB.
+  const onread = {
+    buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    callback: (length: number, buffer: Uint8Array) => {
+      onBytes(buffer.subarray(0, length));
+      return true;
+    },
   };
-  return logger;
+  const target = { host, port, onread };
+  if (!tlsOptions) return net.connect(target);
+  return tls.connect({ ...target, ...(net.isIP(host) ? {} : { servername: host }), ...tlsOptions });
 }

@@ -1,5 +1,5 @@
 import { remaining, within } from '../deadline.ts';
-import { RequestFailed } from './session.ts';
+import { RequestFailed } from './request-failed.ts';
 
 /**
  * One attempt at something that any number of callers wait for, each until its own deadline. It ends with
@@ -21,11 +21,7 @@ export class SharedAttempt<T> {
       const attempt = this.#attempt ?? this.#begin(begin, deadline);
       this.callers++;
       try {
-        return await within(
-          attempt.promise,
-          deadline,
-          () => new RequestFailed('no answer in time', { timedOut: true }),
-        );
+        return await within(attempt.promise, deadline, late);
       } catch (error) {
         const endedByItsDeadline = remaining(attempt.deadline) === 0;
         if (!endedByItsDeadline || remaining(deadline) === 0) throw error;
@@ -36,10 +32,15 @@ export class SharedAttempt<T> {
   }
 
   #begin(begin: (deadline: number) => Promise<T>, deadline: number) {
-    const promise = begin(deadline).finally(() => {
+    // Whatever it waits for, the next caller must not wait for it as well.
+    const promise = within(begin(deadline), deadline, late).finally(() => {
       this.#attempt = undefined;
     });
     this.#attempt = { promise, deadline };
     return this.#attempt;
   }
+}
+
+function late(): RequestFailed {
+  return new RequestFailed('no answer in time', { timedOut: true });
 }

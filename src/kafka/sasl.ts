@@ -1,0 +1,37 @@
+import type { SaslConfig } from '../config.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
+import { AuthenticationRefused } from './request-failed.ts';
+import { Scram } from './scram.ts';
+import type { Request } from './wire/request.ts';
+import { type SaslStep, saslAuthenticateRequest, saslHandshakeRequest } from './wire/sasl.ts';
+
+/**
+ * Logs in; `ask` sends one request and resolves with its answer. Resolves with the milliseconds after which
+ * the broker wants another login (0: never). Throws AuthenticationRefused, or LoginBroken.
+ */
+export async function logIn(sasl: SaslConfig, ask: <T>(request: Request<T>) => Promise<T>): Promise<number> {
+  const { mechanism, username } = sasl;
+  const password = sasl.password.reveal();
+  const { errorCode, mechanisms } = await ask(saslHandshakeRequest(mechanism));
+  if (errorCode !== kafkaErrors.NONE) {
+    throw new AuthenticationRefused(errorCode, kafkaErrorName(errorCode), mechanisms);
+  }
+  const step = async (message: string): Promise<SaslStep> => {
+    const answer = await ask(saslAuthenticateRequest(Buffer.from(message)));
+    if (answer.errorCode === kafkaErrors.NONE) return answer;
+    const words = answer.errorMessage ?? kafkaErrorName(answer.errorCode);
+    throw new AuthenticationRefused(answer.errorCode, withoutSecrets(words, [password, username]));
+  };
+  // RFC 4616: no authorization identity.
+  if (mechanism === 'PLAIN') return (await step(`\0${username}\0${password}`)).lifetimeMs;
+  const scram = new Scram(mechanism, { username, password });
+  const first = await step(scram.first());
+  const second = await step(await scram.final(first.bytes.toString()));
+  scram.verify(second.bytes.toString());
+  return second.lifetimeMs;
+}
+
+/** A broker's own words could repeat what it was sent. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, '[redacted]'), text);
+}
