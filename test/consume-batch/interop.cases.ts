@@ -13,17 +13,30 @@ import { newConsumer } from './consuming.ts';
 
 /** Long enough to be worth compressing, with what no byte-wise copy would survive by luck. */
 const filler = 'The quick brown fox. Übergrößenträger; 速い茶色の狐。😀 '.repeat(20);
-const records = Array.from({ length: 200 }, (_, n) => ({
-  headers: `h:${n},i:ö`,
-  key: `key-${n}`,
-  value: n % 10 === 9 ? 'TOMBSTONE' : `${n} ${filler}`,
-}));
+const sizes = [1, 65_535, 65_536, 65_537, 1_048_577, 3_000_000];
+const values = [
+  ...Array.from({ length: 200 }, (_, n) => (n % 10 === 9 ? 'TOMBSTONE' : `${n} ${filler}`)),
+  ...sizes.flatMap((size) => ['x'.repeat(size), noise(size)]),
+];
+const records = values.map((value, n) => ({ headers: `h:${n},i:ö`, key: `key-${n}`, value }));
+const MAX_BYTES = 8 << 20;
+
+/** Text that hardly shrinks. */
+function noise(size: number): string {
+  return Buffer.from(Array.from({ length: size }, (_, n) => (n * n * 7_919 + (n >> 3)) & 0xff))
+    .toString('base64')
+    .slice(0, size);
+}
 
 /** Publishes with the Java client, through Kafka's console producer, over SASL_SSL. */
-async function javaProducer(topic: string, compression: string): Promise<void> {
+async function javaProducer(topic: string, compression: string, level?: number): Promise<void> {
   const distribution = await kafkaDistribution();
   const { java, classpath } = distribution;
   const config = await clientProperties(cluster, { listener: 'SASL_SSL' });
+  const settings = [
+    ...[`max.request.size=${MAX_BYTES}`, 'batch.size=900000'],
+    ...(level === undefined ? [] : [`compression.${compression}.level=${level}`]),
+  ];
   const child = spawn(
     java,
     [
@@ -32,6 +45,7 @@ async function javaProducer(topic: string, compression: string): Promise<void> {
       ...['-cp', classpath, 'org.apache.kafka.tools.ConsoleProducer'],
       ...['--bootstrap-server', cluster.bootstrapServers.SASL_SSL, '--command-config', config],
       ...['--topic', topic, '--compression-codec', compression],
+      ...settings.flatMap((setting) => ['--command-property', setting]),
       ...['parse.headers=true', 'parse.key=true', 'null.marker=TOMBSTONE'].flatMap((property) => [
         '--reader-property',
         property,
@@ -58,10 +72,15 @@ async function codecOf(connection: Connection, topic: string): Promise<string> {
 }
 
 describe('what the Java client publishes over SASL_SSL is pulled byte for byte', () => {
-  for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
-    test(compression, async () => {
-      const topic = await newTopic(cluster, { partitions: 2 });
-      await javaProducer(topic, compression);
+  const levels: [string, number?][] = [
+    ...[['none'], ['gzip'], ['gzip', 9], ['snappy']],
+    ...[['lz4'], ['lz4', 17], ['zstd'], ['zstd', 19]],
+  ] as [string, number?][];
+  for (const [compression, level] of levels) {
+    test(`${compression}${level === undefined ? '' : `, level ${level}`}`, async () => {
+      const config = { 'max.message.bytes': `${MAX_BYTES}` };
+      const topic = await newTopic(cluster, { partitions: 2, config });
+      await javaProducer(topic, compression, level);
       const { pull, handled, connection } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
       assert.equal((await pull()).processed, records.length);
       assert.equal(await codecOf(connection, topic), compression);

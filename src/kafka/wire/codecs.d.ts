@@ -6,8 +6,5 @@ declare module 'snappyjs' {
 }
 
 declare module 'lz4js' {
-  /** The bytes of the frame when decompressed, at the most. */
-  export function decompressBound(frame: Uint8Array): number;
-  export function decompress(frame: Uint8Array, maxSize?: number): Uint8Array;
   export function compress(bytes: Uint8Array): Uint8Array;
 }

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { compressionTypes } from './compression.ts';
+import { decompressLz4 } from './lz4.ts';
 
 /** No batch grows beyond this: a cluster takes batches of 10 MB, and some of them could hold gigabytes. */
 const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024;
@@ -22,14 +23,8 @@ export async function loadCodec(type: string): Promise<Decompress> {
       const { uncompress } = await import('snappyjs');
       return (bytes) => snappy(bytes, uncompress);
     }
-    case 'lz4': {
-      const { decompress, decompressBound } = await import('lz4js');
-      return (bytes) => {
-        const bound = decompressBound(bytes);
-        if (bound > MAX_DECOMPRESSED_BYTES) throw tooLarge();
-        return asBuffer(decompress(bytes, bound));
-      };
-    }
+    case 'lz4':
+      return (bytes) => decompressLz4(bytes, MAX_DECOMPRESSED_BYTES);
     case 'zstd': {
       const { Decompress } = await import('fzstd');
       return (bytes) => {

@@ -1,9 +1,11 @@
 import { Failure } from '../../errors.ts';
-import type { ConsumerRecord, Header } from '../../record.ts';
+import type { ConsumerRecord } from '../../record.ts';
+import { checkRecords } from './check-records.ts';
 import { crc32c } from './crc32c.ts';
 import { compressionType, type Decompress, loadCodec } from './decompression.ts';
 import type { FetchedPartition, IsolationLevel } from './fetch.ts';
 import { BATCH_OVERHEAD } from './record-batch.ts';
+import { VarintCursor } from './varint-cursor.ts';
 
 // Where the parts of a RecordBatch v2 stand (kafka.apache.org/documentation/#recordbatch).
 const LENGTH_AT = 8;
@@ -21,7 +23,6 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const ABORT_MARKER = 0;
-const NO_HEADERS: readonly Header[] = Object.freeze([]);
 
 /** Records in the order of their offsets, and where to read on after them. */
 export interface FetchedRecords {
@@ -216,11 +217,19 @@ export class FetchedRecordsReader {
         throw new Error(`the ${type} batch at offset ${baseOffset} cannot be decompressed`, { cause });
       }
     }
+    const position = codec === 0 ? at + BATCH_OVERHEAD : 0;
+    const recordsEnd = codec === 0 ? end : bytes.length;
+    const remaining = this.#bytes.readInt32BE(at + COUNT_AT);
+    checkRecords(
+      bytes,
+      { position, end: recordsEnd },
+      { count: remaining, lastDelta: lastOffset - baseOffset },
+    );
     return {
       bytes,
-      position: codec === 0 ? at + BATCH_OVERHEAD : 0,
-      end: codec === 0 ? end : bytes.length,
-      remaining: this.#bytes.readInt32BE(at + COUNT_AT),
+      position,
+      end: recordsEnd,
+      remaining,
       baseOffset,
       lastOffset,
       baseTimestamp: Number(this.#bytes.readBigInt64BE(at + BASE_TIMESTAMP_AT)),
@@ -239,7 +248,6 @@ export class FetchedRecordsReader {
     while (batch.remaining > 0 && records.length < maxRecords && taken < maxBytes) {
       const length = cursor.varint();
       const next = cursor.position + length;
-      if (length < 0 || next > end) throw new Error(`a record after offset ${this.#offset} is cut short`);
       cursor.position += 1; // attributes
       const timestampDelta = cursor.varlong();
       const offset = baseOffset + cursor.varint();
@@ -308,66 +316,5 @@ function* batchStarts(bytes: Buffer): Generator<number> {
   for (let end = batchEnd(bytes, at); end !== undefined; end = batchEnd(bytes, at)) {
     yield at;
     at = end;
-  }
-}
-
-/** Reads the parts of a record one after the other (varints: org.apache.kafka.common.utils.ByteUtils). */
-class VarintCursor {
-  position: number;
-  readonly #bytes: Buffer;
-  readonly #end: number;
-
-  constructor(bytes: Buffer, position: number, end: number) {
-    this.#bytes = bytes;
-    this.position = position;
-    this.#end = end;
-  }
-
-  varint(): number {
-    const bytes = this.#bytes;
-    let position = this.position;
-    let byte = bytes[position++] as number;
-    let value = byte & 0x7f;
-    for (let shift = 7; byte > 0x7f; shift += 7) {
-      if (shift > 28) throw new Error('a number of a record has more than 5 bytes');
-      byte = bytes[position++] as number;
-      value |= (byte & 0x7f) << shift;
-    }
-    this.position = position;
-    return (value >>> 1) ^ -(value & 1);
-  }
-
-  /** Exact up to 2^53 either side, which holds every timestamp; above 31 bits it counts in doubles. */
-  varlong(): number {
-    const bytes = this.#bytes;
-    let byte = bytes[this.position++] as number;
-    let value = byte & 0x7f;
-    for (let scale = 128; byte > 0x7f; scale *= 128) {
-      if (scale > 2 ** 63) throw new Error('a number of a record has more than 10 bytes');
-      byte = bytes[this.position++] as number;
-      value += (byte & 0x7f) * scale;
-    }
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  bytes(): Buffer | null {
-    const length = this.varint();
-    if (length < 0) return null;
-    const start = this.position;
-    if (start + length > this.#end) throw new Error('a key, value or header goes beyond its record batch');
-    this.position = start + length;
-    return this.#bytes.subarray(start, start + length);
-  }
-
-  headers(): readonly Header[] {
-    const count = this.varint();
-    if (count <= 0) return NO_HEADERS;
-    if (count > this.#end - this.position) throw new Error('a record claims more headers than it has bytes');
-    const headers: Header[] = [];
-    for (let index = 0; index < count; index++) {
-      const key = this.bytes();
-      headers.push({ key: key?.toString() ?? '', value: this.bytes() });
-    }
-    return headers;
   }
 }

@@ -1,14 +1,18 @@
-"""publish or read records with confluent-kafka or kafka-python; one JSON line a record, bytes in base64.
+"""Publish or read records with a Kafka library for Python; one JSON line a record, bytes in base64.
 
-client.py <library> publish <topic> <compression>   records on stdin
-client.py <library> read <topic> <count>            records on stdout
+client.py <library> publish <topic> <compression> [level]   records on stdin
+client.py <library> read <topic> <count>                    records on stdout
 """
+import asyncio
 import base64
 import json
 import os
+import ssl
 import sys
 
-library, action, topic, argument = sys.argv[1:5]
+MAX_BYTES = 8 * 1024 * 1024
+BATCH_BYTES = 900 * 1024
+library, action, topic, argument, *more = sys.argv[1:]
 environment = os.environ
 
 
@@ -43,9 +47,13 @@ def confluent():
         "sasl.username": environment["SASL_USERNAME"],
         "sasl.password": environment["SASL_PASSWORD"],
         "ssl.ca.location": environment["CA"],
+        "message.max.bytes": MAX_BYTES,
     }
     if action == "publish":
-        producer = Producer({**config, "compression.type": argument, "linger.ms": 50})
+        level = {"compression.level": int(more[0])} if more else {}
+        producer = Producer(
+            {**config, **level, "compression.type": argument, "linger.ms": 50, "batch.size": BATCH_BYTES}
+        )
         for key, value, headers in given():
             producer.produce(topic, key=key, value=value, headers=headers, partition=0)
         assert producer.flush(30) == 0
@@ -74,7 +82,13 @@ def kafka_python():
     }
     if action == "publish":
         compression = None if argument == "none" else argument
-        producer = KafkaProducer(**config, compression_type=compression, linger_ms=50)
+        producer = KafkaProducer(
+            **config,
+            compression_type=compression,
+            linger_ms=50,
+            batch_size=BATCH_BYTES,
+            max_request_size=MAX_BYTES,
+        )
         sent = [
             producer.send(topic, key=key, value=value, headers=headers, partition=0)
             for key, value, headers in given()
@@ -94,4 +108,44 @@ def kafka_python():
     consumer.close()
 
 
-{"confluent-kafka": confluent, "kafka-python": kafka_python}[library]()
+async def aiokafka():
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+    config = {
+        "bootstrap_servers": environment["BOOTSTRAP"],
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": environment["SASL_USERNAME"],
+        "sasl_plain_password": environment["SASL_PASSWORD"],
+        "ssl_context": ssl.create_default_context(cafile=environment["CA"]),
+    }
+    if action == "publish":
+        producer = AIOKafkaProducer(
+            **config,
+            compression_type=None if argument == "none" else argument,
+            linger_ms=50,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_BYTES,
+        )
+        await producer.start()
+        sent = [
+            await producer.send(topic, key=key, value=value, headers=headers, partition=0)
+            for key, value, headers in given()
+        ]
+        await asyncio.gather(*sent)
+        await producer.stop()
+        return
+    consumer = AIOKafkaConsumer(**config)
+    await consumer.start()
+    consumer.assign([TopicPartition(topic, 0)])
+    await consumer.seek_to_beginning()
+    for _ in range(int(argument)):
+        message = await asyncio.wait_for(consumer.getone(), 30)
+        show(message.key, message.value, message.headers)
+    await consumer.stop()
+
+
+if library == "aiokafka":
+    asyncio.run(aiokafka())
+else:
+    {"confluent-kafka": confluent, "kafka-python": kafka_python}[library]()

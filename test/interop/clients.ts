@@ -1,0 +1,174 @@
+/** Kafka clients that nobody here wrote, each set up once in the cache beside Kafka's own jars. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { cacheRoot } from '../../local/kafka/distribution.ts';
+import { temporarySibling } from '../../local/kafka/temporary.ts';
+import { fromLine, type Plain, toLine } from './records.ts';
+
+export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
+export type Codec = (typeof codecs)[number];
+
+export interface Client {
+  name: string;
+  /** Resolves with why it can't be used here; undefined where it can. */
+  missing(): Promise<string | undefined>;
+  command: string[];
+  codecs: readonly Codec[];
+  /** The highest level of each codec that has levels, where the client lets it be set. */
+  levels: Partial<Record<Codec, number>>;
+}
+
+const PYTHON_PACKAGES = [
+  'confluent-kafka==2.16.1',
+  'kafka-python[crc32c,lz4,snappy,zstd]==3.0.12',
+  'aiokafka[lz4,snappy,zstd]==0.14.0',
+];
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const goSources = ['go.mod', 'main.go', 'franz.go', 'sarama.go'].map((file) => here(`go/${file}`));
+const python = cached('python', PYTHON_PACKAGES.join('\n'));
+const go = cached('go', goSources.map((file) => readFileSync(file, 'utf8')).join('\n'));
+
+const KAFKAJS_PACKAGES = ['kafkajs@2.2.4', 'kafkajs-lz4@1.2.1', 'kafkajs-snappy@1.1.0'];
+const kafkajs = cached('kafkajs', KAFKAJS_PACKAGES.join('\n'));
+
+const librdkafkaLevels = { gzip: 9, lz4: 12, zstd: 12 };
+/** Java's client is used through Kafka's own console producer, beside the other tests of consume-batch. */
+export const clients: Client[] = [
+  { ...pythonClient('confluent-kafka'), name: 'librdkafka (confluent-kafka)', levels: librdkafkaLevels },
+  pythonClient('kafka-python'),
+  pythonClient('aiokafka'),
+  { ...goClient('franz-go'), levels: { gzip: 9, lz4: 9, zstd: 4 } },
+  { ...goClient('sarama'), levels: { gzip: 9, lz4: 9, zstd: 4 } },
+];
+
+/** Of the codecs that others made for it, zstd's is native and can't be built here. */
+export const kafkajsClient: Client = {
+  name: 'KafkaJS',
+  missing: kafkajsMissing,
+  command: [process.execPath, here('kafkajs.cjs')],
+  codecs: ['none', 'gzip', 'snappy', 'lz4'],
+  levels: {},
+};
+
+function pythonClient(library: string): Client {
+  const command = [join(python, 'bin', 'python'), here('client.py'), library];
+  return { name: library, missing: pythonMissing, command, codecs, levels: {} };
+}
+
+function goClient(library: string): Client {
+  return {
+    name: library,
+    missing: goMissing,
+    command: [join(go, 'interop'), library],
+    codecs,
+    levels: {},
+  };
+}
+
+/** Publishes the records to partition 0, in their order. */
+export async function publishWith(
+  client: Client,
+  cluster: KafkaCluster,
+  topic: string,
+  { codec, level, records }: { codec: Codec; level?: number | undefined; records: readonly Plain[] },
+): Promise<void> {
+  const levels = level === undefined ? [] : [`${level}`];
+  await run([...client.command, 'publish', topic, codec, ...levels], cluster, records.map(toLine).join(''));
+}
+
+/** Reads so many records of partition 0, from its beginning. */
+export async function readWith(
+  client: Client,
+  cluster: KafkaCluster,
+  topic: string,
+  count: number,
+): Promise<Plain[]> {
+  const output = await run([...client.command, 'read', topic, `${count}`], cluster, '');
+  return output.trim().split('\n').map(fromLine);
+}
+
+async function run([file = '', ...args]: string[], cluster: KafkaCluster, input: string): Promise<string> {
+  const child = spawn(file, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      BOOTSTRAP: cluster.bootstrapServers.SASL_SSL,
+      SASL_USERNAME: cluster.users.app.username,
+      SASL_PASSWORD: cluster.users.app.password,
+      CA: cluster.caLocation,
+      MODULES: join(kafkajs, 'node_modules'),
+    },
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk;
+  });
+  // A client that ends early says why on stderr; its exit code is what counts.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  assert.equal(code, 0, `${file} ${args.join(' ')}`);
+  return output;
+}
+
+async function pythonMissing(): Promise<string | undefined> {
+  if (!works('python3', ['--version'])) return 'there is no python3 on the PATH';
+  const isReady = await filled(python, (directory) => {
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES];
+    return works('python3', ['-m', 'venv', directory]) && works(join(directory, 'bin', 'python'), pip);
+  });
+  return isReady ? undefined : 'the Python packages could not be installed';
+}
+
+async function goMissing(): Promise<string | undefined> {
+  if (!works('go', ['version'])) return 'there is no go on the PATH';
+  const isReady = await filled(go, async (directory) => {
+    await mkdir(directory);
+    for (const file of goSources) await cp(file, join(directory, file.split('/').at(-1) ?? ''));
+    return works('go', ['mod', 'tidy'], directory) && works('go', ['build', '-o', 'interop', '.'], directory);
+  });
+  return isReady ? undefined : 'the Go module could not be built';
+}
+
+async function kafkajsMissing(): Promise<string | undefined> {
+  const isReady = await filled(kafkajs, async (directory) => {
+    await mkdir(directory);
+    await writeFile(join(directory, 'package.json'), '{}');
+    return works('npm', ['install', '--silent', '--no-audit', '--no-fund', ...KAFKAJS_PACKAGES], directory);
+  });
+  return isReady ? undefined : 'the npm packages could not be installed';
+}
+
+function works(command: string, args: string[], cwd?: string): boolean {
+  return spawnSync(command, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+}
+
+function cached(name: string, contents: string): string {
+  const hash = createHash('sha256').update(contents).digest('hex').slice(0, 12);
+  return join(cacheRoot(), `interop-${name}-${hash}`);
+}
+
+/** Fills a sibling and renames it, so that a directory of that name is always complete. */
+async function filled(
+  directory: string,
+  fill: (directory: string) => boolean | Promise<boolean>,
+): Promise<boolean> {
+  if (existsSync(directory)) return true;
+  const temporary = await temporarySibling(directory);
+  try {
+    if (!(await fill(temporary))) return false;
+    await rename(temporary, directory).catch((error: unknown) => {
+      // Another process was quicker, and what it put there is the same.
+      if (!existsSync(directory)) throw error;
+    });
+    return true;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
