@@ -7,7 +7,7 @@ import type { Log } from '../../src/log.ts';
 import type { Address } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
 import { type Findings, newFindings } from './findings.ts';
-import { describeGroup, groupReport, type SessionOf } from './group.ts';
+import { groupReport, inspectGroup, type SessionOf } from './group.ts';
 import { Broken } from './ladder.ts';
 import { judgePermissions } from './permissions.ts';
 import type { Report, RoundTripReport } from './report.ts';
@@ -180,7 +180,7 @@ async function permissionsRung(
   }
   await ladder.climb('permissions', async () => {
     if (group !== undefined) {
-      const described = await describeGroup(group, { seat: session, sessionOf, run });
+      const described = await inspectGroup(group, { seat: session, sessionOf, run });
       permissions.group = described.description.operations ?? null;
       findings.group = await groupReport(group, described, metadata.topics, {
         seat: session,

@@ -2,7 +2,7 @@ import { remaining, sleep } from '../../src/deadline.ts';
 import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
-import { describeGroupRequest, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
+import { describeGroup, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
 import { findGroupCoordinator } from '../../src/kafka/wire/find-coordinator.ts';
 import { latestOffsetsRequest } from '../../src/kafka/wire/latest-offsets.ts';
 import { type MetadataTopic, metadataRequest } from '../../src/kafka/wire/metadata.ts';
@@ -16,12 +16,12 @@ const COORDINATOR_BACKOFF_MS = 200;
 export type SessionOf = (nodeId: number) => Session | undefined;
 
 /** A group, what this user may do with it, and how far it is behind; without joining it. */
-export async function describeGroup(
+export async function inspectGroup(
   id: string,
   { seat, sessionOf, run }: { seat: Session; sessionOf: SessionOf; run: Run },
 ): Promise<{ description: GroupDescription; committed: CommittedOffset[] }> {
   const coordinator = sessionOf(await findCoordinator(id, seat, run)) ?? seat;
-  const description = await coordinator.send(describeGroupRequest(id), run.deadline);
+  const description = await describeGroup(id, (request) => coordinator.send(request, run.deadline));
   refuse(id, description.errorCode);
   const { errorCode, partitions } = await coordinator.send(committedOffsetsRequest(id), run.deadline);
   refuse(id, errorCode);
@@ -54,7 +54,8 @@ export async function groupReport(
   );
   const found = partitions.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
   const lag = found.reduce((sum, { lag: one }) => sum + one, 0);
-  return { id, state: description.state, members: description.members, lag, partitions: found };
+  const { type, state, members = null } = description;
+  return { id, type, state, members, lag, partitions: found };
 }
 
 async function lagAt(

@@ -2,6 +2,7 @@ import { styles } from './html-styles.ts';
 import { html, Markup, nothing } from './markup.ts';
 import { type Place, placeName, places, probeLines } from './merge.ts';
 import type { Finding, Report, StageResult, StageStatus } from './report.ts';
+import { groupText } from './text.ts';
 
 const marks: Record<StageStatus, string> = {
   passed: '✓',
@@ -140,7 +141,7 @@ function groupRows({ group }: Report): Card {
   if (!group) return ['Group', []];
   const behind = group.partitions.filter(({ lag }) => lag > 0);
   const rows: Row[] = [
-    ['State', `${group.state}, ${group.members} members`],
+    ['State', groupText(group)],
     ['Lag', `${group.lag} records`],
     ...behind.map(({ topic, partition, lag }): Row => [`${topic}-${partition}`, `${lag} behind`]),
   ];

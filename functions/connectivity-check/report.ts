@@ -1,3 +1,4 @@
+import type { GroupType } from '../../src/kafka/wire/describe-group.ts';
 import type { Operation } from '../../src/kafka/wire/operations.ts';
 import type { FaultId, Stage, WarningId } from './faults.ts';
 
@@ -78,8 +79,10 @@ export interface PermissionsReport {
 
 export interface GroupReport {
   id: string;
+  type: GroupType;
   state: string;
-  members: number;
+  /** Null where the cluster doesn't count them (streams groups). */
+  members: number | null;
   /** Records that are not yet read, over the partitions with a committed offset. */
   lag: number;
   partitions: { topic: string; partition: number; committed: number; end: number; lag: number }[];

@@ -1,5 +1,5 @@
 import { type Place, placeName, places, probeLines } from './merge.ts';
-import type { Finding, Report, StageStatus } from './report.ts';
+import type { Finding, GroupReport, Report, StageStatus } from './report.ts';
 
 const marks: Record<StageStatus, string> = {
   passed: 'ok',
@@ -16,7 +16,7 @@ export function textReport(report: Report): string {
     verdict ? findingText('FAILED', verdict) : `OK: every rung holds (${durationMs} ms)`,
     ...warnings.map((warning) => findingText('warning', warning)),
     ...places(targets).map(placeText),
-    ...(group ? [`group ${group.id}: ${group.state}, ${group.members} members, lag ${group.lag}`] : []),
+    ...(group ? [`${group.id}: ${groupText(group)}, lag ${group.lag}`] : []),
     ...(roundTrip?.partitions ?? []).map(
       ({ partition, leader, ackMs, totalMs, lost }) =>
         `round trip ${roundTrip?.topic}-${partition} over broker ${leader}: ${lost ? 'LOST' : `ack ${ackMs ?? '-'} ms, total ${totalMs ?? '-'} ms`}`,
@@ -31,6 +31,10 @@ export function oneLine({ ok, verdict, warnings, durationMs, targets }: Report):
   if (verdict) return `${verdict.fault} at ${verdict.target}: ${verdict.cause} ${verdict.remedy} (${after})`;
   const also = warnings.length > 0 ? `, ${warnings.map(({ fault }) => fault).join(', ')}` : '';
   return `${ok ? 'Kafka is reached' : 'Kafka is not reached'}${also} (${after})`;
+}
+
+export function groupText({ type, state, members }: GroupReport): string {
+  return `${type} group, ${state}${members === null ? '' : `, ${members} members`}`;
 }
 
 function findingText(word: string, { fault, target, cause, remedy }: Finding): string {

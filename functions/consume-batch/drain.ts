@@ -44,10 +44,14 @@ export async function drain(wish: PullWish, options: DrainOptions, deadline: num
   const startedAt = Date.now();
   const times = pullTimes(startedAt, deadline);
   const partitions = await wantedPartitions(wish, options, deadline);
-  const [positions] = await Promise.all([
-    readPositions(partitions, { ...options, deadline }),
+  const [members, read] = await Promise.allSettled([
     options.group.requireNoMembers(deadline),
+    readPositions(partitions, { ...options, deadline }),
   ]);
+  // A live group explains why its offsets can't be read, and not the other way round.
+  if (members.status === 'rejected') throw members.reason;
+  if (read.status === 'rejected') throw read.reason;
+  const positions = read.value;
   const { maxRecords, maxBytes } = options.config;
   const progress = new PullProgress({
     maxRecords: Math.min(maxRecords, wish.maxRecords ?? maxRecords),

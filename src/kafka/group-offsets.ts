@@ -1,4 +1,3 @@
-import describeGroups from 'kafkajs/src/protocol/requests/describeGroups/index.js';
 import offsetCommit from 'kafkajs/src/protocol/requests/offsetCommit/index.js';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -6,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { Coordinator } from './coordinator.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import { type DescribedGroup, describeGroup } from './wire/describe-group.ts';
 import { offsetFetchRequest } from './wire/offset-fetch.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
 import type { OffsetToCommit } from './wire/txn-offset-commit.ts';
@@ -88,16 +88,26 @@ export class GroupOffsets {
     return failures;
   }
 
-  /** Throws GROUP_ACTIVE unless the group has no members at this moment. */
-  async requireNoMembers(deadline: number): Promise<void> {
-    const { groups } = await this.#coordinator.ask(
-      kafkajsRequest(describeGroups, { groupIds: [this.groupId] }),
-      (answer) => answer.groups.map(({ errorCode }) => errorCode),
-      { deadline },
+  /**
+   * Throws GROUP_ACTIVE unless the group has no members, of whatever type, at this moment; CONFIG_INVALID where
+   * it is a share group. Resolves with what was found.
+   */
+  async requireNoMembers(deadline: number): Promise<DescribedGroup> {
+    const group = await describeGroup(this.groupId, (request) =>
+      this.#coordinator.ask(request, (answer) => (answer ? [answer.errorCode] : []), { deadline }),
     );
-    const group = groups[0];
-    if (group && group.errorCode !== kafkaErrors.NONE) throw this.failure(group.errorCode);
-    if (group && !MEMBERLESS_STATES.includes(group.state)) throw this.#active(group.state);
+    const { errorCode, type, state, members } = group;
+    if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
+    if (!MEMBERLESS_STATES.includes(state)) {
+      throw this.#active(`a ${type} group, ${state}${members === undefined ? '' : `, members: ${members}`}`);
+    }
+    if (type === 'share') {
+      throw new Failure(
+        'CONFIG_INVALID',
+        `KAFKA_GROUP_ID ${this.groupId} belongs to a share group, which has no committed offsets: choose another id`,
+      );
+    }
+    return group;
   }
 
   /** Asks the group's coordinator something else; resolves with its answer, whatever that says. */

@@ -112,16 +112,6 @@ declare module 'kafkajs/src/protocol/requests/offsetCommit/index.js' {
   export default definition;
 }
 
-declare module 'kafkajs/src/protocol/requests/describeGroups/index.js' {
-  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
-
-  const definition: Definition<
-    { groupIds: string[] },
-    { groups: { errorCode: number; groupId: string; state: string }[] }
-  >;
-  export default definition;
-}
-
 declare module 'kafkajs/src/protocol/requests/addPartitionsToTxn/index.js' {
   import type { Definition } from 'kafkajs/src/protocol/requests/definition';
 

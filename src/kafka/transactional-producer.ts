@@ -56,7 +56,7 @@ export class TransactionalProducer {
   readonly #sticky = new StickyPartitions();
   readonly #sequences = new Map<string, number>();
   #identity: { producerId: bigint; producerEpoch: number } | undefined;
-  /** Brokers before 2.8 refuse the name even where the group is empty; DescribeGroups alone looks out there. */
+  /** Brokers before 2.8 refuse the name even where the group is empty; describing the group has to do there. */
   #namesMember = true;
 
   constructor(connection: Connection, transactionalId: string, group: GroupOffsets, log: Log) {
@@ -229,7 +229,7 @@ export class TransactionalProducer {
   }
 
   /**
-   * DescribeGroups comes last, so that whoever joins while the transaction is open is still noticed: such a
+   * The group is described last, so that whoever joins while the transaction is open is still noticed: such a
    * member would begin at the offset before it.
    */
   async #sendOffsets(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
@@ -238,10 +238,13 @@ export class TransactionalProducer {
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
     let errors = await this.#commitOffsets(offsets, deadline);
     if (this.#namesMember && errors.some(({ errorCode }) => errorCode === kafkaErrors.UNKNOWN_MEMBER_ID)) {
-      // Either the group has a member, which this throws for, or the broker is an old one.
-      await this.#group.requireNoMembers(deadline);
-      this.#namesMember = false;
-      errors = await this.#commitOffsets(offsets, deadline);
+      // Either the group has a member, which this throws for, or had one a moment ago, or the broker is an old
+      // one. Newer ones would take a commit that names nobody beside members.
+      const { knowsTypes } = await this.#group.requireNoMembers(deadline);
+      if (!knowsTypes) {
+        this.#namesMember = false;
+        errors = await this.#commitOffsets(offsets, deadline);
+      }
     }
     for (const error of errors) this.#checkOffsets(error);
     await this.#group.requireNoMembers(deadline);

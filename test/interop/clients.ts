@@ -32,6 +32,8 @@ const PYTHON_PACKAGES = [
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const goSources = ['go.mod', 'main.go', 'franz.go', 'sarama.go'].map((file) => here(`go/${file}`));
 const python = cached('python', PYTHON_PACKAGES.join('\n'));
+/** A Python that has the libraries. */
+export const pythonCommand = join(python, 'bin', 'python');
 const go = cached('go', goSources.map((file) => readFileSync(file, 'utf8')).join('\n'));
 
 const KAFKAJS_PACKAGES = ['kafkajs@2.2.4', 'kafkajs-lz4@1.2.1', 'kafkajs-snappy@1.1.0'];
@@ -57,7 +59,7 @@ export const kafkajsClient: Client = {
 };
 
 function pythonClient(library: string): Client {
-  const command = [join(python, 'bin', 'python'), here('client.py'), library];
+  const command = [pythonCommand, here('client.py'), library];
   return { name: library, missing: pythonMissing, command, codecs, levels: {} };
 }
 
@@ -117,7 +119,8 @@ async function run([file = '', ...args]: string[], cluster: KafkaCluster, input:
   return output;
 }
 
-async function pythonMissing(): Promise<string | undefined> {
+/** Resolves with why `pythonCommand` can't be used; undefined where it can. */
+export async function pythonMissing(): Promise<string | undefined> {
   if (!works('python3', ['--version'])) return 'there is no python3 on the PATH';
   const isReady = await filled(python, (directory) => {
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES];

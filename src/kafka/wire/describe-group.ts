@@ -1,28 +1,67 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { kafkaErrors } from '../error-codes.ts';
 import { readBoundedArray } from './bounded-array.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
-/** v3 is the first that tells what the user may do; kafkajs stops at v2. */
-const HIGHEST_VERSION = 3;
-const API_KEY = 15;
+/** What kind of members a group has, or had last: each kind has an API of its own. */
+export type GroupType = 'classic' | 'consumer' | 'share' | 'streams';
 
 export interface GroupDescription {
   errorCode: number;
+  type: GroupType;
   /** `Empty`, `Stable`, `Dead` … */
   state: string;
-  members: number;
+  /** Undefined where the answer does not count them. */
+  members: number | undefined;
+  /** Of a classic group that has had members, such as `consumer`; empty where it never had one. */
+  protocolType: string;
   /** Undefined where the broker is too old to say (before Kafka 2.3). */
   operations: Operation[] | undefined;
 }
 
-/** A DescribeGroups request (v0 to v3) for one group: nobody joins it. */
-export function describeGroupRequest(groupId: string): Request<GroupDescription> {
+/** A group, described by a broker that may not know every type of group. */
+export interface DescribedGroup extends GroupDescription {
+  /** Whether the broker would have told of members of a type that DescribeGroups does not know. */
+  knowsTypes: boolean;
+}
+
+/** DescribeGroups: v3 is the first that tells what the user may do; kafkajs stops at v2. */
+const CLASSIC = { apiKey: 15, apiName: 'DescribeGroups', highestVersion: 3 };
+
+/** KIP-848, KIP-932 and KIP-1071. The answers begin alike; only a streams group's members stand behind more. */
+const typed = {
+  consumer: { apiKey: 69, apiName: 'ConsumerGroupDescribe', highestVersion: 1, countsMembers: true },
+  share: { apiKey: 77, apiName: 'ShareGroupDescribe', highestVersion: 1, countsMembers: true },
+  streams: { apiKey: 89, apiName: 'StreamsGroupDescribe', highestVersion: 0, countsMembers: false },
+} as const;
+
+/** What a broker says of a group that is of another type, or of a type that is switched off. */
+const ofAnotherType: readonly number[] = [kafkaErrors.GROUP_ID_NOT_FOUND, kafkaErrors.UNSUPPORTED_VERSION];
+
+/**
+ * A group of whatever type, as its coordinator sees it; nobody joins it. DescribeGroups alone calls a group of
+ * one of the newer types dead, so each API that the broker has is asked. `ask` sends one of these questions.
+ */
+export async function describeGroup(
+  groupId: string,
+  ask: (request: Request<GroupDescription | undefined>) => Promise<GroupDescription | undefined>,
+): Promise<DescribedGroup> {
+  const types = Object.keys(typed) as (keyof typeof typed)[];
+  const [classic, ...others] = await Promise.all([
+    ask(describeClassicGroup(groupId)),
+    ...types.map((type) => ask(describeTypedGroup(groupId, type))),
+  ]);
+  if (!classic) throw new RangeError('DescribeGroups was not answered');
+  const known = others.filter((group) => group !== undefined);
+  const found = known.find(({ errorCode }) => !ofAnotherType.includes(errorCode)) ?? classic;
+  return { ...found, operations: classic.operations, knowsTypes: known.length > 0 };
+}
+
+function describeClassicGroup(groupId: string): Request<GroupDescription> {
   return {
-    apiKey: API_KEY,
-    apiName: 'DescribeGroups',
-    highestVersion: HIGHEST_VERSION,
+    ...CLASSIC,
     expectsResponse: true,
     encodeBody: (version) => {
       const body = new Encoder().writeArray([new Encoder().writeString(groupId)]);
@@ -32,27 +71,61 @@ export function describeGroupRequest(groupId: string): Request<GroupDescription>
     decode: (payload, version) => {
       const decoder = new Decoder(payload);
       if (version >= 1) decoder.readInt32(); // throttle_time_ms
-      const [group] = readBoundedArray(decoder, payload, () => decodeGroup(decoder, payload, version));
+      const [group] = readBoundedArray(decoder, payload, () => decodeClassicGroup(decoder, payload, version));
       if (!group) throw new RangeError('the answer holds no group');
       return group;
     },
   };
 }
 
-function decodeGroup(decoder: Decoder, payload: Buffer, version: number): GroupDescription {
+function decodeClassicGroup(decoder: Decoder, payload: Buffer, version: number): GroupDescription {
   const errorCode = decoder.readInt16();
   decoder.readString(); // group_id
   const state = decoder.readString() ?? '';
-  decoder.readString(); // protocol_type
+  const protocolType = decoder.readString() ?? '';
   decoder.readString(); // protocol_data
   const members = readBoundedArray(decoder, payload, () => {
     decoder.readString(); // member_id
-    if (version >= 4) decoder.readString();
     decoder.readString(); // client_id
     decoder.readString(); // client_host
     decoder.readBytes(); // member_metadata
     decoder.readBytes(); // member_assignment
   }).length;
   const operations = readOperations(version >= 3 ? decoder.readInt32() : NOT_SAID);
-  return { errorCode, state, members, operations };
+  return { errorCode, type: 'classic', state, members, protocolType, operations };
+}
+
+/** Undefined where the broker has no such groups. */
+function describeTypedGroup(
+  groupId: string,
+  type: keyof typeof typed,
+): Request<GroupDescription | undefined> {
+  const { countsMembers, ...api } = typed[type];
+  return {
+    ...api,
+    expectsResponse: true,
+    unspoken: { answer: undefined },
+    encodeBody: () => [
+      new Encoder()
+        .writeUVarInt(0) // of the request's header
+        .writeUVarIntArray([new Encoder().writeUVarIntString(groupId)])
+        .writeBoolean(false) // include_authorized_operations
+        .writeUVarInt(0).buffer,
+    ],
+    decode: (payload) => {
+      const decoder = new Decoder(payload);
+      decoder.readTaggedFields(); // of the header
+      decoder.readInt32(); // throttle_time_ms
+      if (decoder.readUVarInt() < 2) throw new RangeError('the answer holds no group');
+      const errorCode = decoder.readInt16();
+      decoder.readUVarIntString(); // error_message
+      decoder.readUVarIntString(); // group_id
+      const state = decoder.readUVarIntString() ?? '';
+      decoder.readInt32(); // group_epoch
+      decoder.readInt32(); // assignment_epoch
+      if (countsMembers) decoder.readUVarIntString(); // assignor_name
+      const members = countsMembers ? decoder.readUVarInt() - 1 : undefined;
+      return { errorCode, type, state, members, protocolType: '', operations: undefined };
+    },
+  };
 }

@@ -12,6 +12,8 @@ export interface Request<T> {
   isQuestion?: boolean;
   /** How long nothing at all may come while the answer is awaited, however long that takes as a whole. */
   maxSilenceMs?: number;
+  /** Taken for the answer of a broker that does not know this API; without it the request fails there. */
+  unspoken?: { answer: T };
   /** The body in parts, in order: they are sent as they are, without being copied together. */
   encodeBody(version: number): Buffer[] | Promise<Buffer[]>;
   decode(payload: Buffer, version: number): T | Promise<T>;
@@ -24,7 +26,7 @@ export interface Request<T> {
 export function kafkajsRequest<Arguments, Response>(
   definition: Definition<Arguments, Response>,
   args: Arguments,
-): Request<Response> {
+): Omit<Request<Response>, 'unspoken'> {
   const highestVersion = Math.max(...definition.versions.map(Number));
   const at = (version: number) => definition.protocol({ version })(args);
   const { apiKey, apiName } = at(highestVersion).request;
