@@ -1,5 +1,6 @@
 import { remaining, sleep } from '../../src/deadline.ts';
 import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
+import { readNote } from '../../src/kafka/offset-note.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
 import { describeGroup, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
@@ -12,6 +13,9 @@ import type { Run } from './run.ts';
 
 const COORDINATOR_RETRIES = 5;
 const COORDINATOR_BACKOFF_MS = 200;
+
+/** Half of the time that Kafka keeps them by default: a pull that can will have put it off by then. */
+const KEPT_MS = 3.5 * 86_400_000;
 
 export type SessionOf = (nodeId: number) => Session | undefined;
 
@@ -55,7 +59,18 @@ export async function groupReport(
   const found = partitions.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
   const lag = found.reduce((sum, { lag: one }) => sum + one, 0);
   const { type, state, members = null } = description;
-  return { id, type, state, members, lag, partitions: found };
+  return { id, type, state, members, lag, expiry: expiryOf(description, committed), partitions: found };
+}
+
+/** Why the offsets may be forgotten although a pull commits them again and again; null where they may not. */
+function expiryOf(
+  { type, protocolType, state }: GroupDescription,
+  committed: readonly CommittedOffset[],
+): string | null {
+  const wasLeft = type === 'classic' && protocolType !== '' && state === 'Empty' && committed.length > 0;
+  const emptiedAt = Math.max(0, ...committed.map(({ metadata }) => readNote(metadata)?.emptiedAt ?? 0));
+  if (!wasLeft || Date.now() - emptiedAt < KEPT_MS) return null;
+  return 'has had members: Kafka forgets its offsets some days after the last one left (offsets.retention.minutes), and no pull has joined it to put that off';
 }
 
 async function lagAt(

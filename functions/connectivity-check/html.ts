@@ -143,6 +143,7 @@ function groupRows({ group }: Report): Card {
   const rows: Row[] = [
     ['State', groupText(group)],
     ['Lag', `${group.lag} records`],
+    ['Offsets', group.expiry ? `the group ${group.expiry}` : undefined],
     ...behind.map(({ topic, partition, lag }): Row => [`${topic}-${partition}`, `${lag} behind`]),
   ];
   return [`Group ${group.id}`, rows];

@@ -85,6 +85,8 @@ export interface GroupReport {
   members: number | null;
   /** Records that are not yet read, over the partitions with a committed offset. */
   lag: number;
+  /** Why Kafka may forget its offsets although they are committed; null where it won't. */
+  expiry: string | null;
   partitions: { topic: string; partition: number; committed: number; end: number; lag: number }[];
 }
 

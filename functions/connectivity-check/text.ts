@@ -16,7 +16,8 @@ export function textReport(report: Report): string {
     verdict ? findingText('FAILED', verdict) : `OK: every rung holds (${durationMs} ms)`,
     ...warnings.map((warning) => findingText('warning', warning)),
     ...places(targets).map(placeText),
-    ...(group ? [`${group.id}: ${groupText(group)}, lag ${group.lag}`] : []),
+    ...(group ? [`group ${group.id}: ${groupText(group)}, lag ${group.lag}`] : []),
+    ...(group?.expiry ? [`group ${group.id} ${group.expiry}`] : []),
     ...(roundTrip?.partitions ?? []).map(
       ({ partition, leader, ackMs, totalMs, lost }) =>
         `round trip ${roundTrip?.topic}-${partition} over broker ${leader}: ${lost ? 'LOST' : `ack ${ackMs ?? '-'} ms, total ${totalMs ?? '-'} ms`}`,
@@ -34,7 +35,7 @@ export function oneLine({ ok, verdict, warnings, durationMs, targets }: Report):
 }
 
 export function groupText({ type, state, members }: GroupReport): string {
-  return `${type} group, ${state}${members === null ? '' : `, ${members} members`}`;
+  return `${type}, ${state}${members === null ? '' : `, ${members} members`}`;
 }
 
 function findingText(word: string, { fault, target, cause, remedy }: Finding): string {

@@ -1,6 +1,6 @@
 import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
 import type { Session } from '../../src/kafka/session.ts';
-import { describeTopicRequest } from '../../src/kafka/wire/describe-topic.ts';
+import { describeConfigsRequest } from '../../src/kafka/wire/describe-configs.ts';
 import type { MetadataResponse, MetadataTopic } from '../../src/kafka/wire/metadata.ts';
 import { Broken, type Notice, type Passed } from './ladder.ts';
 import type { TopicReport } from './report.ts';
@@ -95,7 +95,7 @@ export async function readSettings(
   if (!metadata || !isSeen) return UNSEEN;
   try {
     const settings = await session.send(
-      describeTopicRequest(metadata.name, ['min.insync.replicas', 'max.message.bytes']),
+      describeConfigsRequest('topic', metadata.name, ['min.insync.replicas', 'max.message.bytes']),
       run.deadline,
     );
     const read = (name: string) => {

@@ -1,11 +1,9 @@
 import { Failure } from '../../src/errors.ts';
 import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import type { OffsetToCommit } from '../../src/kafka/wire/offset-commit.ts';
 import type { Log } from '../../src/log.ts';
 
-interface Commit {
-  topic: string;
-  partition: number;
-  offset: number;
+interface Commit extends OffsetToCommit {
   resolve: (isCommitted: boolean) => void;
   reject: (error: unknown) => void;
 }
@@ -35,9 +33,9 @@ export class Committer {
   }
 
   /** Resolves with false, and has committed nothing, where another pull has. Throws a Failure. */
-  commit(topic: string, partition: number, offset: number): Promise<boolean> {
+  commit(offset: OffsetToCommit): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ topic, partition, offset, resolve, reject });
+      this.#waiting.push({ ...offset, resolve, reject });
       if (!this.#isFlushing) void this.#flush();
     });
   }
@@ -66,10 +64,10 @@ export class Committer {
       const current = committed[index];
       if (current instanceof Failure) {
         reject(current);
-      } else if (current === this.#known.get(`${topic}/${partition}`)) {
+      } else if (current?.offset === this.#known.get(`${topic}/${partition}`)) {
         ours.push(commit);
       } else {
-        const fields = { topic, partition, committed: current, handledUpTo: offset };
+        const fields = { topic, partition, committed: current?.offset, handledUpTo: offset };
         this.#log.warn(
           'another pull of this group is at work on the partition: it is left to that one',
           fields,

@@ -12,8 +12,9 @@ import { drain, type PullAnswer } from './drain.ts';
 import { plainHandler } from './handle-plain.ts';
 import { handleRecord } from './handle-record.ts';
 import { transactionalHandler } from './handle-transactional.ts';
+import type { OffsetNotes } from './keep-offsets.ts';
 import { Limiter } from './limiter.ts';
-import type { PullTimes } from './partition-handler.ts';
+import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './process-records.ts';
 import type { PullWish } from './pull-wish.ts';
 import { type Handle, handlerSink } from './sinks/handler.ts';
@@ -115,26 +116,26 @@ export class Consumer {
       Math.min(deadline, Date.now() + WARNING_WITHIN_MS),
     );
     try {
-      const handlers = (times: PullTimes) => this.#handlers(times, group);
+      const handlers = (times: PullTimes, notes: OffsetNotes) => this.#handler(group, times, notes);
       return await drain(wish, { connection, group, config, log, handlers }, deadline);
     } finally {
       await warning;
     }
   }
 
-  #handlers(times: PullTimes, group: GroupOffsets) {
+  #handler(group: GroupOffsets, times: PullTimes, notes: OffsetNotes): PartitionHandler {
     const { connection, config, log } = this.#options;
     const deadLetters = this.#deadLetters;
     if (config.sink.name === 'topic') {
       const sinkTopic = config.sink.topic;
       return transactionalHandler({
-        ...{ connection, group, times, log },
+        ...{ connection, group, times, notes, log },
         target: (record) => forwarded(record, sinkTopic),
         deadLetter: (dead) => deadLetters.letter(dead),
       });
     }
     const committer = new Committer(group, { deadline: times.deadline, log });
-    return plainHandler(committer, {
+    return plainHandler(committer, notes, {
       ...this.#processOptions,
       isRedelivered: true,
       startBefore: times.startBefore,

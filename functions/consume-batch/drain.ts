@@ -5,6 +5,7 @@ import type { Connection } from '../../src/kafka/connection.ts';
 import { Fetcher } from '../../src/kafka/fetching.ts';
 import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import type { Log } from '../../src/log.ts';
+import { keepOffsets, OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { PartitionPull, type PulledPartition, pulledPartition } from './partition-pull.ts';
 import { type Position, readPositions, resetPosition, type SourcePartition } from './positions.ts';
@@ -32,7 +33,9 @@ export interface DrainOptions {
   group: GroupOffsets;
   config: PullConfig;
   log: Log;
-  handlers: (times: PullTimes) => PartitionHandler;
+  handlers: (times: PullTimes, notes: OffsetNotes) => PartitionHandler;
+  /** Nothing is committed, and the group is not joined. */
+  dryRun?: boolean;
 }
 
 /**
@@ -42,27 +45,31 @@ export interface DrainOptions {
  */
 export async function drain(wish: PullWish, options: DrainOptions, deadline: number): Promise<PullAnswer> {
   const startedAt = Date.now();
+  const { group, config, log } = options;
   const times = pullTimes(startedAt, deadline);
   const partitions = await wantedPartitions(wish, options, deadline);
-  const [members, read] = await Promise.allSettled([
-    options.group.requireNoMembers(deadline),
-    readPositions(partitions, { ...options, deadline }),
-  ]);
+  const describing = group.requireNoMembers(deadline);
+  const reading = group.committed(partitions, deadline);
+  const placing = readPositions(partitions, reading, { ...options, deadline });
+  await Promise.allSettled([describing, reading, placing]);
   // A live group explains why its offsets can't be read, and not the other way round.
-  if (members.status === 'rejected') throw members.reason;
-  if (read.status === 'rejected') throw read.reason;
-  const positions = read.value;
-  const { maxRecords, maxBytes } = options.config;
+  const described = await describing;
+  const committed = await reading;
+  const positions = await placing;
+  const notes = new OffsetNotes(committed);
+  const handler = options.handlers(times, notes);
+  if (!options.dryRun) await keepOffsets(committed, { group, described, notes, handler, deadline, log });
+  const { maxRecords, maxBytes } = config;
   const progress = new PullProgress({
     maxRecords: Math.min(maxRecords, wish.maxRecords ?? maxRecords),
     maxBytes,
     startBefore: times.startBefore,
   });
   const found = positions.filter((position): position is Position => !(position instanceof Failure));
-  const pulled = await pullAll(found, progress, { ...options, times });
+  const pulled = await pullAll(found, progress, { ...options, times, handler });
   const failure = progress.failure ?? positions.find((position) => position instanceof Failure);
   const answer = answerOf(pulled, progress, startedAt);
-  options.log[failure ? 'warn' : 'info']('pulled', {
+  log[failure ? 'warn' : 'info']('pulled', {
     ...answer,
     ...(failure && { code: failure.code, error: failure }),
   });
@@ -106,9 +113,8 @@ async function wantedPartitions(
 async function pullAll(
   found: readonly Position[],
   progress: PullProgress,
-  { connection, config, log, handlers, times }: DrainOptions & { times: PullTimes },
+  { connection, config, log, handler, times }: DrainOptions & { times: PullTimes; handler: PartitionHandler },
 ): Promise<PulledPartition[]> {
-  const handler = handlers(times);
   const untouched: PulledPartition[] = [];
   const begin = async (position: Position): Promise<Position[]> => {
     try {

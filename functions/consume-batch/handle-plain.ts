@@ -1,5 +1,6 @@
 import { toFailure } from '../../src/errors.ts';
 import type { Committer } from './committer.ts';
+import type { OffsetNotes } from './keep-offsets.ts';
 import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
 import type { Position } from './positions.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './process-records.ts';
@@ -8,21 +9,28 @@ import { isOpen, type ProcessOptions, processRecords, tally } from './process-re
  * Records go to a sink, and then their offsets are committed: nothing is lost, and what was handled
  * between a commit and a crash is handled again.
  */
-export function plainHandler(committer: Committer, options: ProcessOptions): PartitionHandler {
+export function plainHandler(
+  committer: Committer,
+  notes: OffsetNotes,
+  options: ProcessOptions,
+): PartitionHandler {
   return {
+    async renew({ topic, partition, offset, leaderEpoch, metadata }) {
+      committer.know(topic, partition, offset);
+      await committer.commit({ topic, partition, offset, leaderEpoch, metadata: notes.renewed(metadata) });
+    },
     async begin(position) {
       committer.know(position.topic, position.partition, position.committed);
       return position;
     },
-    handle: (position, batch) => handleBatch(position, batch, committer, options),
+    handle: (position, batch) => handleBatch(position, batch, { committer, notes, options }),
   };
 }
 
 async function handleBatch(
   { topic, partition }: Position,
   { records, nextOffset }: Batch,
-  committer: Committer,
-  options: ProcessOptions,
+  { committer, notes, options }: { committer: Committer; notes: OffsetNotes; options: ProcessOptions },
 ): Promise<BatchResult> {
   const outcomes = await processRecords(records, options);
   const { processed, deadLettered, failures } = tally(outcomes);
@@ -35,7 +43,7 @@ async function handleBatch(
   // Nothing before the open record has been done: there is nothing to commit.
   if (open === 0) return { ...counts, to: undefined, stop };
   try {
-    const isCommitted = await committer.commit(topic, partition, to);
+    const isCommitted = await committer.commit({ topic, partition, offset: to, metadata: notes.text() });
     return isCommitted ? { ...counts, to, stop } : { ...counts, to: undefined, stop: stop ?? 'taken over' };
   } catch (error) {
     return { ...counts, to: undefined, stop: toFailure(error) };

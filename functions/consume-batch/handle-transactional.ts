@@ -1,13 +1,14 @@
 import { sleep } from '../../src/deadline.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection.ts';
-import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import type { CommittedOffset, GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import { Fenced, RecordsRefused, TransactionalProducer } from '../../src/kafka/transactional-producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, position as place } from './dead-letter.ts';
+import type { OffsetNotes } from './keep-offsets.ts';
 import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
-import type { Position } from './positions.ts';
+import type { Position, SourcePartition } from './positions.ts';
 
 const RETRY_BACKOFF_MS = 50;
 
@@ -19,6 +20,7 @@ interface TransactionalOptions {
   /** Where a record goes that the cluster refuses there. */
   deadLetter: (dead: DeadLetter) => ProducerRecord | Failure;
   times: PullTimes;
+  notes: OffsetNotes;
   log: Log;
 }
 
@@ -30,10 +32,11 @@ interface TransactionalOptions {
 export function transactionalHandler(options: TransactionalOptions): PartitionHandler {
   const partitions = new Map<string, TransactionalPartition>();
   return {
+    renew: (committed) => new TransactionalPartition(committed, options).renew(committed),
     async begin(position) {
       // Without anything to read, whoever is at work there is left alone.
       const { from, end, committed } = position;
-      if (from >= end && (from === committed || end === 0)) return position;
+      if (from >= end && from === committed) return position;
       const partition = new TransactionalPartition(position, options);
       partitions.set(nameOf(position), partition);
       return partition.begin(position);
@@ -49,17 +52,15 @@ export function transactionalHandler(options: TransactionalOptions): PartitionHa
 class TransactionalPartition {
   readonly #options: TransactionalOptions;
   readonly #producer: TransactionalProducer;
-  readonly #topic: string;
-  readonly #partition: number;
+  readonly #source: SourcePartition;
   #committed: number | undefined;
   #needsBegin = false;
 
-  constructor({ topic, partition }: Position, options: TransactionalOptions) {
+  constructor({ topic, partition }: SourcePartition, options: TransactionalOptions) {
     const { connection, group, log } = options;
     const transactionalId = `${group.groupId}-${topic}-${partition}`;
     this.#options = options;
-    this.#topic = topic;
-    this.#partition = partition;
+    this.#source = { topic, partition };
     this.#producer = new TransactionalProducer(connection, transactionalId, group, log);
   }
 
@@ -68,6 +69,13 @@ class TransactionalPartition {
     this.#committed = await this.#takeOver();
     if (this.#committed === position.committed || this.#committed === undefined) return position;
     return { ...position, committed: this.#committed, from: this.#committed };
+  }
+
+  async renew({ offset, leaderEpoch, metadata }: CommittedOffset): Promise<void> {
+    // Whoever has moved it meanwhile has also put off its end.
+    if ((await this.#takeOver()) !== offset) return;
+    const renewed = { ...this.#source, offset, leaderEpoch, metadata: this.#options.notes.renewed(metadata) };
+    await this.#producer.transact([], [renewed], this.#options.times.deadline);
   }
 
   async handle(batch: Batch): Promise<BatchResult> {
@@ -124,7 +132,7 @@ class TransactionalPartition {
       to: nextOffset,
       stop: undefined,
     };
-    const { times, log } = this.#options;
+    const { times, notes, log } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
         if (this.#needsBegin) {
@@ -133,7 +141,7 @@ class TransactionalPartition {
           if (committed === nextOffset && attempt > 1) return this.#advance(done);
           if (committed !== this.#committed) return { ...none, stop: this.#takenOver(committed) };
         }
-        const offset = { topic: this.#topic, partition: this.#partition, offset: nextOffset };
+        const offset = { ...this.#source, offset: nextOffset, metadata: notes.text() };
         await this.#producer.transact(outputs, [offset], times.deadline);
         return this.#advance(done);
       } catch (error) {
@@ -176,21 +184,16 @@ class TransactionalPartition {
   async #takeOver(): Promise<number | undefined> {
     const { group, times } = this.#options;
     await this.#producer.begin(times.deadline);
-    const source = { topic: this.#topic, partition: this.#partition };
-    const [committed] = await group.committed([source], times.deadline, { waitForTransactions: true });
+    const [committed] = await group.committed([this.#source], times.deadline, { waitForTransactions: true });
     if (committed instanceof Failure) throw committed;
     this.#needsBegin = false;
-    return committed;
+    return committed?.offset;
   }
 
   #takenOver(committed: number | undefined): 'taken over' {
     this.#options.log.warn(
       'another pull of this group has taken the partition over: it is left to that one',
-      {
-        topic: this.#topic,
-        partition: this.#partition,
-        committed,
-      },
+      { ...this.#source, committed },
     );
     return 'taken over';
   }

@@ -1,4 +1,5 @@
 import type { Failure } from '../../src/errors.ts';
+import type { CommittedOffset } from '../../src/kafka/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import type { Position } from './positions.ts';
 
@@ -21,6 +22,8 @@ export interface BatchResult {
 
 /** Handles and commits what is pulled of one partition. */
 export interface PartitionHandler {
+  /** Commits once more what is committed, in the sink's own way, so that it does not expire. Throws a Failure. */
+  renew(committed: CommittedOffset): Promise<void>;
   /** Where to begin, looked at once more before the first batch. */
   begin(position: Position): Promise<Position>;
   /** May empty `batch.records`: whoever needs something of it takes it first. */

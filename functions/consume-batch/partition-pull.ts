@@ -62,11 +62,11 @@ export class PartitionPull {
     return pulledPartition({ ...this.#position, committed: this.#committedTo });
   }
 
-  /** A position that was reset is committed at once: `latest` has nothing to read that would commit it. */
+  /** Commits where to begin, where that is news and no record will: what comes until the next pull is not skipped. */
   async #skipToStart(): Promise<BatchResult['stop']> {
     const { committed, from, end } = this.#position;
     const isReset = committed !== undefined && committed !== from;
-    const hasNothing = committed === undefined && from >= end && end > 0;
+    const hasNothing = committed === undefined && from >= end;
     return isReset || hasNothing ? this.#skipTo(from) : undefined;
   }
 

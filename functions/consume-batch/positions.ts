@@ -1,7 +1,7 @@
 import type { PullConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection.ts';
-import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import type { CommittedOffset } from '../../src/kafka/group-offsets.ts';
 import { logOffsets } from '../../src/kafka/log-offsets.ts';
 import type { Log } from '../../src/log.ts';
 
@@ -24,36 +24,39 @@ type OffsetRules = Pick<PullConfig, 'autoOffsetReset' | 'isolationLevel'>;
 
 interface PositionOptions {
   connection: Connection;
-  group: GroupOffsets;
   config: OffsetRules;
   deadline: number;
   log: Log;
 }
 
+/** What a group has committed of each partition, or why that can't be read. */
+export type Committed = readonly (CommittedOffset | undefined | Failure)[];
+
 /**
- * Reads each partition's committed offset and its log's bounds. One Position a partition, in their order,
- * or the Failure that keeps this partition from being read.
+ * Reads the bounds of each partition's log, while its committed offset is still being read. One Position a
+ * partition, in their order, or the Failure that keeps this partition from being read.
  */
 export async function readPositions(
   partitions: readonly SourcePartition[],
+  reading: Promise<Committed>,
   options: PositionOptions,
 ): Promise<(Position | Failure)[]> {
-  const { connection, group, config, deadline } = options;
+  const { connection, config, deadline } = options;
   const { isolationLevel } = config;
   const bounds = (position: 'earliest' | 'latest', level = isolationLevel) =>
     logOffsets(connection, partitions, position, { isolationLevel: level, deadline });
-  const [committed, starts, ends] = await Promise.all([
-    group.committed(partitions, deadline),
-    bounds('earliest'),
-    bounds('latest'),
-  ]);
+  const [committed, starts, ends] = await Promise.all([reading, bounds('earliest'), bounds('latest')]);
   // Committed beyond the last stable offset is in order as long as the log is that long.
-  const isBeyond = (at: number) => Number(committed[at] ?? 0) > Number(ends[at]);
+  const offsetAt = (at: number) => {
+    const found = committed[at];
+    return found instanceof Failure ? found : found?.offset;
+  };
+  const isBeyond = (at: number) => Number(offsetAt(at) ?? 0) > Number(ends[at]);
   const lengths = partitions.some((_, at) => isBeyond(at))
     ? await bounds('latest', 'read_uncommitted')
     : ends;
   return partitions.map((source, at) => {
-    const [offset, start, end, length] = [committed[at], starts[at], ends[at], lengths[at]];
+    const [offset, start, end, length] = [offsetAt(at), starts[at], ends[at], lengths[at]];
     if (offset instanceof Failure) return offset;
     for (const bound of [start, end, length]) if (typeof bound !== 'number') return bound ?? missing(source);
     return place(
@@ -65,10 +68,7 @@ export async function readPositions(
 }
 
 /** Where a partition is to go on whose log no longer has the offset behind the last one handled. */
-export async function resetPosition(
-  position: Position,
-  options: Omit<PositionOptions, 'group'>,
-): Promise<Position> {
+export async function resetPosition(position: Position, options: PositionOptions): Promise<Position> {
   const { connection, config, deadline } = options;
   const [[start], [length]] = await Promise.all([
     logOffsets(connection, [position], 'earliest', { isolationLevel: config.isolationLevel, deadline }),

@@ -13,6 +13,7 @@ import { createLog, type Log } from '../../src/log.ts';
 import { readConfig } from '../../src/variables.ts';
 import { drain } from './drain.ts';
 import { transactionalHandler } from './handle-transactional.ts';
+import type { OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { type ReplayTarget, replayed } from './replayed.ts';
 
@@ -90,12 +91,14 @@ async function replay(wanted: Arguments, connection: Connection, log: Log): Prom
     maxRecords: dryRun ? Number.MAX_SAFE_INTEGER : ROUND_RECORDS,
     maxBytes: dryRun ? Number.MAX_SAFE_INTEGER : 64 * MIB,
   };
-  const handlers = (times: PullTimes) =>
-    counting(counts, wanted, dryRun ? countOnly() : publishing(wanted, { connection, group, times, log }));
+  const handlers = (times: PullTimes, notes: OffsetNotes) => {
+    const options = { connection, group, times, notes, log };
+    return counting(counts, wanted, dryRun ? countOnly() : publishing(wanted, options));
+  };
   let done = 0;
   for (let more = true; more; ) {
     const deadline = Date.now() + (dryRun ? 10 * ROUND_MS : ROUND_MS);
-    const answer = await drain({}, { connection, group, config, log, handlers }, deadline);
+    const answer = await drain({}, { connection, group, config, log, handlers, dryRun }, deadline);
     done += answer.processed;
     const left = answer.partitions.reduce((sum, { lag }) => sum + lag, 0);
     more = !dryRun && answer.more;
@@ -118,7 +121,13 @@ async function requireTopics(names: readonly string[], connection: Connection): 
 
 function publishing(
   target: ReplayTarget,
-  options: { connection: Connection; group: GroupOffsets; times: PullTimes; log: Log },
+  options: {
+    connection: Connection;
+    group: GroupOffsets;
+    times: PullTimes;
+    notes: OffsetNotes;
+    log: Log;
+  },
 ): PartitionHandler {
   return transactionalHandler({
     ...options,
@@ -130,6 +139,7 @@ function publishing(
 
 function countOnly(): PartitionHandler {
   return {
+    renew: async () => {},
     begin: async (position) => position,
     handle: async (_position, { records, nextOffset }) => ({
       processed: records.length,
@@ -148,6 +158,7 @@ function counting(
   handler: PartitionHandler,
 ): PartitionHandler {
   return {
+    renew: (committed) => handler.renew(committed),
     begin: (position) => handler.begin(position),
     async handle(position, batch) {
       const targets = batch.records.map((record) => replayed(record, target));

@@ -120,10 +120,10 @@ export class Connection {
    * The broker that coordinates a group (type 0) or a transactional id (type 1), as the cluster sees it
    * now. Throws BROKER_UNREACHABLE while there is none.
    */
-  async coordinator(key: string, type: 0 | 1, deadline: number): Promise<Broker> {
+  async coordinator(key: string, type: 0 | 1, deadline: number): Promise<{ broker: Broker; nodeId: number }> {
     const request = kafkajsRequest(findCoordinator, { groupId: key, coordinatorType: type });
     const { errorCode, coordinator } = await this.#askAnyBroker(request, deadline);
-    if (errorCode === 0) return this.#broker(coordinator);
+    if (errorCode === 0) return { broker: this.#broker(coordinator), nodeId: coordinator.nodeId };
     const what = `${type === 0 ? 'group' : 'transactional id'} ${key}`;
     if (
       errorCode === kafkaErrors.GROUP_AUTHORIZATION_FAILED ||

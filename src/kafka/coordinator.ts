@@ -17,6 +17,13 @@ const moved: readonly number[] = [
   kafkaErrors.NOT_COORDINATOR,
 ];
 
+interface AskOptions {
+  /** Epoch milliseconds. */
+  deadline: number;
+  retriable?: readonly number[];
+  aside?: boolean;
+}
+
 /**
  * The broker that coordinates one group or one transactional id. It is looked for when first needed and
  * again once it has moved. What it is asked may be asked twice: every request here has the same effect then.
@@ -26,7 +33,7 @@ export class Coordinator {
   readonly #type: 0 | 1;
   readonly #key: string;
   readonly #log: Log;
-  #broker: Broker | undefined;
+  #found: { broker: Broker; nodeId: number } | undefined;
 
   constructor(connection: Connection, kind: 'group' | 'transaction', key: string, log: Log) {
     this.#connection = connection;
@@ -37,34 +44,40 @@ export class Coordinator {
 
   /**
    * Asks until the answer holds none of the codes of a moved coordinator nor of `retriable`, and resolves
-   * with it. Throws a Failure where no such answer came by the deadline, or none can come.
+   * with it. Throws a Failure where no such answer came by the deadline, or none can come. A request may be
+   * made for the broker that is found, whose id it gets; `aside` sends it over a second connection, because a
+   * broker answers one request of a connection after the other.
    */
   async ask<T>(
-    request: Request<T>,
+    request: Request<T> | ((nodeId: number) => Request<T>),
     errorsOf: (answer: T) => readonly number[],
-    { deadline, retriable = [] }: { deadline: number; retriable?: readonly number[] },
+    { deadline, retriable = [], aside = false }: AskOptions,
   ): Promise<T> {
     let failure: Failure | undefined;
     for (let attempt = 0; attempt === 0 || remaining(deadline) > 0; attempt++) {
       if (attempt > 0) await sleep(Math.min(backoffMs(attempt), remaining(deadline)));
       try {
-        this.#broker ??= await this.#connection.coordinator(this.#key, this.#type, deadline);
-        const answer = await this.#broker.send(request, deadline);
+        this.#found ??= await this.#connection.coordinator(this.#key, this.#type, deadline);
+        const { broker, nodeId } = this.#found;
+        const question = typeof request === 'function' ? request(nodeId) : request;
+        const answer = await (aside ? this.#connection.forFetching(broker) : broker).send(question, deadline);
         const code = errorsOf(answer).find((error) => moved.includes(error) || retriable.includes(error));
         if (code === undefined) return answer;
         failure = new Failure(
           'BROKER_UNREACHABLE',
-          `${request.apiName} of ${this.#key}: ${kafkaErrorName(code)}`,
+          `${question.apiName} of ${this.#key}: ${kafkaErrorName(code)}`,
         );
-        if (moved.includes(code)) this.#broker = undefined;
+        if (moved.includes(code)) this.#found = undefined;
       } catch (error) {
         failure = connectionFailure(error);
         if (!failure.retriable) throw failure;
-        this.#broker = undefined;
+        this.#found = undefined;
       }
-      this.#log.debug('a coordinator did not answer yet', { request: request.apiName, error: failure });
+      this.#log.debug('a coordinator did not answer yet', { key: this.#key, error: failure });
     }
-    throw failure ?? new Failure('BROKER_UNREACHABLE', `no time was left for ${request.apiName}`);
+    throw (
+      failure ?? new Failure('BROKER_UNREACHABLE', `no time was left to ask the coordinator of ${this.#key}`)
+    );
   }
 }
 

@@ -1,18 +1,18 @@
-import offsetCommit from 'kafkajs/src/protocol/requests/offsetCommit/index.js';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Connection } from './connection.ts';
 import { Coordinator } from './coordinator.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import type { TopicPartition } from './wire/by-topic.ts';
+import { describeConfigsRequest } from './wire/describe-configs.ts';
 import { type DescribedGroup, describeGroup } from './wire/describe-group.ts';
-import { offsetFetchRequest } from './wire/offset-fetch.ts';
-import { kafkajsRequest, type Request } from './wire/request.ts';
-import type { OffsetToCommit } from './wire/txn-offset-commit.ts';
+import { type JoinedGroup, joinGroupRequest, leaveGroupRequest } from './wire/join-group.ts';
+import { type OffsetToCommit, offsetCommitRequest } from './wire/offset-commit.ts';
+import { type CommittedOffset, offsetFetchRequest } from './wire/offset-fetch.ts';
+import type { Request } from './wire/request.ts';
 
-/** A consumer that has not joined: the broker takes its commits only while the group has no members. */
-const NO_GENERATION = -1;
-const NO_MEMBER = '';
+export type { CommittedOffset };
+
 const MEMBERLESS_STATES = ['Empty', 'Dead'];
 
 const groupActiveCodes: readonly number[] = [
@@ -21,10 +21,19 @@ const groupActiveCodes: readonly number[] = [
   kafkaErrors.REBALANCE_IN_PROGRESS,
 ];
 
+/** Kafka's own default for `offsets.retention.minutes`. */
+const DEFAULT_RETENTION_MINUTES = 7 * 24 * 60;
+/** A member that does not leave, because this process ends, is expelled after this long; Kafka takes no less. */
+const SESSION_TIMEOUT_MS = 6_000;
+const LEAVE_MS = 1_000;
+
 /** The committed offsets of one consumer group, read and written without joining it. */
 export class GroupOffsets {
   readonly groupId: string;
   readonly #coordinator: Coordinator;
+  /** Epoch milliseconds: when `joinAndLeave` failed last. */
+  joinFailedAt: number | undefined;
+  #retentionMs: number | undefined;
 
   constructor(connection: Connection, groupId: string, log: Log) {
     this.groupId = groupId;
@@ -32,7 +41,7 @@ export class GroupOffsets {
   }
 
   /**
-   * One offset a partition, in their order; undefined where none is committed, a Failure where it can't be read.
+   * What is committed for each partition, in their order; undefined where none is committed, a Failure where it can't be read.
    * With `waitForTransactions` an unfinished transaction that has one is waited for (up to the deadline, epoch
    * milliseconds). Throws a Failure that concerns the whole group.
    */
@@ -40,7 +49,7 @@ export class GroupOffsets {
     partitions: readonly TopicPartition[],
     deadline: number,
     { waitForTransactions = false } = {},
-  ): Promise<(number | undefined | Failure)[]> {
+  ): Promise<(CommittedOffset | undefined | Failure)[]> {
     if (partitions.length === 0) return [];
     const { errorCode, partitions: found } = await this.#coordinator.ask(
       offsetFetchRequest(this.groupId, partitions, { requireStable: waitForTransactions }),
@@ -53,7 +62,7 @@ export class GroupOffsets {
       const item = offsets.get(`${topic}/${partition}`);
       if (!item) return new Failure('BROKER_UNREACHABLE', `no committed offset of ${topic}-${partition}`);
       if (item.errorCode !== kafkaErrors.NONE) return this.failure(item.errorCode, item);
-      return item.offset < 0 ? undefined : item.offset;
+      return item.offset < 0 ? undefined : item;
     });
   }
 
@@ -62,21 +71,13 @@ export class GroupOffsets {
    * them, where the group has a live member.
    */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<(Failure | undefined)[]> {
-    const topics = byTopic(offsets).map(([topic, partitions]) => ({ topic, partitions }));
-    const { responses } = await this.#coordinator.ask(
-      kafkajsRequest(offsetCommit, {
-        groupId: this.groupId,
-        groupGenerationId: NO_GENERATION,
-        memberId: NO_MEMBER,
-        topics,
-      }),
-      (answer) => answer.responses.flatMap(({ partitions }) => partitions.map((item) => item.errorCode)),
+    const errors = await this.#coordinator.ask(
+      offsetCommitRequest(this.groupId, offsets),
+      (answer) => answer.map(({ errorCode }) => errorCode),
       { deadline },
     );
     const errorCodes = new Map(
-      responses.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, errorCode }) => [`${topic}/${partition}`, errorCode]),
-      ),
+      errors.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]),
     );
     const failures = offsets.map((offset) => {
       const errorCode =
@@ -108,6 +109,61 @@ export class GroupOffsets {
       );
     }
     return group;
+  }
+
+  /**
+   * How long Kafka keeps offsets that are not committed again, in milliseconds: as the coordinator says, where it
+   * lets this user see its settings, else Kafka's default.
+   */
+  async retentionMs(deadline: number): Promise<number> {
+    if (this.#retentionMs !== undefined) return this.#retentionMs;
+    const settings = await this.#coordinator.ask(
+      (nodeId) => describeConfigsRequest('broker', `${nodeId}`, ['offsets.retention.minutes']),
+      () => [],
+      { deadline },
+    );
+    const minutes = Number(settings.get('offsets.retention.minutes') ?? DEFAULT_RETENTION_MINUTES);
+    this.#retentionMs = minutes * 60_000;
+    return this.#retentionMs;
+  }
+
+  /**
+   * Joins the group, which has no members, and leaves it: the time that Kafka keeps the offsets of a group that
+   * has had members begins anew when the last one leaves (KIP-211). Throws a Failure.
+   */
+  async joinAndLeave(deadline: number): Promise<void> {
+    let memberId = '';
+    try {
+      const first = await this.#join(memberId, deadline);
+      memberId = first.memberId;
+      // Brokers since 2.2 give an id first (KIP-394).
+      const isAsked = first.errorCode === kafkaErrors.MEMBER_ID_REQUIRED;
+      const { errorCode } = isAsked ? await this.#join(memberId, deadline) : first;
+      if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
+      await this.#leave(memberId, deadline);
+    } catch (error) {
+      this.joinFailedAt = Date.now();
+      // What may have become a member must not keep others out.
+      if (memberId !== '') await this.#leave(memberId, Date.now() + LEAVE_MS).catch(() => {});
+      throw error;
+    }
+  }
+
+  #join(memberId: string, deadline: number): Promise<JoinedGroup> {
+    return this.#coordinator.ask(
+      joinGroupRequest(this.groupId, memberId, { sessionTimeoutMs: SESSION_TIMEOUT_MS }),
+      ({ errorCode }) => [errorCode],
+      { deadline, aside: true },
+    );
+  }
+
+  async #leave(memberId: string, deadline: number): Promise<void> {
+    const { errorCode } = await this.#coordinator.ask(
+      leaveGroupRequest(this.groupId, memberId),
+      (answer) => [answer.errorCode],
+      { deadline },
+    );
+    if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
   }
 
   /** Asks the group's coordinator something else; resolves with its answer, whatever that says. */

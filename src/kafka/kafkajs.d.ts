@@ -97,21 +97,6 @@ declare module 'kafkajs/src/protocol/requests/listOffsets/index.js' {
   export default definition;
 }
 
-declare module 'kafkajs/src/protocol/requests/offsetCommit/index.js' {
-  import type { Definition } from 'kafkajs/src/protocol/requests/definition';
-
-  const definition: Definition<
-    {
-      groupId: string;
-      groupGenerationId: number;
-      memberId: string;
-      topics: { topic: string; partitions: { partition: number; offset: number }[] }[];
-    },
-    { responses: { topic: string; partitions: { partition: number; errorCode: number }[] }[] }
-  >;
-  export default definition;
-}
-
 declare module 'kafkajs/src/protocol/requests/addPartitionsToTxn/index.js' {
   import type { Definition } from 'kafkajs/src/protocol/requests/definition';
 

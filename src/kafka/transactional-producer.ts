@@ -15,10 +15,11 @@ import type { GroupOffsets } from './group-offsets.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import type { OffsetToCommit } from './wire/offset-commit.ts';
 import { type PartitionBatch, produceRequest } from './wire/produce.ts';
 import { encodeRecordBatch, recordBodySize, recordSizeBound } from './wire/record-batch.ts';
 import { kafkajsRequest, type Request } from './wire/request.ts';
-import { type OffsetToCommit, txnOffsetCommitRequest } from './wire/txn-offset-commit.ts';
+import { txnOffsetCommitRequest } from './wire/txn-offset-commit.ts';
 
 /** A transaction that is left open (a killed process) is aborted by the coordinator after this long. */
 const TRANSACTION_TIMEOUT_MS = 60_000;

@@ -12,6 +12,7 @@ import { Connection } from '../../src/kafka/connection.ts';
 import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import { logOffsets } from '../../src/kafka/log-offsets.ts';
 import { Producer } from '../../src/kafka/producer.ts';
+import type { OffsetToCommit } from '../../src/kafka/wire/offset-commit.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { connectionConfigFor, producerDefaults, type ReadRecord, recordingLog } from '../kafka.ts';
@@ -141,7 +142,7 @@ export async function joinGroup(
 export async function commitOffset(
   cluster: KafkaCluster,
   groupId: string,
-  offset: { topic: string; partition: number; offset: number },
+  offset: OffsetToCommit,
 ): Promise<void> {
   const log = recordingLog();
   const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);

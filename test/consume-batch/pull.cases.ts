@@ -325,8 +325,8 @@ test('a commit that is refused for one partition holds for the others', async ()
   const group = new GroupOffsets(connection, `${topic}-g`, log);
   const committer = new Committer(group, { deadline: Date.now() + 10_000, log });
   await Promise.all([
-    assert.rejects(committer.commit(topic, 7, 1), failsWith('UNKNOWN_PARTITION')),
-    committer.commit(topic, 0, 1).then((isCommitted) => assert.ok(isCommitted)),
+    assert.rejects(committer.commit({ topic, partition: 7, offset: 1 }), failsWith('UNKNOWN_PARTITION')),
+    committer.commit({ topic, partition: 0, offset: 1 }).then((isCommitted) => assert.ok(isCommitted)),
   ]);
   assert.equal((await committedOffsets(cluster, `${topic}-g`, topic)).get(0), 1);
 });
@@ -345,8 +345,13 @@ test('a partition whose committed offset may not be read does not stop the commi
   const group = new GroupOffsets(restricted, groupId, log);
   const committer = new Committer(group, { deadline: Date.now() + 10_000, log });
   await Promise.all([
-    assert.rejects(committer.commit(hidden, 0, 1), failsWith('TOPIC_NOT_AUTHORIZED')),
-    committer.commit(readable, 0, 1).then((isCommitted) => assert.ok(isCommitted)),
+    assert.rejects(
+      committer.commit({ topic: hidden, partition: 0, offset: 1 }),
+      failsWith('TOPIC_NOT_AUTHORIZED'),
+    ),
+    committer
+      .commit({ topic: readable, partition: 0, offset: 1 })
+      .then((isCommitted) => assert.ok(isCommitted)),
   ]);
   assert.equal((await committedOffsets(cluster, groupId, readable)).get(0), 1);
   const strange = new GroupOffsets(restricted, 'somebody-elses', log);

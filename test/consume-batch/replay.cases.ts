@@ -1,32 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
 import { newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { newConsumer, publish, readCommitted } from './consuming.ts';
+import { replayWith } from './replaying.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-/** The command as npm runs it. */
-async function replay(...args: string[]): Promise<{ stdout: string; stderr: string; code: number | null }> {
-  const child = spawn(process.execPath, ['local/run.mjs', 'functions/consume-batch/replay.ts', ...args], {
-    cwd: root,
-    env: {
-      ...process.env,
-      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
-      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
-      KAFKA_SASL_USERNAME: cluster.users.app.username,
-      KAFKA_SASL_PASSWORD: cluster.users.app.password,
-    },
-  });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => (output.stdout += chunk));
-  child.stderr.on('data', (chunk) => (output.stderr += chunk));
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { ...output, code };
-}
+const replay = (...args: string[]) => replayWith(cluster, 'SASL_SSL', ...args);
 
 test('dead letters go back to where they came from, once, and count their attempts', async () => {
   const topic = await newTopic(cluster, { partitions: 3 });

@@ -7,10 +7,15 @@ import type { Request } from './request.ts';
 const HIGHEST_VERSION = 7;
 const FIRST_FLEXIBLE_VERSION = 6;
 const API_KEY = 9;
+const NO_LEADER_EPOCH = -1;
 
 export interface CommittedOffset extends TopicPartition {
   /** -1: none is committed. */
   offset: number;
+  /** -1: not known. */
+  leaderEpoch: number;
+  /** What its committer wrote beside it. */
+  metadata: string;
   errorCode: number;
 }
 
@@ -73,9 +78,9 @@ function decode(payload: Buffer, version: number): OffsetFetchResponse {
     return decoder.readArray(() => {
       const partition = decoder.readInt32();
       const offset = Number(decoder.readInt64());
-      if (version >= 5) decoder.readInt32(); // committed_leader_epoch
-      decoder.readString(); // metadata
-      return { topic, partition, offset, errorCode: decoder.readInt16() };
+      const leaderEpoch = version >= 5 ? decoder.readInt32() : NO_LEADER_EPOCH;
+      const metadata = decoder.readString() ?? '';
+      return { topic, partition, offset, leaderEpoch, metadata, errorCode: decoder.readInt16() };
     });
   });
   return { partitions: topics.flat(), errorCode: decoder.readInt16() };
@@ -90,11 +95,11 @@ function decodeFlexible(payload: Buffer): OffsetFetchResponse {
     const partitions = decoder.readUVarIntArray(() => {
       const partition = decoder.readInt32();
       const offset = Number(decoder.readInt64());
-      decoder.readInt32(); // committed_leader_epoch
-      decoder.readUVarIntString(); // metadata
+      const leaderEpoch = decoder.readInt32();
+      const metadata = decoder.readUVarIntString() ?? '';
       const errorCode = decoder.readInt16();
       decoder.readTaggedFields();
-      return { topic, partition, offset, errorCode };
+      return { topic, partition, offset, leaderEpoch, metadata, errorCode };
     });
     decoder.readTaggedFields();
     return partitions ?? [];

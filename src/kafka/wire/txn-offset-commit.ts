@@ -1,6 +1,12 @@
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, type TopicPartition } from './by-topic.ts';
+import { byTopic } from './by-topic.ts';
+import {
+  decodePartitionErrors,
+  encodeTopics,
+  type OffsetToCommit,
+  type PartitionError,
+} from './offset-commit.ts';
 import type { Request } from './request.ts';
 
 /** v3 is the first that names the group's member (KIP-447); kafkajs stops at v1. */
@@ -10,10 +16,6 @@ const API_KEY = 28;
 const NO_LEADER_EPOCH = -1;
 const NO_GENERATION = -1;
 
-export interface OffsetToCommit extends TopicPartition {
-  offset: number;
-}
-
 export interface TxnOffsetCommit {
   transactionalId: string;
   producerId: bigint;
@@ -22,10 +24,6 @@ export interface TxnOffsetCommit {
   /** Sent from v3 on: with a name that no member has, the broker refuses unless the group is empty. */
   memberId: string;
   offsets: readonly OffsetToCommit[];
-}
-
-export interface PartitionError extends TopicPartition {
-  errorCode: number;
 }
 
 /** A TxnOffsetCommit request (v0 to v3). */
@@ -41,7 +39,8 @@ export function txnOffsetCommitRequest(
     encodeBody: (version) => [
       (version >= FIRST_FLEXIBLE_VERSION ? encodeFlexible(commit) : encode(commit, version)).buffer,
     ],
-    decode: (payload, version) => (version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible : decode)(payload),
+    decode: (payload, version) =>
+      (version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible : decodePartitionErrors)(payload),
   };
 }
 
@@ -49,21 +48,12 @@ function encode(
   { transactionalId, groupId, producerId, producerEpoch, offsets }: TxnOffsetCommit,
   version: number,
 ): Encoder {
-  const topics = byTopic(offsets).map(([topic, partitions]) =>
-    new Encoder().writeString(topic).writeArray(
-      partitions.map(({ partition, offset }) => {
-        const part = new Encoder().writeInt32(partition).writeInt64(offset);
-        if (version >= 2) part.writeInt32(NO_LEADER_EPOCH);
-        return part.writeString(null);
-      }),
-    ),
-  );
   return new Encoder()
     .writeString(transactionalId)
     .writeString(groupId)
     .writeInt64(producerId)
     .writeInt16(producerEpoch)
-    .writeArray(topics);
+    .writeArray(encodeTopics(offsets, version >= 2));
 }
 
 function encodeFlexible(commit: TxnOffsetCommit): Encoder {
@@ -71,12 +61,12 @@ function encodeFlexible(commit: TxnOffsetCommit): Encoder {
     new Encoder()
       .writeUVarIntString(topic)
       .writeUVarIntArray(
-        partitions.map(({ partition, offset }) =>
+        partitions.map(({ partition, offset, leaderEpoch = NO_LEADER_EPOCH, metadata = '' }) =>
           new Encoder()
             .writeInt32(partition)
             .writeInt64(offset)
-            .writeInt32(NO_LEADER_EPOCH)
-            .writeUVarInt(0) // metadata: null
+            .writeInt32(leaderEpoch)
+            .writeUVarIntString(metadata)
             .writeUVarInt(0),
         ),
       )
@@ -94,20 +84,6 @@ function encodeFlexible(commit: TxnOffsetCommit): Encoder {
     .writeUVarInt(0) // group_instance_id: null
     .writeUVarIntArray(topics)
     .writeUVarInt(0);
-}
-
-function decode(payload: Buffer): PartitionError[] {
-  const decoder = new Decoder(payload);
-  decoder.readInt32(); // throttle_time_ms
-  const topics = decoder.readArray(() => {
-    const topic = decoder.readString() ?? '';
-    return decoder.readArray(() => ({
-      topic,
-      partition: decoder.readInt32(),
-      errorCode: decoder.readInt16(),
-    }));
-  });
-  return topics.flat();
 }
 
 function decodeFlexible(payload: Buffer): PartitionError[] {

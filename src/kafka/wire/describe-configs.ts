@@ -1,15 +1,19 @@
 import describeConfigs from 'kafkajs/src/protocol/requests/describeConfigs/index.js';
 import { kafkajsRequest, type Request } from './request.ts';
 
-const TOPIC = 2;
+const types = { topic: 2, broker: 4 } as const;
 
-/** Asks for settings of a topic; the answer holds those that the cluster lets this user see. */
-export function describeTopicRequest(
-  topic: string,
+/**
+ * Asks for settings of a topic, or of the broker that is asked, whose id is its name. The answer holds those
+ * that the cluster lets this user see.
+ */
+export function describeConfigsRequest(
+  type: keyof typeof types,
+  name: string,
   configNames: readonly string[],
 ): Request<ReadonlyMap<string, string | null>> {
   const request = kafkajsRequest(describeConfigs, {
-    resources: [{ type: TOPIC, name: topic, configNames: [...configNames] }],
+    resources: [{ type: types[type], name, configNames: [...configNames] }],
     includeSynonyms: false,
   });
   return {

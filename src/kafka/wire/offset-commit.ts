@@ -1,0 +1,69 @@
+import Decoder from 'kafkajs/src/protocol/decoder.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { byTopic, type TopicPartition } from './by-topic.ts';
+import type { Request } from './request.ts';
+
+/** A consumer that has not joined: the broker takes its commits only while the group has no members. */
+const NO_GENERATION = -1;
+const NO_MEMBER = '';
+const NO_LEADER_EPOCH = -1;
+
+export interface OffsetToCommit extends TopicPartition {
+  offset: number;
+  /** Of the record before the offset, where it is known. */
+  leaderEpoch?: number;
+  /** Text of the committer's own, at most 4,096 bytes by Kafka's default. */
+  metadata?: string;
+}
+
+export interface PartitionError extends TopicPartition {
+  errorCode: number;
+}
+
+/** An OffsetCommit request (v5 and v6) of nobody's member; kafkajs stops at v5, which has no leader epoch. */
+export function offsetCommitRequest(
+  groupId: string,
+  offsets: readonly OffsetToCommit[],
+): Request<PartitionError[]> {
+  return {
+    apiKey: 8,
+    apiName: 'OffsetCommit',
+    highestVersion: 6,
+    expectsResponse: true,
+    encodeBody: (version) => [
+      new Encoder()
+        .writeString(groupId)
+        .writeInt32(NO_GENERATION)
+        .writeString(NO_MEMBER)
+        .writeArray(encodeTopics(offsets, version >= 6)).buffer,
+    ],
+    decode: decodePartitionErrors,
+  };
+}
+
+/** As OffsetCommit and, below v3, TxnOffsetCommit have them. */
+export function encodeTopics(offsets: readonly OffsetToCommit[], hasEpoch: boolean): Encoder[] {
+  return byTopic(offsets).map(([topic, partitions]) =>
+    new Encoder().writeString(topic).writeArray(
+      partitions.map(({ partition, offset, leaderEpoch = NO_LEADER_EPOCH, metadata = '' }) => {
+        const part = new Encoder().writeInt32(partition).writeInt64(offset);
+        if (hasEpoch) part.writeInt32(leaderEpoch);
+        return part.writeString(metadata);
+      }),
+    ),
+  );
+}
+
+export function decodePartitionErrors(payload: Buffer): PartitionError[] {
+  const decoder = new Decoder(payload);
+  decoder.readInt32(); // throttle_time_ms
+  const topics = decoder.readArray(() => {
+    const topic = decoder.readString() ?? '';
+    return decoder.readArray(() => ({
+      topic,
+      partition: decoder.readInt32(),
+      errorCode: decoder.readInt16(),
+    }));
+  });
+  return topics.flat();
+}
