@@ -1,6 +1,6 @@
 import { accessModeOf, isPrivate, ownAddresses } from './addresses.ts';
 import type { Climb } from './climb.ts';
-import { baseOf, type Fault, type WarningId } from './faults.ts';
+import { baseOf, type Fault, stageOf, type WarningId } from './faults.ts';
 import type { Findings } from './findings.ts';
 import type { Notice } from './ladder.ts';
 import type { Finding, Probe } from './report.ts';
@@ -90,22 +90,25 @@ const explanations: Record<Fault, Explanation> = {
     remedy:
       "Set the DNS servers of the function's subnet (VPC, subnet, DNS server address) to the cloud's own.",
   }),
-  TCP_REFUSED: (c) => ({
-    cause:
-      `${c.target} is reached, but nothing listens on port ${c.port}: a wrong port, or the broker is down. ${answeringSibling(c) ? siblingSentence(c) : ''}`.trim(),
-    remedy: answeringSibling(c)
-      ? `Use the port that fits KAFKA_SECURITY_PROTOCOL (${portTable}), or turn that access on for the instance.`
-      : `Check in the DMS console that the instance runs and which address and port its access has (${portTable}).`,
-  }),
-  TCP_TIMEOUT: (c) => ({
-    cause:
-      `No answer from ${c.target}: the packets are dropped on the way. ${siblingSentence(c)} ${differential(c)}`.trim(),
-    remedy: openPort(c),
-  }),
-  TCP_UNREACHABLE: (c) => ({
-    cause: `The network says that ${c.target} can't be reached (${c.evidence}): a firewall or a route rejects it, or no such host is in the subnet.`,
-    remedy: `Check that ${c.host} is the instance's address, and the route tables and network ACLs between the subnets. ${openPort(c)}`,
-  }),
+  TCP_REFUSED: (c) =>
+    brokerAlone(c, `${c.target} is reached, but nothing listens there`) ?? {
+      cause:
+        `${c.target} is reached, but nothing listens on port ${c.port}: a wrong port, or the broker is down. ${answeringSibling(c) ? siblingSentence(c) : ''}`.trim(),
+      remedy: answeringSibling(c)
+        ? `Use the port that fits KAFKA_SECURITY_PROTOCOL (${portTable}), or turn that access on for the instance.`
+        : `Check in the DMS console that the instance runs and which address and port its access has (${portTable}).`,
+    },
+  TCP_TIMEOUT: (c) =>
+    brokerAlone(c, `No answer from ${c.target}: the packets are dropped on the way`) ?? {
+      cause:
+        `No answer from ${c.target}: the packets are dropped on the way. ${siblingSentence(c)} ${differential(c)}`.trim(),
+      remedy: openPort(c),
+    },
+  TCP_UNREACHABLE: (c) =>
+    brokerAlone(c, `The network says that ${c.target} can't be reached (${c.evidence})`) ?? {
+      cause: `The network says that ${c.target} can't be reached (${c.evidence}): a firewall or a route rejects it, or no such host is in the subnet.`,
+      remedy: `Check that ${c.host} is the instance's address, and the route tables and network ACLs between the subnets. ${openPort(c)}`,
+    },
   TCP_NO_ROUTE: (c) => ({
     cause: `This function has no route to ${c.target} (${c.evidence}).`,
     remedy: isPrivate(c.ips[0] ?? c.host)
@@ -213,6 +216,10 @@ const explanations: Record<Fault, Explanation> = {
     cause: `${c.target} refuses the user name or the password; Kafka hides which of the two is wrong (${c.evidence}).`,
     remedy:
       'Check KAFKA_SASL_USERNAME and reset its password in the DMS console (instance, users), then store it in KAFKA_SASL_PASSWORD of encrypted_user_data; a user made for SCRAM may lack PLAIN.',
+  }),
+  BROKER_DOWN: (c) => ({
+    cause: `The cluster gives no address for ${c.evidence}. It is down, or has no listener of this kind.${silentBootstraps(c)}`,
+    remedy: `Start ${c.target} again, or look in the DMS console (instance, brokers) why it doesn't run. If it was removed for good, move its replicas to the others (kafka-reassign-partitions).`,
   }),
   TOPIC_MISSING: (c) => ({
     cause: `Topic ${c.target} does not exist (${c.evidence}).`,
@@ -330,6 +337,32 @@ function openPort({ port, host, ips }: Case): string {
         ? `${rule}; from another VPC also the VPC peering routes on both sides, or a VPC endpoint (port 9011).`
         : `${rule}.`;
   }
+}
+
+/** Where other addresses of the cluster answer, neither the port nor the rules for it are what is wrong. */
+function brokerAlone(
+  { target, findings }: Case,
+  what: string,
+): { cause: string; remedy: string } | undefined {
+  const others = [...findings.bootstraps, ...findings.brokers].filter(({ reached }) => reached);
+  const answering = new Set(others.map(({ address }) => addressText(address)));
+  answering.delete(target);
+  if (answering.size === 0) return undefined;
+  return {
+    cause: `${what}, while ${[...answering].join(', ')} ${answering.size === 1 ? 'answers' : 'answer'}: this broker, or its host, is down.`,
+    remedy: `Look in the DMS console (instance, brokers) whether the broker at ${target} runs, and start it; if it does, check the way from this function to this one address.`,
+  };
+}
+
+/** A dead address that was configured belongs into the list for when its broker is back. */
+function silentBootstraps({ findings }: Case): string {
+  const silent = findings.bootstraps.filter(
+    ({ ladder }) => ladder.broken && stageOf(ladder.broken.fault) === 'tcp',
+  );
+  const names = silent.map(({ address }) => addressText(address)).join(', ');
+  return silent.length === 0
+    ? ''
+    : ` ${names} in KAFKA_BOOTSTRAP_SERVERS doesn't answer and may be its address: leave it there.`;
 }
 
 function answeringSibling({ probes }: Case): Probe | undefined {

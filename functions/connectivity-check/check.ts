@@ -6,6 +6,7 @@ import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
 import type { Address } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
+import { findDownNodes } from './down-nodes.ts';
 import { type Findings, newFindings } from './findings.ts';
 import { groupReport, inspectGroup, type SessionOf } from './group.ts';
 import { Broken } from './ladder.ts';
@@ -95,6 +96,7 @@ async function lookAround(
 ): Promise<void> {
   const { run, bootstraps, seat } = findings;
   findings.brokers = await climbBrokers(reached.metadata, { bootstraps, climbing }, run);
+  findings.down = await findDownNodes(reached.session, reached.metadata, run);
   await judgeLargeFrames([...bootstraps, ...findings.brokers]);
   const { topic } = run.check;
   if (topic !== undefined) findings.topic = topicReport(reached.metadata, topic);
@@ -119,19 +121,26 @@ async function climbBrokers(
 }
 
 /** True where every advertised broker was reached: only then the rungs above can be. */
-async function brokersRung({ brokers }: Findings, seat: Climb): Promise<boolean> {
+async function brokersRung({ brokers, down }: Findings, seat: Climb): Promise<boolean> {
   const broken = brokers.flatMap(({ address, ladder }) =>
     ladder.broken ? [{ address, ...ladder.broken }] : [],
   );
   const [first] = broken;
-  if (!first) {
+  if (first) {
+    const names = broken.map(({ address }) => addressText(address)).join(', ');
+    seat.ladder.lean('brokers', first.fault, `${broken.length} of ${brokers.length} failed: ${names}`);
+  } else if (down.nodeIds.length > 0) {
+    const names = down.nodeIds.join(', ');
+    seat.ladder.lean(
+      'brokers',
+      'BROKER_DOWN',
+      `all ${brokers.length} with an address answer; down: ${names}`,
+    );
+  } else {
     const evidence = `all ${brokers.length} answer`;
     await seat.ladder.climb('brokers', () => ({ value: undefined, evidence }));
-    return true;
   }
-  const names = broken.map(({ address }) => addressText(address)).join(', ');
-  seat.ladder.lean('brokers', first.fault, `${broken.length} of ${brokers.length} failed: ${names}`);
-  return false;
+  return first === undefined;
 }
 
 async function topRungs(findings: Findings, seat: Climb, reached: Reached): Promise<void> {

@@ -1,19 +1,21 @@
-import type { Report } from './report.ts';
+import type { Finding, Report } from './report.ts';
 
 /** The report where the very first rung is broken: there is no address to climb to. */
 export function configurationReport(problem: string, startedAt: number): Report {
+  const verdict: Finding = {
+    fault: 'CONFIG_INVALID',
+    target: 'configuration',
+    cause: problem,
+    remedy: 'Correct the named environment variables of the function (README, table of variables).',
+  };
   return {
     schemaVersion: 1,
     ok: false,
     durationMs: Date.now() - startedAt,
     checkedAt: new Date(startedAt).toISOString(),
     accessMode: 'unknown',
-    verdict: {
-      fault: 'CONFIG_INVALID',
-      target: 'configuration',
-      cause: problem,
-      remedy: 'Correct the named environment variables of the function (README, table of variables).',
-    },
+    verdict,
+    faults: [verdict],
     warnings: [],
     targets: [],
     tls: null,

@@ -18,6 +18,7 @@ const WARNINGS = 2;
 
 /** Faults that show on one rung and are put right on another. */
 const exceptions: Partial<Record<Fault, number>> = {
+  BROKER_DOWN: codes.tcp,
   ACL_TOPIC_DESCRIBE: codes.permissions,
   NO_LEADER: codes['round-trip'],
   NOT_ENOUGH_REPLICAS: codes['round-trip'],

@@ -51,6 +51,7 @@ const faultStages = {
   SASL_NOT_ENABLED: 'sasl',
   SASL_MECHANISM: 'sasl',
   SASL_BAD_CREDENTIALS: 'sasl',
+  BROKER_DOWN: 'brokers',
   TOPIC_MISSING: 'topic',
   TOPIC_INVALID: 'topic',
   ACL_TOPIC_DESCRIBE: 'topic',

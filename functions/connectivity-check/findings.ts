@@ -1,4 +1,5 @@
 import type { Climb } from './climb.ts';
+import { type DownNodes, noDownNodes } from './down-nodes.ts';
 import type { Notice } from './ladder.ts';
 import type { GroupReport, PermissionsReport, RoundTripReport, TopicReport } from './report.ts';
 import type { Run } from './run.ts';
@@ -12,6 +13,7 @@ export interface Findings {
   brokers: readonly Climb[];
   /** The bootstrap address whose word is taken for the cluster; undefined where none answered. */
   seat: Climb | undefined;
+  down: DownNodes;
   /** Besides those that the ladders noted. */
   notices: Notice[];
   topic: TopicReport | undefined;
@@ -27,6 +29,7 @@ export function newFindings(run: Run, bootstraps: readonly Climb[]): Findings {
     bootstraps,
     brokers: [],
     seat: undefined,
+    down: noDownNodes,
     notices: [],
     topic: undefined,
     permissions: { topic: null, group: null, cluster: null },

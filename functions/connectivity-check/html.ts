@@ -2,7 +2,7 @@ import { styles } from './html-styles.ts';
 import { html, Markup, nothing } from './markup.ts';
 import { type Place, placeName, places, probeLines } from './merge.ts';
 import type { Finding, Report, StageResult, StageStatus } from './report.ts';
-import { groupText } from './text.ts';
+import { firstOfEachKind, groupText } from './text.ts';
 
 const marks: Record<StageStatus, string> = {
   passed: '✓',
@@ -14,7 +14,7 @@ const marks: Record<StageStatus, string> = {
 
 /** The report as one page without scripts or anything to load. */
 export function htmlReport(report: Report): string {
-  const { ok, verdict, warnings, targets, checkedAt, durationMs, accessMode, cluster } = report;
+  const { ok, verdict, faults, warnings, targets, checkedAt, durationMs, accessMode, cluster } = report;
   const slowest = Math.max(1, ...targets.flatMap(({ stages }) => stages.map(({ ms }) => ms ?? 0)));
   const state = !ok ? 'failed' : warnings.length > 0 ? 'warning' : 'passed';
   const title = !ok
@@ -44,7 +44,7 @@ export function htmlReport(report: Report): string {
 <p class="summary">${summary.join(' · ')}</p>
 </header>
 <main>
-${verdict ? findingCard(verdict, 'failed') : nothing}
+${firstOfEachKind(faults).map((fault) => findingCard(fault, 'failed'))}
 ${warnings.map((warning) => findingCard(warning, 'warning'))}
 <section class="places">${places(targets).map((place) => placeCard(place, slowest))}</section>
 ${details(report)}

@@ -4,11 +4,12 @@ import { oneLine } from './text.ts';
 
 /** One line a run: what people search and alert on, and the numbers beside it. */
 export function logReport(report: Report): void {
-  const { ok, verdict, warnings, durationMs } = report;
+  const { ok, verdict, faults, warnings, durationMs } = report;
   const fields = {
     ok,
     fault: verdict?.fault ?? null,
     target: verdict?.target ?? null,
+    faults: faults.map(({ fault, target }) => `${fault} ${target}`),
     warnings: warnings.map(({ fault, target }) => `${fault} ${target}`),
     durationMs,
   };

@@ -7,7 +7,7 @@ type Sample = [labels: Labels, value: number];
 
 /** The report in Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats). */
 export function prometheusText(report: Report): string {
-  const { ok, durationMs, checkedAt, verdict, warnings, targets, group, topic, roundTrip } = report;
+  const { ok, durationMs, checkedAt, faults, warnings, targets, group, topic, roundTrip } = report;
   const behind = topic?.partitions.filter(({ replicas, isr }) => isr.length < replicas.length).length;
   const leaderless = topic?.partitions.filter(({ leader }) => leader < 0).length;
   const of = (name: string | undefined) => (name === undefined ? [] : [{ topic: name }]);
@@ -24,8 +24,8 @@ export function prometheusText(report: Report): string {
     gauge('last_run_timestamp_seconds', 'When the check began.', [[{}, Date.parse(checkedAt) / 1_000]]),
     gauge(
       'fault',
-      'The broken rung, by fault id.',
-      verdict ? [[{ fault: verdict.fault, target: verdict.target }, 1]] : [],
+      'What is broken, by fault id.',
+      faults.map(({ fault, target }) => [{ fault, target }, 1]),
     ),
     gauge(
       'warning',

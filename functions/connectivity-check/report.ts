@@ -113,7 +113,10 @@ export interface Report {
   durationMs: number;
   checkedAt: string;
   accessMode: AccessMode;
+  /** The first of the faults. */
   verdict: Finding | null;
+  /** What breaks most of what can be reached comes first. */
+  faults: Finding[];
   warnings: Finding[];
   targets: TargetReport[];
   tls: TlsReport | null;

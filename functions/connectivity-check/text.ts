@@ -11,9 +11,11 @@ const marks: Record<StageStatus, string> = {
 
 /** The report for a terminal: the verdict first, then the ladder of every address. */
 export function textReport(report: Report): string {
-  const { ok, verdict, warnings, targets, durationMs, group, roundTrip } = report;
+  const { ok, verdict, faults, warnings, targets, durationMs, group, roundTrip } = report;
+  const others = firstOfEachKind(faults).slice(1);
   const lines = [
     verdict ? findingText('FAILED', verdict) : `OK: every rung holds (${durationMs} ms)`,
+    ...others.map((fault) => findingText('also', fault)),
     ...warnings.map((warning) => findingText('warning', warning)),
     ...places(targets).map(placeText),
     ...(group ? [`group ${group.id}: ${groupText(group)}, lag ${group.lag}`] : []),
@@ -27,11 +29,22 @@ export function textReport(report: Report): string {
 }
 
 /** The report in one line, for a log that people search. */
-export function oneLine({ ok, verdict, warnings, durationMs, targets }: Report): string {
+export function oneLine({ ok, verdict, faults, warnings, durationMs, targets }: Report): string {
   const after = `${targets.length} addresses, ${durationMs} ms`;
-  if (verdict) return `${verdict.fault} at ${verdict.target}: ${verdict.cause} ${verdict.remedy} (${after})`;
+  const others = firstOfEachKind(faults)
+    .slice(1)
+    .map(({ fault, target }) => `${fault} at ${target}`);
+  if (verdict) {
+    const more = others.length > 0 ? `; also ${others.join(', ')}` : '';
+    return `${verdict.fault} at ${verdict.target}: ${verdict.cause} ${verdict.remedy} (${after}${more})`;
+  }
   const also = warnings.length > 0 ? `, ${warnings.map(({ fault }) => fault).join(', ')}` : '';
   return `${ok ? 'Kafka is reached' : 'Kafka is not reached'}${also} (${after})`;
+}
+
+/** Where else a fault is met, the ladders show. */
+export function firstOfEachKind(faults: readonly Finding[]): Finding[] {
+  return faults.filter(({ fault }, index) => faults.findIndex((other) => other.fault === fault) === index);
 }
 
 export function groupText({ type, state, members }: GroupReport): string {

@@ -1,32 +1,24 @@
 import { accessModeOf } from './addresses.ts';
 import { adviseFault, adviseWarning } from './advice.ts';
 import type { Climb } from './climb.ts';
-import { stageOf, stages } from './faults.ts';
 import type { Findings } from './findings.ts';
 import type { Notice } from './ladder.ts';
+import { type FoundFault, rankFaults } from './rank.ts';
 import type { AccessMode, ClusterReport, Report, TargetReport, TlsReport } from './report.ts';
 import { addressText } from './run.ts';
 
-type BrokenClimb = Climb & { broken: NonNullable<Climb['ladder']['broken']> };
-
-/** Weighs what was found: the lowest broken rung is the verdict, a bootstrap address before a broker. */
+/** Weighs what was found: the first fault in their order is the verdict. */
 export function writeReport(findings: Findings): Report {
-  const { run, bootstraps, brokers, seat, startedAt } = findings;
+  const { run, bootstraps, brokers, startedAt } = findings;
   const climbs = [...bootstraps, ...brokers];
   for (const { ladder, reached } of climbs) if (!reached) ladder.abandon();
-  const isPartial =
-    seat !== undefined && !stopsBelowMetadata(seat.ladder.broken) && brokers.every(reachedMetadata);
-  const deadBootstraps = isPartial
-    ? bootstraps.filter(({ ladder }) => stopsBelowMetadata(ladder.broken))
-    : [];
-  const broken = climbs.filter((climb) => !deadBootstraps.includes(climb)).flatMap(asBroken);
-  const worst = broken.reduce<BrokenClimb | undefined>((lowest, climb) => {
-    return lowest && rung(lowest) <= rung(climb) ? lowest : climb;
-  }, undefined);
+  const { faults, spares } = rankFaults(findings);
+  const [worst] = faults;
+  const found = faults.map(({ climb, broken }) => adviseFault(climb, broken, findings));
   const notices = [
     ...climbs.flatMap(({ ladder }) => ladder.notices),
     ...findings.notices,
-    ...deadBootstraps.flatMap(asBroken).map(partialNotice),
+    ...spares.map(partialNotice),
   ];
   return {
     schemaVersion: 1,
@@ -34,10 +26,11 @@ export function writeReport(findings: Findings): Report {
     durationMs: Date.now() - startedAt,
     checkedAt: new Date(startedAt).toISOString(),
     accessMode: accessMode(run.connection.bootstrapServers.map(({ port }) => port)),
-    verdict: worst ? adviseFault(worst, worst.broken, findings) : null,
+    verdict: found[0] ?? null,
+    faults: found,
     warnings: distinctNotices(notices).map((notice) => adviseWarning(notice, findings)),
     targets: climbs.map(targetReport),
-    tls: tlsOf(worst, [...bootstraps, ...brokers]),
+    tls: tlsOf(worst?.climb, climbs),
     cluster: clusterReport(findings),
     topic: findings.topic ?? null,
     permissions: hasPermissions(findings) ? findings.permissions : null,
@@ -46,26 +39,9 @@ export function writeReport(findings: Findings): Report {
   };
 }
 
-function asBroken(climb: Climb): BrokenClimb[] {
-  const { broken } = climb.ladder;
-  return broken ? [{ ...climb, broken }] : [];
-}
-
-function rung({ broken }: BrokenClimb): number {
-  return stages.indexOf(stageOf(broken.fault));
-}
-
-function stopsBelowMetadata(broken: Climb['ladder']['broken']): boolean {
-  return broken !== undefined && stages.indexOf(stageOf(broken.fault)) <= stages.indexOf('metadata');
-}
-
-function reachedMetadata({ ladder }: Climb): boolean {
-  return !stopsBelowMetadata(ladder.broken);
-}
-
-function partialNotice({ address, broken }: BrokenClimb): Notice {
+function partialNotice({ climb, broken }: FoundFault): Notice {
   const detail = `${broken.fault}: ${broken.evidence}`;
-  return { warning: 'BOOTSTRAP_PARTIAL', target: addressText(address), detail };
+  return { warning: 'BOOTSTRAP_PARTIAL', target: addressText(climb.address), detail };
 }
 
 /** What is seen at several addresses, such as the certificate that they share, is warned of once. */

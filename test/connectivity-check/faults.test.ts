@@ -33,6 +33,8 @@ import { record } from './outcomes.ts';
 /** Where the faulty thing is reached: rows are made once the cluster is there. */
 interface Row {
   fault: FaultId | WarningId;
+  /** Faults that can't be had apart from it. */
+  beside?: FaultId[];
   what: string;
   prepare(t: TestContext): Promise<Variables> | Variables;
   budgetMs?: number;
@@ -646,17 +648,35 @@ describe('a cluster that has lost a broker', () => {
 
   const lostRows: Row[] = [
     {
+      fault: 'BROKER_DOWN',
+      what: 'nothing else is wrong',
+      prepare: () => variablesFor(faulty.cluster, 'SASL_SSL'),
+      verify: ({ verdict, targets }) => {
+        assert.equal(verdict?.target, 'broker 3');
+        assert.match(verdict?.cause ?? '', /broker 3, 1 of 3/);
+        assert.doesNotMatch(verdict?.remedy ?? '', /909/);
+        assert.ok(
+          targets.every(({ stages }) =>
+            stages.every(({ stage, status }) => stage === 'brokers' || status !== 'failed'),
+          ),
+        );
+      },
+    },
+    {
       fault: 'NO_LEADER',
+      beside: ['BROKER_DOWN'],
       what: 'its only replica was there',
       prepare: () => ({ ...variablesFor(faulty.cluster, 'SASL_SSL'), CHECK_TOPIC: single }),
     },
     {
       fault: 'NOT_ENOUGH_REPLICAS',
+      beside: ['BROKER_DOWN'],
       what: 'the topic wants three in sync',
       prepare: () => ({ ...variablesFor(faulty.cluster, 'SASL_SSL'), CHECK_TOPIC: strict }),
     },
     {
       fault: 'UNDER_REPLICATED',
+      beside: ['BROKER_DOWN'],
       what: 'two of three replicas',
       prepare: () => ({ ...variablesFor(faulty.cluster, 'SASL_SSL'), CHECK_TOPIC: usual }),
     },
@@ -669,14 +689,19 @@ test('every fault and every warning of the list has a row', () => {
   assert.deepEqual(missing, []);
 });
 
-function declare({ fault, what, prepare, budgetMs = 5_000, verify, skip = false }: Row): void {
+function declare({ fault, beside = [], what, prepare, budgetMs = 5_000, verify, skip = false }: Row): void {
   reproduced.add(fault);
   test(`${fault}: ${what}`, { skip }, async (t) => {
     const variables = await prepare(t);
     const report = await checkWith(variables, budgetMs);
-    const named = [report.verdict, ...report.warnings].flatMap((finding) => finding?.fault ?? []);
+    const named = [...report.faults, ...report.warnings].map((finding) => finding.fault);
     const isWarning = report.verdict === null;
-    assert.deepEqual([...new Set(named)], [fault], JSON.stringify(report.verdict ?? report.warnings));
+    assert.deepEqual(
+      [...new Set(named)].sort(),
+      [fault, ...beside].sort(),
+      JSON.stringify([report.faults, report.warnings]),
+    );
+    assert.deepEqual(report.verdict, report.faults[0] ?? null);
     assert.equal(report.ok, isWarning);
     verify?.(report);
     await record({ fault, what, variables, isWarning });
