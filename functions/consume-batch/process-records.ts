@@ -66,6 +66,8 @@ class Run {
   readonly outcomes: Outcome[];
   readonly #records: readonly ConsumerRecord[];
   readonly #options: ProcessOptions;
+  /** What is wrong with the sink itself: then no lane goes on. */
+  #sinkFault: Error | undefined;
 
   constructor(records: readonly ConsumerRecord[], options: ProcessOptions) {
     this.#records = records;
@@ -77,7 +79,7 @@ class Run {
   async lane(lane: readonly number[]): Promise<void> {
     const { order, startBefore } = { ...this.#options, ...this.#options.config };
     let rest = lane;
-    while (rest.length > 0 && Date.now() < startBefore) {
+    while (rest.length > 0 && !this.#sinkFault && Date.now() < startBefore) {
       const run = contiguousPrefix(rest);
       const { taken, failed } = await this.#write(run);
       if (taken === 0) return;
@@ -99,7 +101,7 @@ class Run {
     const rest = this.#records.flatMap((record, index): Failed[] => {
       const outcome = this.outcomes[index];
       if (outcome !== undefined) return [];
-      const error = new TransientError('time ran out before the record was begun');
+      const error = this.#sinkFault ?? new TransientError('time ran out before the record was begun');
       return [{ index, record, failureClass: 'transient', error }];
     });
     await this.#bury(rest);
@@ -138,9 +140,10 @@ class Run {
       final.push(...failed.filter(({ failureClass }) => isFinal(failureClass)));
       const again = failed.filter(({ failureClass }) => !isFinal(failureClass));
       if (again.length === 0) break;
+      this.#sinkFault ??= again.find(({ failureClass }) => failureClass === 'sink')?.error;
       const backoff = retryBackoffMs * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
       const isOutOfTime = Date.now() + backoff >= this.#options.startBefore;
-      if (attempt > retries || isOutOfTime) {
+      if (attempt > retries || isOutOfTime || this.#sinkFault) {
         final.push(...this.#exhausted(again, attempt, isOutOfTime));
         break;
       }
@@ -184,7 +187,8 @@ class Run {
     const held: Failed[] = [];
     const dead: Failed[] = [];
     for (const failure of failed) {
-      const isHeld = isRedelivered && (failure.failureClass === 'transient' || isOutOfTime);
+      const mayPass = failure.failureClass === 'transient' || failure.failureClass === 'sink';
+      const isHeld = isRedelivered && (mayPass || isOutOfTime);
       (isHeld ? held : dead).push(failure);
     }
     for (const { index, record, error } of held) {

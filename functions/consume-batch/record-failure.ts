@@ -1,9 +1,10 @@
 /**
  * What a failed record's next step follows from. `transient`: the world is not ready, the record is fine.
- * `permanent`: no later attempt will succeed. `poison`: it cannot even be decoded. `unclassified`: nobody
- * said; it is retried like a transient failure, and goes to the dead-letter topic after that.
+ * `sink`: where records go is set up wrongly, and no record is to blame: nothing more is sent there by this
+ * call. `permanent`: no later attempt will succeed. `poison`: it cannot even be decoded. `unclassified`:
+ * nobody said; it is retried like a transient failure, and goes to the dead-letter topic after that.
  */
-export type FailureClass = 'transient' | 'permanent' | 'poison' | 'unclassified';
+export type FailureClass = 'transient' | 'sink' | 'permanent' | 'poison' | 'unclassified';
 
 /** Throw it in handleRecord where a later attempt may succeed: a database that is away, a rate limit. */
 export class TransientError extends Error {

@@ -1,14 +1,14 @@
 import type { SinkConfig } from '../../../src/config.ts';
-import { remaining } from '../../../src/deadline.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import { type FailureClass, PoisonError, type RecordFailure, recordFailure } from '../record-failure.ts';
+import { post } from './post.ts';
 import type { Sink, SinkCall } from './sink.ts';
 
-/** What one POST holds: enough to be worth its round trip, little enough for a receiver's limits. */
+/** What one POST holds: enough to be worth its round trip, and within what receivers take (nginx: 1 MiB). */
 const MAX_RECORDS = 500;
-const MAX_BYTES = 1024 * 1024;
-/** An answer names failed records; what goes beyond this is not read. */
-const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1_000_000;
+const BODY_START = '{"records":[';
+const BODY_END = ']}';
 
 type HttpSinkConfig = Extract<SinkConfig, { name: 'http' }>;
 
@@ -18,21 +18,21 @@ type HttpSinkConfig = Extract<SinkConfig, { name: 'http' }>;
  * name neither the URL nor a header: both may hold a secret.
  */
 export function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
-  const extraHeaders = Object.entries(headers).map(
-    ([name, value]) => [name, value.reveal()] as [string, string],
-  );
-  return {
-    oneByOne: false,
-    async write(records, call) {
-      const batch = encodeBatch(records, format);
-      if (batch.indices.length === 0) return { taken: batch.taken, failures: batch.poison };
-      const request = new Headers([...extraHeaders, ['content-type', 'application/json']]);
-      const key = idempotencyKey(records.slice(0, batch.taken));
-      if (key !== undefined) request.set('idempotency-key', key);
-      const failures = await post(url, request, batch, call);
-      return { taken: batch.taken, failures: [...batch.poison, ...failures] };
-    },
+  const own = Object.entries(headers).map(([name, value]) => [name, value.reveal()] as const);
+  const write: Sink['write'] = async (records, call) => {
+    const batch = encodeBatch(records, format);
+    if (batch.indices.length === 0) return { taken: batch.taken, failures: batch.poison };
+    const key = idempotencyKey(records.slice(0, batch.taken));
+    const all = Object.fromEntries([
+      ...own,
+      ['content-type', 'application/json'],
+      ...(key === undefined ? [] : [['idempotency-key', key] as const]),
+    ]);
+    const failures = await deliver(url, all, batch, call);
+    if (failures === 'too large') return write(records.slice(0, Math.ceil(batch.taken / 2)), call);
+    return { taken: batch.taken, failures: [...batch.poison, ...failures] };
   };
+  return { oneByOne: false, write };
 }
 
 interface EncodedBatch {
@@ -47,24 +47,21 @@ function encodeBatch(records: readonly ConsumerRecord[], format: HttpSinkConfig[
   const parts: string[] = [];
   const indices: number[] = [];
   const poison: RecordFailure[] = [];
-  let bytes = 0;
+  let bytes = BODY_START.length + BODY_END.length;
   let taken = 0;
-  for (const [index, record] of records.entries()) {
-    if (taken === MAX_RECORDS || (bytes > 0 && bytes + sizeOf(record) > MAX_BYTES)) break;
-    taken++;
+  for (const [index, record] of records.slice(0, MAX_RECORDS).entries()) {
     try {
-      parts.push(encodeRecord(record, format));
+      const part = encodeRecord(record, format);
+      bytes += Buffer.byteLength(part) + 1;
+      if (indices.length > 0 && bytes > MAX_BODY_BYTES) break;
+      parts.push(part);
       indices.push(index);
-      bytes += sizeOf(record);
     } catch (error) {
       poison.push(recordFailure(index, error));
     }
+    taken++;
   }
-  return { taken, body: `{"records":[${parts.join(',')}]}`, indices, poison };
-}
-
-function sizeOf({ key, value }: ConsumerRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0);
+  return { taken, body: `${BODY_START}${parts.join(',')}${BODY_END}`, indices, poison };
 }
 
 /** Written by hand, because in the format `json` key and value are JSON text already and stay as they are. */
@@ -116,27 +113,27 @@ function idempotencyKey(records: readonly ConsumerRecord[]): string | undefined 
   return `${first.topic}-${first.partition}-${first.offset}-${last?.offset}`;
 }
 
-async function post(
+async function deliver(
   url: string,
-  headers: Headers,
+  headers: Record<string, string>,
   { body, indices }: EncodedBatch,
   { deadline }: SinkCall,
-): Promise<RecordFailure[]> {
+): Promise<RecordFailure[] | 'too large'> {
   const failAll = (failureClass: FailureClass, error: Error) =>
     indices.map((index) => ({ index, failureClass, error }));
   try {
-    const signal = AbortSignal.timeout(remaining(deadline));
-    // A redirect would turn the POST into a GET.
-    const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
-    const failed = failedIndices(await readText(response), indices.length);
-    const failureClass = classOf(response.status);
+    const { status, text } = await post(url, { headers, body, deadline });
+    if (isOfSink(status)) return failAll('sink', sinkFault(status));
+    if (isTooLarge(status) && indices.length > 1) return 'too large';
+    const failed = failedIndices(text, indices.length);
+    const failureClass = classOf(status);
     if (failureClass === undefined && failed === undefined) return [];
-    const error = new SinkAnswer(`the sink answered ${response.status}`);
+    const error = new SinkAnswer(`the sink answered ${status}`);
     if (failed === undefined) return failAll(failureClass ?? 'unclassified', error);
     return failed.map((at) => ({
       index: indices[at] ?? 0,
       failureClass: failureClass ?? 'unclassified',
-      error: new SinkAnswer(`the sink answered ${response.status} and named this record as failed`),
+      error: new SinkAnswer(`the sink answered ${status} and named this record as failed`),
     }));
   } catch (error) {
     return failAll('transient', new SinkAnswer(`the sink did not answer: ${reasonOf(error)}`));
@@ -147,22 +144,24 @@ class SinkAnswer extends Error {
   override readonly name = 'SinkAnswer';
 }
 
+/** The address or the credentials are wrong: no record can change that, and no record is given up for it. */
+function isOfSink(status: number): boolean {
+  return (status >= 300 && status < 400) || [401, 403, 404, 405, 407].includes(status);
+}
+
+function sinkFault(status: number): SinkAnswer {
+  const remedy = 'look at CONSUME_SINK_URL and CONSUME_SINK_HEADERS';
+  return new SinkAnswer(`the sink answered ${status}, which is not for its records: ${remedy}`);
+}
+
+function isTooLarge(status: number): boolean {
+  return status === 413 || status === 414;
+}
+
 /** Undefined: done. */
 function classOf(status: number): FailureClass | undefined {
   if (status >= 200 && status < 300) return undefined;
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return 'permanent';
-  return 'transient';
-}
-
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) return '';
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  return status >= 400 && status < 500 && ![408, 425, 429].includes(status) ? 'permanent' : 'transient';
 }
 
 /** Undefined where the answer names no records; throws where it names some that were not posted. */
@@ -180,12 +179,12 @@ function failedIndices(text: string, count: number): number[] | undefined {
   throw new Error(`"failures" must hold indices from 0 to ${count - 1}`);
 }
 
-/** The socket's or the time-out's own word; fetch's messages may hold the URL. */
+/** The socket's or the time-out's own word; an error's message may hold the host. */
 function reasonOf(error: unknown): string {
   for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) {
-    if ('code' in e && typeof e.code === 'string') return e.code;
-    if (e.name === 'TimeoutError') return 'no time was left';
+    if (e.name === 'AbortError' || e.name === 'TimeoutError') return 'no time was left';
     if (e.message.startsWith('"failures"')) return e.message;
+    if ('code' in e && typeof e.code === 'string') return e.code;
   }
   return 'the connection failed';
 }
