@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import { type ConsumerRunConfig, type Consumer as GroupMember, Kafka, logLevel } from 'kafkajs';
@@ -208,8 +209,11 @@ export async function readCommitted(cluster: KafkaCluster, topic: string): Promi
   return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
 }
 
-/** The ends of partitions that hold something, once no transaction is open: its markers are written a moment later. */
-async function stableEnds(cluster: KafkaCluster, topic: string): Promise<Map<number, number>> {
+/**
+ * The ends of partitions that hold something, once no transaction is open. Its end is answered before its
+ * markers are written: whoever reads committed records right after it may not see them yet.
+ */
+export async function stableEnds(cluster: KafkaCluster, topic: string): Promise<Map<number, number>> {
   const connection = new Connection(clientOptions(connectionConfigFor(cluster)), recordingLog());
   const deadline = Date.now() + 20_000;
   const { partitions } = await connection.topic(topic, deadline);
@@ -219,7 +223,10 @@ async function stableEnds(cluster: KafkaCluster, topic: string): Promise<Map<num
   try {
     for (;;) {
       const [stable, all] = [await ends('read_committed'), await ends('read_uncommitted')];
-      if (stable.some((end, partition) => end !== all[partition])) continue;
+      if (stable.some((end, partition) => end !== all[partition])) {
+        assert.ok(Date.now() < deadline, `a transaction in ${topic} stays open`);
+        continue;
+      }
       const found = stable.map((end, partition) => [partition, Number(end)] as const);
       return new Map(found.filter(([, end]) => end > 0));
     }

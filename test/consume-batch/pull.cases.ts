@@ -7,7 +7,15 @@ import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { connectionConfigFor, newTopic, readTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
-import { commitOffset, committedOffsets, joinGroup, kafkajs, newConsumer, publish } from './consuming.ts';
+import {
+  commitOffset,
+  committedOffsets,
+  joinGroup,
+  kafkajs,
+  newConsumer,
+  publish,
+  stableEnds,
+} from './consuming.ts';
 import { failsWith, numbered, numbersOf } from './pulling.ts';
 
 describe('a pull', () => {
@@ -267,6 +275,7 @@ describe('transactions in the topic', () => {
     assert.equal(answer.more, false);
 
     await open.commit();
+    await stableEnds(cluster, topic);
     await pull();
     assert.deepEqual(numbersOf(handled), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     await producer.disconnect();
@@ -284,6 +293,7 @@ describe('transactions in the topic', () => {
     await transaction.send({ topic, messages: numbered(3) });
     await transaction.abort();
     await producer.disconnect();
+    await stableEnds(cluster, topic);
     const { pull, handled } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
     const answer = await pull();
     assert.deepEqual([handled.length, answer.partitions[0]?.to, answer.more], [0, 4, false]);
