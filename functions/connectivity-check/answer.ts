@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { remaining } from '../../src/deadline.ts';
+import { MAX_BYTES_BEFORE_LOGIN } from '../../src/kafka/frames.ts';
 
-const MAX_FRAME = 16 * 1024 * 1024;
 const MAX_FOREIGN = 256;
 
 /** What came back for one Kafka request on a socket of ours. */
@@ -46,7 +46,8 @@ export function exchange(socket: Socket, request: Buffer, deadline: number): Pro
 function read(bytes: Buffer, correlationId: number): Answer | undefined {
   if (bytes.length < 4) return undefined;
   const length = bytes.readInt32BE(0);
-  if (length < 4 || length > MAX_FRAME) return { kind: 'foreign', bytes: bytes.subarray(0, MAX_FOREIGN) };
+  if (length < 4 || length > MAX_BYTES_BEFORE_LOGIN)
+    return { kind: 'foreign', bytes: bytes.subarray(0, MAX_FOREIGN) };
   if (bytes.length >= 8 && bytes.readInt32BE(4) !== correlationId) {
     return { kind: 'foreign', bytes: bytes.subarray(0, MAX_FOREIGN) };
   }

@@ -1,5 +1,5 @@
 import type { Session } from '../../src/kafka/session.ts';
-import { type MetadataResponse, metadataRequest } from '../../src/kafka/wire/metadata.ts';
+import { allTopicsRequest, type MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Run } from './run.ts';
 
 /** Nodes that should be there, and what is missing with them. */
@@ -23,18 +23,28 @@ export async function findDownNodes(
   { brokers }: MetadataResponse,
   run: Run,
 ): Promise<DownNodes> {
+  /** By the nodes of a replica list: how many partitions have it, and how many of them no leader. */
+  const byReplicas = new Map<string, { replicas: number[]; partitions: number; leaderless: number }>();
   try {
-    const all = await session.send(metadataRequest('all'), run.deadline);
+    const all = await session.send(
+      allTopicsRequest(({ replicas, leader }) => {
+        const known = byReplicas.get(`${replicas}`) ?? { replicas, partitions: 0, leaderless: 0 };
+        known.partitions++;
+        if (leader < 0) known.leaderless++;
+        byReplicas.set(`${replicas}`, known);
+      }),
+      run.deadline,
+    );
     const addressed = new Set([...brokers, ...all.brokers].map(({ nodeId }) => nodeId));
     const isMissing = (nodeId: number) => !addressed.has(nodeId);
-    const affected = all.topics
-      .flatMap(({ partitions }) => partitions)
-      .filter(({ replicas }) => replicas.some(isMissing));
+    const affected = [...byReplicas.values()].filter(({ replicas }) => replicas.some(isMissing));
     const nodeIds = new Set(affected.flatMap(({ replicas }) => replicas.filter(isMissing)));
+    const sum = (member: 'partitions' | 'leaderless') =>
+      affected.reduce((total, counts) => total + counts[member], 0);
     return {
       nodeIds: [...nodeIds].sort((a, b) => a - b),
-      partitions: affected.length,
-      leaderless: affected.filter(({ leader }) => leader < 0).length,
+      partitions: sum('partitions'),
+      leaderless: sum('leaderless'),
     };
   } catch (error) {
     run.log.debug('the replica lists could not be read', { error });

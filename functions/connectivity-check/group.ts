@@ -4,8 +4,8 @@ import { readNote } from '../../src/kafka/offset-note.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
 import { describeGroup, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
-import { findGroupCoordinator } from '../../src/kafka/wire/find-coordinator.ts';
-import { latestOffsetsRequest } from '../../src/kafka/wire/latest-offsets.ts';
+import { findCoordinatorRequest } from '../../src/kafka/wire/find-coordinator.ts';
+import { listOffsetsRequest } from '../../src/kafka/wire/list-offsets.ts';
 import { type MetadataTopic, metadataRequest } from '../../src/kafka/wire/metadata.ts';
 import { Broken } from './ladder.ts';
 import type { GroupReport } from './report.ts';
@@ -79,7 +79,7 @@ async function lagAt(
   run: Run,
 ): Promise<GroupReport['partitions']> {
   if (!session) return [];
-  const ends = await session.send(latestOffsetsRequest(offsets), run.deadline);
+  const ends = await session.send(listOffsetsRequest(offsets, 'latest', 'read_uncommitted'), run.deadline);
   return offsets.flatMap(({ topic, partition, offset: committed }) => {
     const end = ends.find((e) => e.topic === topic && e.partition === partition && e.errorCode === 0)?.offset;
     return end === undefined ? [] : [{ topic, partition, committed, end, lag: Math.max(0, end - committed) }];
@@ -89,7 +89,7 @@ async function lagAt(
 /** The first question for a coordinator may be what makes the cluster create the topic behind it. */
 async function findCoordinator(id: string, seat: Session, run: Run): Promise<number> {
   for (let attempt = 1; ; attempt++) {
-    const { errorCode, nodeId } = await seat.send(findGroupCoordinator(id), run.deadline);
+    const { errorCode, nodeId } = await seat.send(findCoordinatorRequest('group', id), run.deadline);
     if (errorCode === kafkaErrors.NONE) return nodeId;
     refuse(id, errorCode);
     if (attempt > COORDINATOR_RETRIES || remaining(run.deadline) < COORDINATOR_BACKOFF_MS) {

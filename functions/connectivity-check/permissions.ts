@@ -1,7 +1,7 @@
 import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
 import type { Session } from '../../src/kafka/session.ts';
 import type { Operation } from '../../src/kafka/wire/operations.ts';
-import { producerIdRequest } from '../../src/kafka/wire/producer-id.ts';
+import { initProducerIdRequest } from '../../src/kafka/wire/transactions.ts';
 import { Broken, type Passed } from './ladder.ts';
 import type { PermissionsReport } from './report.ts';
 import type { Run } from './run.ts';
@@ -38,7 +38,7 @@ function need(
 
 /** Since Kafka 2.8 Write on any topic is enough, which no bit field says: a producer id is asked for. */
 async function needProducerId(session: Session, run: Run): Promise<void> {
-  const { errorCode } = await session.send(producerIdRequest(), run.deadline);
+  const { errorCode } = await session.send(initProducerIdRequest(null, 0), run.deadline);
   if (errorCode !== kafkaErrors.CLUSTER_AUTHORIZATION_FAILED) return;
   const evidence = `no producer id: ${kafkaErrorName(errorCode)}, and KAFKA_ENABLE_IDEMPOTENCE is true`;
   throw new Broken('ACL_CLUSTER', evidence, { target: 'kafka-cluster' });

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
-import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
 import type { Log } from '../log.ts';
 import type { Address } from '../variables.ts';
 import type { ClientOptions } from './client-options.ts';
 import { RequestFailed } from './request-failed.ts';
 import { Session } from './session.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { kafkajsRequest, type Request } from './wire/request.ts';
+import { apiVersionsRequest } from './wire/api-versions.ts';
+import type { Request } from './wire/request.ts';
 
 /**
  * After this long without a word from the broker, a connection proves itself before it is trusted with
@@ -101,10 +101,7 @@ export class Broker {
 
   async #proves(session: Session, deadline: number): Promise<boolean> {
     try {
-      await session.send(
-        kafkajsRequest(apiVersions, undefined),
-        Math.min(deadline, Date.now() + PROOF_TIMEOUT_MS),
-      );
+      await session.send(apiVersionsRequest(), Math.min(deadline, Date.now() + PROOF_TIMEOUT_MS));
       return true;
     } catch (error) {
       this.#log.debug('an idle connection turned out to be lost', { broker: `${this}`, error });

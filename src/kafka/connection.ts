@@ -1,4 +1,3 @@
-import findCoordinator from 'kafkajs/src/protocol/requests/findCoordinator/index.js';
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -8,8 +7,9 @@ import { connectionFailure, metadataFailure } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { metadataRequest } from './wire/metadata.ts';
-import { kafkajsRequest, type Request } from './wire/request.ts';
+import { type CoordinatorKind, findCoordinatorRequest } from './wire/find-coordinator.ts';
+import { allTopicsRequest, metadataRequest } from './wire/metadata.ts';
+import type { Request } from './wire/request.ts';
 
 /** Kafka's own default for `metadata.max.age.ms`. */
 const METADATA_MAX_AGE_MS = 300_000;
@@ -82,7 +82,7 @@ export class Connection {
 
   /** The names of all topics that this user may see, in order; one without a leader is among them. */
   async topicNames(deadline: number): Promise<string[]> {
-    const { topics } = await this.#askAnyBroker(metadataRequest('all'), deadline);
+    const { topics } = await this.#askAnyBroker(allTopicsRequest(), deadline);
     return topics.map(({ name }) => name).sort();
   }
 
@@ -117,14 +117,18 @@ export class Connection {
   }
 
   /**
-   * The broker that coordinates a group (type 0) or a transactional id (type 1), as the cluster sees it
-   * now. Throws BROKER_UNREACHABLE while there is none.
+   * The broker that coordinates a group or a transactional id, as the cluster sees it now. Throws
+   * BROKER_UNREACHABLE while there is none.
    */
-  async coordinator(key: string, type: 0 | 1, deadline: number): Promise<{ broker: Broker; nodeId: number }> {
-    const request = kafkajsRequest(findCoordinator, { groupId: key, coordinatorType: type });
-    const { errorCode, coordinator } = await this.#askAnyBroker(request, deadline);
-    if (errorCode === 0) return { broker: this.#broker(coordinator), nodeId: coordinator.nodeId };
-    const what = `${type === 0 ? 'group' : 'transactional id'} ${key}`;
+  async coordinator(
+    kind: CoordinatorKind,
+    key: string,
+    deadline: number,
+  ): Promise<{ broker: Broker; nodeId: number }> {
+    const request = findCoordinatorRequest(kind, key);
+    const { errorCode, nodeId, host, port } = await this.#askAnyBroker(request, deadline);
+    if (errorCode === kafkaErrors.NONE) return { broker: this.#broker({ host, port }), nodeId };
+    const what = `${kind === 'group' ? 'group' : 'transactional id'} ${key}`;
     if (
       errorCode === kafkaErrors.GROUP_AUTHORIZATION_FAILED ||
       errorCode === kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED

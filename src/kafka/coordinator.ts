@@ -5,6 +5,7 @@ import type { Broker } from './broker.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
+import type { CoordinatorKind } from './wire/find-coordinator.ts';
 import type { Request } from './wire/request.ts';
 
 const FIRST_BACKOFF_MS = 5;
@@ -30,14 +31,14 @@ interface AskOptions {
  */
 export class Coordinator {
   readonly #connection: Connection;
-  readonly #type: 0 | 1;
+  readonly #kind: CoordinatorKind;
   readonly #key: string;
   readonly #log: Log;
   #found: { broker: Broker; nodeId: number } | undefined;
 
-  constructor(connection: Connection, kind: 'group' | 'transaction', key: string, log: Log) {
+  constructor(connection: Connection, kind: CoordinatorKind, key: string, log: Log) {
     this.#connection = connection;
-    this.#type = kind === 'group' ? 0 : 1;
+    this.#kind = kind;
     this.#key = key;
     this.#log = log;
   }
@@ -57,7 +58,7 @@ export class Coordinator {
     for (let attempt = 0; attempt === 0 || remaining(deadline) > 0; attempt++) {
       if (attempt > 0) await sleep(Math.min(backoffMs(attempt), remaining(deadline)));
       try {
-        this.#found ??= await this.#connection.coordinator(this.#key, this.#type, deadline);
+        this.#found ??= await this.#connection.coordinator(this.#kind, this.#key, deadline);
         const { broker, nodeId } = this.#found;
         const question = typeof request === 'function' ? request(nodeId) : request;
         const answer = await (aside ? this.#connection.forFetching(broker) : broker).send(question, deadline);

@@ -1,6 +1,8 @@
 const SIZE_BYTES = 4;
+/** Of an answer to whoever has not logged in yet: lists of APIs and mechanisms, and steps of a login. */
+export const MAX_BYTES_BEFORE_LOGIN = 1024 * 1024;
 /** Far above every answer that is asked for. What claims more is no broker: "HTTP" reads as 1.2 GB. */
-const MAX_FRAME_BYTES = 256 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Puts together what a socket delivers: frames of four bytes, the size of what follows, and then that.
@@ -12,10 +14,16 @@ export class FrameReader {
   #frame: Buffer | undefined;
   /** Of the size, as long as there is no frame, else of the frame. */
   #filled = 0;
+  #maxBytes = MAX_BYTES_BEFORE_LOGIN;
 
   /** `onFrame` gets each frame with its size in front. */
   constructor(onFrame: (frame: Buffer) => void) {
     this.#onFrame = onFrame;
+  }
+
+  /** The peer is known: its frames may be as large as the answers that are asked for. */
+  trust(): void {
+    this.#maxBytes = MAX_BYTES;
   }
 
   /** Throws a RangeError at a size that no broker sends, and whatever `onFrame` throws. */
@@ -36,7 +44,7 @@ export class FrameReader {
 
   #begin(): void {
     const size = this.#size.readInt32BE(0);
-    if (size < 0 || size > MAX_FRAME_BYTES) throw new RangeError(`a frame of ${size} bytes is announced`);
+    if (size < 0 || size > this.#maxBytes) throw new RangeError(`a frame of ${size} bytes is announced`);
     this.#frame = Buffer.allocUnsafe(SIZE_BYTES + size);
     this.#size.copy(this.#frame);
   }

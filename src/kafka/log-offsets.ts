@@ -1,4 +1,3 @@
-import listOffsets from 'kafkajs/src/protocol/requests/listOffsets/index.js';
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Broker } from './broker.ts';
@@ -6,11 +5,9 @@ import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
-import { type IsolationLevel, isolationLevels } from './wire/fetch.ts';
-import { kafkajsRequest } from './wire/request.ts';
+import type { IsolationLevel } from './wire/fetch.ts';
+import { type LogEnd, listOffsetsRequest } from './wire/list-offsets.ts';
 
-/** ListOffsets' special timestamps. */
-const positions = { latest: -1, earliest: -2 } as const;
 /** How long a partition may be without a leader that answers: a fail-over takes seconds. */
 const PATIENCE_MS = 15_000;
 const BACKOFF_MS = 100;
@@ -23,7 +20,7 @@ const BACKOFF_MS = 100;
 export async function logOffsets(
   connection: Connection,
   partitions: readonly TopicPartition[],
-  position: keyof typeof positions,
+  end: LogEnd,
   { isolationLevel, deadline }: { isolationLevel: IsolationLevel; deadline: number },
 ): Promise<(number | Failure)[]> {
   const patience = Math.min(deadline, Date.now() + PATIENCE_MS);
@@ -37,7 +34,7 @@ export async function logOffsets(
       }
     }
     const asked = [...byLeader(connection, open, results)].map(([leader, wanted]) =>
-      askLeader(leader, wanted, { timestamp: positions[position], isolationLevel, deadline: patience }),
+      askLeader(leader, wanted, { end, isolationLevel, deadline: patience }),
     );
     for (const answers of await Promise.all(asked)) {
       for (const [item, answer] of answers) results.set(item, answer);
@@ -67,25 +64,15 @@ function byLeader(
 async function askLeader(
   leader: Broker,
   partitions: readonly TopicPartition[],
-  options: { timestamp: number; isolationLevel: IsolationLevel; deadline: number },
+  { end, isolationLevel, deadline }: { end: LogEnd; isolationLevel: IsolationLevel; deadline: number },
 ): Promise<[TopicPartition, number | Failure][]> {
-  const { timestamp, isolationLevel, deadline } = options;
-  const topics = byTopic(partitions).map(([topic, wanted]) => ({
-    topic,
-    partitions: wanted.map(({ partition }) => ({ partition, timestamp })),
-  }));
   try {
-    const request = kafkajsRequest(listOffsets, { isolationLevel: isolationLevels[isolationLevel], topics });
-    const { responses } = await leader.send(request, deadline);
-    const answers = new Map(
-      responses.flatMap(({ topic, partitions: found }) =>
-        found.map((answer) => [`${topic}/${answer.partition}`, answer] as const),
-      ),
-    );
+    const listed = await leader.send(listOffsetsRequest(partitions, end, isolationLevel), deadline);
+    const answers = new Map(listed.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
     return partitions.map((item) => {
       const answer = answers.get(`${item.topic}/${item.partition}`);
       if (!answer) return [item, noLeader(item)];
-      return [item, answer.errorCode === kafkaErrors.NONE ? Number(answer.offset) : refusal(item, answer)];
+      return [item, answer.errorCode === kafkaErrors.NONE ? answer.offset : refusal(item, answer)];
     });
   } catch (error) {
     const failure = connectionFailure(error);

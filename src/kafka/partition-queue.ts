@@ -1,7 +1,7 @@
 import type { Failure } from '../errors.ts';
 import type { RecordMetadata } from '../record.ts';
-import type { ProducerIdentity } from './producer-identity.ts';
 import { BATCH_OVERHEAD, recordSizeBound, type TimedRecord } from './wire/record-batch.ts';
+import type { ProducerIdentity } from './wire/transactions.ts';
 
 export type Outcome = RecordMetadata | Failure;
 

@@ -5,17 +5,16 @@ import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { producerIdRequest } from './wire/producer-id.ts';
+import { initProducerIdRequest, type ProducerIdentity } from './wire/transactions.ts';
 
 const RETRY_AFTER_MS = 50;
+/** Of transactions: there are none. */
+const NO_TIMEOUT_MS = 0;
 
-/** Who the cluster takes this producer for. A partition's sequence counts from 0 for each one. */
-export interface ProducerIdentity {
-  producerId: bigint;
-  producerEpoch: number;
-}
-
-/** The producer id in use: asked for when first needed, shared by all partitions, discarded after a failure. */
+/**
+ * Who the cluster takes this producer for, to whom each partition's sequence counts from 0. The identity is
+ * asked for when first needed, shared by all partitions, and discarded after a failure.
+ */
 export class IdentityKeeper {
   /** Undefined before `obtain`, after `discard`, and for good where idempotence is off. */
   current: ProducerIdentity | undefined;
@@ -60,11 +59,11 @@ export class IdentityKeeper {
 
   async #ask(broker: Broker, deadline: number): Promise<void> {
     for (;;) {
-      const answer = await broker.send(producerIdRequest(), deadline);
+      const answer = await broker.send(initProducerIdRequest(null, NO_TIMEOUT_MS), deadline);
       const { errorCode, producerId, producerEpoch } = answer;
       switch (errorCode) {
         case kafkaErrors.NONE:
-          this.current = { producerId: BigInt(producerId), producerEpoch };
+          this.current = { producerId, producerEpoch };
           return;
         case kafkaErrors.CLUSTER_AUTHORIZATION_FAILED:
         case kafkaErrors.UNSUPPORTED_VERSION:

@@ -1,14 +1,13 @@
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
-import apiVersions from 'kafkajs/src/protocol/requests/apiVersions/index.js';
 import { remaining, within } from '../deadline.ts';
 import type { Address } from '../variables.ts';
 import type { ClientOptions } from './client-options.ts';
 import { FrameReader } from './frames.ts';
 import { RequestFailed } from './request-failed.ts';
 import { logIn } from './sasl.ts';
-import type { ApiVersion } from './wire/api-versions.ts';
-import { frame, kafkajsRequest, type Request } from './wire/request.ts';
+import { type ApiVersion, apiVersionsRequest } from './wire/api-versions.ts';
+import { frame, type Request } from './wire/request.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 /** As much as one TLS record holds. */
@@ -132,6 +131,7 @@ export class Session {
     try {
       await this.#inTime(steps(), deadline);
       this.heardAt = Date.now();
+      this.#frames.trust();
       return this;
     } catch (error) {
       // The socket's own word says more than that of the request it broke.
@@ -157,9 +157,9 @@ export class Session {
   }
 
   async #negotiate(deadline: number): Promise<void> {
-    const request = kafkajsRequest(apiVersions, undefined);
+    const request = apiVersionsRequest();
     this.#highestVersions.set(request.apiKey, request.highestVersion);
-    this.#speaks((await this.#ask(request, deadline)).apiVersions);
+    this.#speaks(await this.#ask(request, deadline));
   }
 
   #speaks(versions: readonly ApiVersion[]): void {

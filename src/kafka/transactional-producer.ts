@@ -1,7 +1,3 @@
-import addOffsetsToTxn from 'kafkajs/src/protocol/requests/addOffsetsToTxn/index.js';
-import addPartitionsToTxn from 'kafkajs/src/protocol/requests/addPartitionsToTxn/index.js';
-import endTxn from 'kafkajs/src/protocol/requests/endTxn/index.js';
-import initProducerId from 'kafkajs/src/protocol/requests/initProducerId/index.js';
 import { remaining, sleep } from '../deadline.ts';
 import { type ErrorCode, Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -18,7 +14,15 @@ import { byTopic, type TopicPartition } from './wire/by-topic.ts';
 import type { OffsetToCommit } from './wire/offset-commit.ts';
 import { type PartitionBatch, produceRequest } from './wire/produce.ts';
 import { encodeRecordBatch, recordBodySize, recordSizeBound } from './wire/record-batch.ts';
-import { kafkajsRequest, type Request } from './wire/request.ts';
+import type { Request } from './wire/request.ts';
+import {
+  addOffsetsToTxnRequest,
+  addPartitionsToTxnRequest,
+  endTxnRequest,
+  initProducerIdRequest,
+  type ProducerIdentity,
+  type TransactionIdentity,
+} from './wire/transactions.ts';
 import { txnOffsetCommitRequest } from './wire/txn-offset-commit.ts';
 
 /** A transaction that is left open (a killed process) is aborted by the coordinator after this long. */
@@ -56,7 +60,7 @@ export class TransactionalProducer {
   readonly #log: Log;
   readonly #sticky = new StickyPartitions();
   readonly #sequences = new Map<string, number>();
-  #identity: { producerId: bigint; producerEpoch: number } | undefined;
+  #identity: ProducerIdentity | undefined;
   /** Brokers before 2.8 refuse the name even where the group is empty; describing the group has to do there. */
   #namesMember = true;
 
@@ -72,13 +76,10 @@ export class TransactionalProducer {
   async begin(deadline: number): Promise<void> {
     this.#sequences.clear();
     this.#identity = undefined;
-    const request = kafkajsRequest(initProducerId, {
-      transactionalId: this.#transactionalId,
-      transactionTimeout: TRANSACTION_TIMEOUT_MS,
-    });
+    const request = initProducerIdRequest(this.#transactionalId, TRANSACTION_TIMEOUT_MS);
     // CONCURRENT_TRANSACTIONS: the predecessor's transaction is still being ended.
     const answer = await this.#ask(request, deadline, (it) => [it.errorCode]);
-    this.#identity = { producerId: BigInt(answer.producerId), producerEpoch: answer.producerEpoch };
+    this.#identity = { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
   }
 
   /**
@@ -104,20 +105,14 @@ export class TransactionalProducer {
 
   async #publish(records: readonly ProducerRecord[], deadline: number): Promise<void> {
     const batches = await this.#batches(records, deadline);
-    const topics = byTopic(batches).map(([topic, parts]) => ({
-      topic,
-      partitions: [...new Set(parts.map(({ partition }) => partition))],
-    }));
     const added = await this.#ask(
-      kafkajsRequest(addPartitionsToTxn, { ...this.#transaction, topics }),
+      addPartitionsToTxnRequest(this.#transaction, nthOfEach(batches, 0)),
       deadline,
-      ({ errors }) => errors.flatMap((topic) => topic.partitionErrors.map(({ errorCode }) => errorCode)),
+      (errors) => errors.map(({ errorCode }) => errorCode),
       // Said of the partitions that are fine, beside the one that is not.
       [kafkaErrors.OPERATION_NOT_ATTEMPTED],
     );
-    for (const { topic, partitionErrors } of added.errors) {
-      for (const { partition, errorCode } of partitionErrors) this.#check(errorCode, { topic, partition });
-    }
+    for (const error of added) this.#check(error.errorCode, error);
     // One batch of a partition after the other: its sequence must not overtake itself.
     for (let round = 0; ; round++) {
       const turn = nthOfEach(batches, round);
@@ -235,7 +230,7 @@ export class TransactionalProducer {
    */
   async #sendOffsets(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
     const { groupId } = this.#group;
-    const request = kafkajsRequest(addOffsetsToTxn, { ...this.#transaction, groupId });
+    const request = addOffsetsToTxnRequest(this.#transaction, groupId);
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
     let errors = await this.#commitOffsets(offsets, deadline);
     if (this.#namesMember && errors.some(({ errorCode }) => errorCode === kafkaErrors.UNKNOWN_MEMBER_ID)) {
@@ -281,7 +276,7 @@ export class TransactionalProducer {
   }
 
   async #end(commit: boolean, deadline: number): Promise<void> {
-    const request = kafkajsRequest(endTxn, { ...this.#transaction, transactionResult: commit });
+    const request = endTxnRequest(this.#transaction, commit);
     try {
       await this.#ask(request, deadline, (answer) => [answer.errorCode]);
     } catch (error) {
@@ -325,9 +320,8 @@ export class TransactionalProducer {
     throw new Failure(failureCodes[errorCode] ?? 'BROKER_UNREACHABLE', `transaction of ${where}: ${name}`);
   }
 
-  get #transaction(): { transactionalId: string; producerId: string; producerEpoch: number } {
-    const { producerId, producerEpoch } = this.#requireIdentity();
-    return { transactionalId: this.#transactionalId, producerId: `${producerId}`, producerEpoch };
+  get #transaction(): TransactionIdentity {
+    return { ...this.#requireIdentity(), transactionalId: this.#transactionalId };
   }
 
   #requireIdentity() {

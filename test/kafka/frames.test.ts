@@ -46,6 +46,15 @@ describe('frames', () => {
     assert.deepEqual(read([bytes.subarray(0, -1)]), []);
   });
 
+  test('before a login they are small', () => {
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(2 * 1024 * 1024);
+    assert.throws(() => read([size]), RangeError);
+    const reader = new FrameReader(() => {});
+    reader.trust();
+    reader.push(size);
+  });
+
   for (const [name, size] of [
     ['a negative size', Buffer.from([0xff, 0xff, 0xff, 0xff])],
     ['what an HTTP server sends', Buffer.from('HTTP/1.1 400 Bad Request\r\n')],

@@ -1,8 +1,7 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
-import { readBoundedArray } from './bounded-array.ts';
-import { frame } from './request.ts';
+import { Decoder } from './decoder.ts';
+import { frame, type Request } from './request.ts';
 
-const API_KEY = 18;
+const API = { apiKey: 18, version: 0 };
 
 /** An API that a broker speaks, and in which versions. */
 export interface ApiVersion {
@@ -12,24 +11,41 @@ export interface ApiVersion {
 }
 
 /**
- * The one request that every Kafka answers, in the one version that all of them have spoken, and before
- * anybody is authenticated. What a broker makes of `clientId` can't be refused, so its length is free.
+ * The one request that every Kafka answers before anybody is authenticated, in the one version that all of
+ * them have spoken. It serves as proof of life, too.
  */
+export function apiVersionsRequest(): Request<ApiVersion[]> {
+  return {
+    apiKey: API.apiKey,
+    apiName: 'ApiVersions',
+    highestVersion: API.version,
+    expectsResponse: true,
+    encodeBody: () => [],
+    decode: decodeApiVersions,
+  };
+}
+
+/** The same as a frame, for a socket without a session. */
 export function apiVersionsFrame(correlationId: number, clientId: string): Buffer {
-  return Buffer.concat(frame({ apiKey: API_KEY }, { version: 0, correlationId, clientId }, []));
+  return Buffer.concat(frame(API, { ...API, correlationId, clientId }, []));
 }
 
 /** The body of the answer, without length and correlation id; undefined where it is none. */
 export function readApiVersions(payload: Buffer): ApiVersion[] | undefined {
   try {
-    const decoder = new Decoder(payload);
-    if (decoder.readInt16() !== 0) return undefined;
-    return readBoundedArray(decoder, payload, () => ({
-      apiKey: decoder.readInt16(),
-      minVersion: decoder.readInt16(),
-      maxVersion: decoder.readInt16(),
-    }));
+    return decodeApiVersions(payload);
   } catch {
     return undefined;
   }
+}
+
+function decodeApiVersions(payload: Buffer): ApiVersion[] {
+  const decoder = new Decoder(payload);
+  const errorCode = decoder.readInt16();
+  if (errorCode !== 0) throw new RangeError(`ApiVersions is answered with error ${errorCode}`);
+  return decoder.readArray(() => ({
+    apiKey: decoder.readInt16(),
+    minVersion: decoder.readInt16(),
+    maxVersion: decoder.readInt16(),
+  }));
 }

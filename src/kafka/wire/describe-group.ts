@@ -1,7 +1,6 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { kafkaErrors } from '../error-codes.ts';
-import { readBoundedArray } from './bounded-array.ts';
+import { Decoder } from './decoder.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
@@ -71,20 +70,20 @@ function describeClassicGroup(groupId: string): Request<GroupDescription> {
     decode: (payload, version) => {
       const decoder = new Decoder(payload);
       if (version >= 1) decoder.readInt32(); // throttle_time_ms
-      const [group] = readBoundedArray(decoder, payload, () => decodeClassicGroup(decoder, payload, version));
+      const [group] = decoder.readArray(() => decodeClassicGroup(decoder, version));
       if (!group) throw new RangeError('the answer holds no group');
       return group;
     },
   };
 }
 
-function decodeClassicGroup(decoder: Decoder, payload: Buffer, version: number): GroupDescription {
+function decodeClassicGroup(decoder: Decoder, version: number): GroupDescription {
   const errorCode = decoder.readInt16();
   decoder.readString(); // group_id
   const state = decoder.readString() ?? '';
   const protocolType = decoder.readString() ?? '';
   decoder.readString(); // protocol_data
-  const members = readBoundedArray(decoder, payload, () => {
+  const members = decoder.readArray(() => {
     decoder.readString(); // member_id
     decoder.readString(); // client_id
     decoder.readString(); // client_host

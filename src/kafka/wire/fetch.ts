@@ -1,6 +1,6 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
 /** v11 is the last version before tagged fields; v4 is the first with isolation levels. */
@@ -112,12 +112,12 @@ function decodeResponse(payload: Buffer, version: number): FetchResponse {
 function decodePartition(decoder: Decoder, topic: string, version: number): FetchedPartition {
   const partition = decoder.readInt32();
   const errorCode = decoder.readInt16();
-  const highWatermark = Number(decoder.readInt64());
-  const lastStableOffset = Number(decoder.readInt64());
-  const logStartOffset = version >= 5 ? Number(decoder.readInt64()) : -1;
+  const highWatermark = decoder.readLong();
+  const lastStableOffset = decoder.readLong();
+  const logStartOffset = version >= 5 ? decoder.readLong() : -1;
   const abortedTransactions = decoder.readArray(() => ({
     producerId: decoder.readInt64(),
-    firstOffset: Number(decoder.readInt64()),
+    firstOffset: decoder.readLong(),
   }));
   if (version >= 11) decoder.readInt32(); // preferred_read_replica
   const records = decoder.readBytes() ?? Buffer.alloc(0);

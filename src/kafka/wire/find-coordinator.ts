@@ -1,16 +1,38 @@
-import findCoordinator from 'kafkajs/src/protocol/requests/findCoordinator/index.js';
-import { kafkajsRequest, type Request } from './request.ts';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { Decoder } from './decoder.ts';
+import type { Request } from './request.ts';
 
-const GROUP = 0;
+const kinds = { group: 0, transaction: 1 } as const;
 
-/** Which broker looks after a group; the error code says why there is none. */
-export function findGroupCoordinator(groupId: string): Request<{ errorCode: number; nodeId: number }> {
-  const request = kafkajsRequest(findCoordinator, { groupId, coordinatorType: GROUP });
+/** What a broker coordinates: a group, or a transactional id. */
+export type CoordinatorKind = keyof typeof kinds;
+
+export interface FoundCoordinator {
+  errorCode: number;
+  nodeId: number;
+  host: string;
+  port: number;
+}
+
+/** A FindCoordinator request (v1 and v2); the error code says why there is none. */
+export function findCoordinatorRequest(kind: CoordinatorKind, key: string): Request<FoundCoordinator> {
   return {
-    ...request,
-    decode: async (payload, version) => {
-      const { errorCode, coordinator } = await request.decode(payload, version);
-      return { errorCode, nodeId: coordinator.nodeId };
+    apiKey: 10,
+    apiName: 'FindCoordinator',
+    highestVersion: 2,
+    expectsResponse: true,
+    encodeBody: () => [new Encoder().writeString(key).writeInt8(kinds[kind]).buffer],
+    decode: (payload) => {
+      const decoder = new Decoder(payload);
+      decoder.readInt32(); // throttle_time_ms
+      const errorCode = decoder.readInt16();
+      decoder.readString(); // error_message
+      return {
+        errorCode,
+        nodeId: decoder.readInt32(),
+        host: decoder.readString() ?? '',
+        port: decoder.readInt32(),
+      };
     },
   };
 }

@@ -1,5 +1,5 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
 /**

@@ -1,6 +1,5 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { readBoundedArray } from './bounded-array.ts';
+import { Decoder } from './decoder.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
@@ -8,6 +7,8 @@ import type { Request } from './request.ts';
 const HIGHEST_VERSION = 8;
 const LOWEST_VERSION = 5;
 const API_KEY = 3;
+/** Ten times what the largest clusters have. */
+const MAX_BROKERS = 10_000;
 
 export interface MetadataBroker {
   nodeId: number;
@@ -64,39 +65,64 @@ export function metadataRequest(topics: readonly string[] | 'all'): Request<Meta
       if (version >= 8) body.writeBoolean(true).writeBoolean(true);
       return [body.buffer];
     },
-    decode: decodeResponse,
+    decode: (payload, version) => decodeResponse(payload, version),
   };
 }
 
-function decodeResponse(payload: Buffer, version: number): MetadataResponse {
+/**
+ * A Metadata request for all topics that this user may see. A cluster may have a million partitions: each is
+ * shown to `onPartition`, and none is kept.
+ */
+export function allTopicsRequest(
+  onPartition: (partition: MetadataPartition) => void = () => {},
+): Request<MetadataResponse> {
+  return {
+    ...metadataRequest('all'),
+    decode: (payload, version) => decodeResponse(payload, version, onPartition),
+  };
+}
+
+function decodeResponse(
+  payload: Buffer,
+  version: number,
+  onPartition?: (partition: MetadataPartition) => void,
+): MetadataResponse {
   const decoder = new Decoder(payload);
   const operations = () => readOperations(version >= 8 ? decoder.readInt32() : NOT_SAID);
+  const partitions = (): MetadataPartition[] => {
+    if (!onPartition) return decoder.readArray(() => decodePartition(decoder, version));
+    decoder.readArray(() => onPartition(decodePartition(decoder, version)));
+    return [];
+  };
   return {
     throttleTimeMs: decoder.readInt32(),
-    brokers: readBoundedArray(decoder, payload, () => ({
-      nodeId: decoder.readInt32(),
-      host: decoder.readString() ?? '',
-      port: decoder.readInt32(),
-      rack: decoder.readString(),
-    })),
+    brokers: decoder.readArray(
+      () => ({
+        nodeId: decoder.readInt32(),
+        host: decoder.readString() ?? '',
+        port: decoder.readInt32(),
+        rack: decoder.readString(),
+      }),
+      MAX_BROKERS,
+    ),
     clusterId: decoder.readString(),
     controllerId: decoder.readInt32(),
-    topics: readBoundedArray(decoder, payload, () => ({
+    topics: decoder.readArray(() => ({
       errorCode: decoder.readInt16(),
       name: decoder.readString() ?? '',
       isInternal: decoder.readBoolean(),
-      partitions: readBoundedArray(decoder, payload, () => decodePartition(decoder, payload, version)),
+      partitions: partitions(),
       operations: operations(),
     })),
     operations: operations(),
   };
 }
 
-function decodePartition(decoder: Decoder, payload: Buffer, version: number): MetadataPartition {
+function decodePartition(decoder: Decoder, version: number): MetadataPartition {
   const errorCode = decoder.readInt16();
   const partition = decoder.readInt32();
   const leader = decoder.readInt32();
   if (version >= 7) decoder.readInt32(); // leader_epoch
-  const nodes = () => readBoundedArray(decoder, payload, () => decoder.readInt32());
+  const nodes = () => decoder.readArray(() => decoder.readInt32());
   return { errorCode, partition, leader, replicas: nodes(), isr: nodes(), offlineReplicas: nodes() };
 }

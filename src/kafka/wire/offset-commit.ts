@@ -1,6 +1,6 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic, type TopicPartition } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
 /** A consumer that has not joined: the broker takes its commits only while the group has no members. */

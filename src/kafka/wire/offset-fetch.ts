@@ -1,6 +1,6 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic, type TopicPartition } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
 /** v7 is the first that can leave out what a transaction has not yet committed (KIP-447); kafkajs stops at v4. */
@@ -77,7 +77,7 @@ function decode(payload: Buffer, version: number): OffsetFetchResponse {
     const topic = decoder.readString() ?? '';
     return decoder.readArray(() => {
       const partition = decoder.readInt32();
-      const offset = Number(decoder.readInt64());
+      const offset = decoder.readLong();
       const leaderEpoch = version >= 5 ? decoder.readInt32() : NO_LEADER_EPOCH;
       const metadata = decoder.readString() ?? '';
       return { topic, partition, offset, leaderEpoch, metadata, errorCode: decoder.readInt16() };
@@ -94,7 +94,7 @@ function decodeFlexible(payload: Buffer): OffsetFetchResponse {
     const topic = decoder.readUVarIntString() ?? '';
     const partitions = decoder.readUVarIntArray(() => {
       const partition = decoder.readInt32();
-      const offset = Number(decoder.readInt64());
+      const offset = decoder.readLong();
       const leaderEpoch = decoder.readInt32();
       const metadata = decoder.readUVarIntString() ?? '';
       const errorCode = decoder.readInt16();
@@ -102,7 +102,7 @@ function decodeFlexible(payload: Buffer): OffsetFetchResponse {
       return { topic, partition, offset, leaderEpoch, metadata, errorCode };
     });
     decoder.readTaggedFields();
-    return partitions ?? [];
+    return partitions;
   });
-  return { partitions: (topics ?? []).flat(), errorCode: decoder.readInt16() };
+  return { partitions: topics.flat(), errorCode: decoder.readInt16() };
 }

@@ -1,6 +1,6 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
 import { headerSize, type Request } from './request.ts';
 
 /** v8 is the last version before tagged fields, and the first whose refusals come with a sentence. */
@@ -97,8 +97,8 @@ function decodeResponse(payload: Buffer, version: number): ProduceResponse {
 function decodePartition(decoder: Decoder, topic: string, version: number): PartitionResult {
   const partition = decoder.readInt32();
   const errorCode = decoder.readInt16();
-  const baseOffset = Number(decoder.readInt64());
-  const logAppendTime = Number(decoder.readInt64());
+  const baseOffset = decoder.readLong();
+  const logAppendTime = decoder.readLong();
   if (version >= 5) decoder.readInt64(); // log_start_offset
   const result = { topic, partition, errorCode, baseOffset, logAppendTime };
   if (version < 8) return { ...result, errorMessage: null, recordErrors: [] };

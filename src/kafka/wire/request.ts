@@ -1,5 +1,3 @@
-import type { Definition } from 'kafkajs/src/protocol/requests/definition';
-
 /** One API of the Kafka protocol, asked once: how its body is written and its answer read. */
 export interface Request<T> {
   apiKey: number;
@@ -17,27 +15,6 @@ export interface Request<T> {
   /** The body in parts, in order: they are sent as they are, without being copied together. */
   encodeBody(version: number): Buffer[] | Promise<Buffer[]>;
   decode(payload: Buffer, version: number): T | Promise<T>;
-}
-
-/**
- * A request that kafkajs knows how to write and read. Its `parse` step is left out: that one throws at
- * the first error code it meets, and with it what the answer says of everything else.
- */
-export function kafkajsRequest<Arguments, Response>(
-  definition: Definition<Arguments, Response>,
-  args: Arguments,
-): Omit<Request<Response>, 'unspoken'> {
-  const highestVersion = Math.max(...definition.versions.map(Number));
-  const at = (version: number) => definition.protocol({ version })(args);
-  const { apiKey, apiName } = at(highestVersion).request;
-  return {
-    apiKey,
-    apiName,
-    highestVersion,
-    expectsResponse: true,
-    encodeBody: async (version) => [(await at(version).request.encode()).buffer],
-    decode: (payload, version) => at(version).response.decode(payload),
-  };
 }
 
 /** The frame around a body, in parts: length, API, version, correlation id, client id (request header v1). */

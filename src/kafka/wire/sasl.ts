@@ -1,6 +1,5 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { readBoundedArray } from './bounded-array.ts';
+import { Decoder } from './decoder.ts';
 import { frame, type Request } from './request.ts';
 
 /** What a broker says to a mechanism: its error code, and the mechanisms it would take. */
@@ -46,7 +45,7 @@ export function saslHandshakeFrame(correlationId: number, clientId: string, mech
 export function readSaslHandshake(payload: Buffer): SaslHandshake {
   const decoder = new Decoder(payload);
   const errorCode = decoder.readInt16();
-  return { errorCode, mechanisms: readBoundedArray(decoder, payload, () => decoder.readString() ?? '') };
+  return { errorCode, mechanisms: decoder.readArray(() => decoder.readString() ?? '') };
 }
 
 function handshakeBody(mechanism: string): Buffer {
@@ -67,7 +66,7 @@ export function saslAuthenticateRequest(bytes: Buffer): Request<SaslStep> {
         errorCode: decoder.readInt16(),
         errorMessage: decoder.readString(),
         bytes: decoder.readBytes() ?? Buffer.alloc(0),
-        lifetimeMs: version >= 1 ? Number(decoder.readInt64()) : 0,
+        lifetimeMs: version >= 1 ? decoder.readLong() : 0,
       };
     },
   };

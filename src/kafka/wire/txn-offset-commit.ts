@@ -1,6 +1,6 @@
-import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
 import {
   decodePartitionErrors,
   encodeTopics,
@@ -98,7 +98,7 @@ function decodeFlexible(payload: Buffer): PartitionError[] {
       return error;
     });
     decoder.readTaggedFields();
-    return partitions ?? [];
+    return partitions;
   });
-  return (topics ?? []).flat();
+  return topics.flat();
 }

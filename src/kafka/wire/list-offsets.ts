@@ -1,0 +1,58 @@
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { byTopic, type TopicPartition } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
+import { type IsolationLevel, isolationLevels } from './fetch.ts';
+import type { Request } from './request.ts';
+
+/** Special timestamps: where a log begins, and where it ends. */
+const timestamps = { latest: -1, earliest: -2 } as const;
+export type LogEnd = keyof typeof timestamps;
+
+const CONSUMER = -1;
+
+export interface ListedOffset extends TopicPartition {
+  errorCode: number;
+  offset: number;
+}
+
+/**
+ * A ListOffsets request (v2 and v3), to be asked of the partitions' leader. The latest offset is that of the next
+ * record (the high watermark), under read_committed the last stable offset.
+ */
+export function listOffsetsRequest(
+  partitions: readonly TopicPartition[],
+  end: LogEnd,
+  isolationLevel: IsolationLevel,
+): Request<ListedOffset[]> {
+  return {
+    apiKey: 2,
+    apiName: 'ListOffsets',
+    highestVersion: 3,
+    expectsResponse: true,
+    encodeBody: () => {
+      const topics = byTopic(partitions).map(([topic, wanted]) =>
+        new Encoder()
+          .writeString(topic)
+          .writeArray(
+            wanted.map(({ partition }) => new Encoder().writeInt32(partition).writeInt64(timestamps[end])),
+          ),
+      );
+      const body = new Encoder().writeInt32(CONSUMER).writeInt8(isolationLevels[isolationLevel]);
+      return [body.writeArray(topics).buffer];
+    },
+    decode: (payload) => {
+      const decoder = new Decoder(payload);
+      decoder.readInt32(); // throttle_time_ms
+      const topics = decoder.readArray(() => {
+        const topic = decoder.readString() ?? '';
+        return decoder.readArray(() => {
+          const partition = decoder.readInt32();
+          const errorCode = decoder.readInt16();
+          decoder.readLong(); // timestamp
+          return { topic, partition, errorCode, offset: decoder.readLong() };
+        });
+      });
+      return topics.flat();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { byTopic, type TopicPartition } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
+import type { PartitionError } from './offset-commit.ts';
+import type { Request } from './request.ts';
+
+/** Who writes a transaction: the coordinator gives id and epoch together, and refuses an older epoch. */
+export interface ProducerIdentity {
+  producerId: bigint;
+  producerEpoch: number;
+}
+
+export interface TransactionIdentity extends ProducerIdentity {
+  transactionalId: string;
+}
+
+interface ErrorAnswer {
+  errorCode: number;
+}
+
+/** An InitProducerId request (v0 and v1): an identity for publishing idempotently, or in transactions. */
+export function initProducerIdRequest(
+  transactionalId: string | null,
+  timeoutMs: number,
+): Request<ProducerIdentity & ErrorAnswer> {
+  return {
+    apiKey: 22,
+    apiName: 'InitProducerId',
+    highestVersion: 1,
+    expectsResponse: true,
+    encodeBody: () => [new Encoder().writeString(transactionalId).writeInt32(timeoutMs).buffer],
+    decode: (payload) => {
+      const decoder = new Decoder(payload);
+      decoder.readInt32(); // throttle_time_ms
+      return {
+        errorCode: decoder.readInt16(),
+        producerId: decoder.readInt64(),
+        producerEpoch: decoder.readInt16(),
+      };
+    },
+  };
+}
+
+/** An AddPartitionsToTxn request (v0 and v1). */
+export function addPartitionsToTxnRequest(
+  transaction: TransactionIdentity,
+  partitions: readonly TopicPartition[],
+): Request<PartitionError[]> {
+  return {
+    apiKey: 24,
+    apiName: 'AddPartitionsToTxn',
+    highestVersion: 1,
+    expectsResponse: true,
+    encodeBody: () => {
+      const topics = byTopic(partitions).map(([topic, wanted]) =>
+        new Encoder()
+          .writeString(topic)
+          .writeArray(wanted.map(({ partition }) => new Encoder().writeInt32(partition))),
+      );
+      return [encodeIdentity(transaction).writeArray(topics).buffer];
+    },
+    decode: (payload) => {
+      const decoder = new Decoder(payload);
+      decoder.readInt32(); // throttle_time_ms
+      const topics = decoder.readArray(() => {
+        const topic = decoder.readString() ?? '';
+        return decoder.readArray(() => ({
+          topic,
+          partition: decoder.readInt32(),
+          errorCode: decoder.readInt16(),
+        }));
+      });
+      return topics.flat();
+    },
+  };
+}
+
+/** An AddOffsetsToTxn request (v0 and v1): the transaction will commit offsets of this group. */
+export function addOffsetsToTxnRequest(
+  transaction: TransactionIdentity,
+  groupId: string,
+): Request<ErrorAnswer> {
+  return {
+    apiKey: 25,
+    apiName: 'AddOffsetsToTxn',
+    highestVersion: 1,
+    expectsResponse: true,
+    encodeBody: () => [encodeIdentity(transaction).writeString(groupId).buffer],
+    decode: decodeError,
+  };
+}
+
+/** An EndTxn request (v0 and v1). It is answered before the transaction's markers are written. */
+export function endTxnRequest(transaction: TransactionIdentity, isCommit: boolean): Request<ErrorAnswer> {
+  return {
+    apiKey: 26,
+    apiName: 'EndTxn',
+    highestVersion: 1,
+    expectsResponse: true,
+    encodeBody: () => [encodeIdentity(transaction).writeBoolean(isCommit).buffer],
+    decode: decodeError,
+  };
+}
+
+function encodeIdentity({ transactionalId, producerId, producerEpoch }: TransactionIdentity): Encoder {
+  return new Encoder().writeString(transactionalId).writeInt64(producerId).writeInt16(producerEpoch);
+}
+
+function decodeError(payload: Buffer): ErrorAnswer {
+  const decoder = new Decoder(payload);
+  decoder.readInt32(); // throttle_time_ms
+  return { errorCode: decoder.readInt16() };
+}
