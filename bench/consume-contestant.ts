@@ -43,6 +43,7 @@ async function pull() {
       topics: [topic],
       autoOffsetReset: 'earliest',
       isolationLevel: 'read_committed',
+      unreadable: 'stop',
       checkCrcs: CHECK !== 'false',
       maxRecords: Number.MAX_SAFE_INTEGER,
       maxBytes: MAX_BYTES === undefined ? Number.MAX_SAFE_INTEGER : Number(MAX_BYTES),

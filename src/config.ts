@@ -109,6 +109,8 @@ export interface PullConfig {
   autoOffsetReset: 'earliest' | 'latest' | 'none';
   isolationLevel: 'read_committed' | 'read_uncommitted';
   checkCrcs: boolean;
+  /** What happens to a batch that can't be read. */
+  unreadable: 'stop' | 'skip';
   maxRecords: number;
   maxBytes: number;
 }
@@ -318,6 +320,7 @@ export function pullConfig(variables: Variables): PullConfig {
       'read_committed',
     ),
     checkCrcs: variables.flag('KAFKA_CHECK_CRCS') ?? true,
+    unreadable: variables.oneOf('CONSUME_UNREADABLE', ['stop', 'skip'] as const, 'stop'),
     maxRecords: variables.integer('CONSUME_MAX_RECORDS', 10_000, { min: 1 }),
     maxBytes: variables.integer('CONSUME_MAX_BYTES', 64 * MIB, { min: 1 }),
   };

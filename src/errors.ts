@@ -33,6 +33,7 @@ const kinds = {
   CONFIG_INVALID: { status: 500, errorCode: 50001, retriable: false, delivery: 'none' },
   SINK_FAILED: { status: 502, errorCode: 502, retriable: true, delivery: 'unknown' },
   DEAD_LETTER_FAILED: { status: 502, errorCode: 502, retriable: true, delivery: 'unknown' },
+  BATCH_UNREADABLE: { status: 502, errorCode: 502, retriable: false, delivery: 'unknown' },
   BROKER_UNREACHABLE: { status: 503, errorCode: 50302, retriable: true, delivery: 'none' },
   NO_LEADER: { status: 503, errorCode: 50003, retriable: true, delivery: 'none' },
   NOT_ENOUGH_REPLICAS: { status: 503, errorCode: 50003, retriable: true, delivery: 'none' },

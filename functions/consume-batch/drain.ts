@@ -14,6 +14,8 @@ import type { PullWish } from './pull-wish.ts';
 
 /** Answers that wait or are being handled; enough for the broker and the network to keep up. */
 const MAX_FETCH_BYTES = 32 * 1024 * 1024;
+/** What one batch may grow to when it is decompressed, unless CONSUME_MAX_BYTES is more. */
+const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 
 export interface PullAnswer {
   mode: 'pull';
@@ -126,13 +128,15 @@ async function pullAll(
     }
   };
   const positions = rotated((await Promise.all(found.map(begin))).flat());
-  const { isolationLevel, checkCrcs, maxBytes } = config;
+  const { isolationLevel, checkCrcs, unreadable, maxBytes } = config;
   const fetcher = new Fetcher(
     connection,
     positions.map((position) => ({ ...position, offset: position.from })),
     {
       isolationLevel,
       checkCrcs,
+      unreadable,
+      maxBatchBytes: Math.max(MAX_BATCH_BYTES, maxBytes),
       maxBytes: Math.min(MAX_FETCH_BYTES, Math.ceil(maxBytes / 2)),
       recordsLeft: () => progress.recordsLeft,
       deadline: times.handleBefore,

@@ -41,6 +41,7 @@ export class PartitionPull {
   readonly #position: Position;
   readonly #options: PartitionPullOptions;
   #committedTo: number;
+  #batchSize = FIRST_BATCH;
 
   constructor(position: Position, options: PartitionPullOptions) {
     this.#position = position;
@@ -71,25 +72,34 @@ export class PartitionPull {
   }
 
   async #handleAll(): Promise<void> {
-    const { progress } = this.#options;
-    let batchSize = FIRST_BATCH;
     for (;;) {
       const reader = await this.#next();
       if (!reader) return;
-      for (;;) {
-        if (!progress.mayGoOn) return;
-        const batch = reader.take(
-          Math.min(batchSize, progress.recordsLeft),
-          Math.min(MAX_BATCH_BYTES, progress.bytesLeft),
-        );
-        if (batch.records.length === 0 && batch.nextOffset <= this.#committedTo) break;
-        const count = batch.records.length;
-        progress.recordsLeft -= count;
-        progress.bytesLeft -= batch.bytes;
-        const startedAt = Date.now();
-        if (await this.#handle(batch)) return;
-        batchSize = nextBatchSize(batchSize, count, Date.now() - startedAt);
+      try {
+        if (!(await this.#handleAnswer(reader))) return;
+      } finally {
+        reader.close();
       }
+    }
+  }
+
+  /** True where the partition may be read further. */
+  async #handleAnswer(reader: FetchedRecordsReader): Promise<boolean> {
+    const { progress } = this.#options;
+    for (;;) {
+      await reader.ready();
+      if (!progress.mayGoOn) return false;
+      const batch = reader.take(
+        Math.min(this.#batchSize, progress.recordsLeft),
+        Math.min(MAX_BATCH_BYTES, progress.bytesLeft),
+      );
+      if (batch.records.length === 0 && batch.nextOffset <= this.#committedTo) return true;
+      const count = batch.records.length;
+      progress.recordsLeft -= count;
+      progress.bytesLeft -= batch.bytes;
+      const startedAt = Date.now();
+      if (await this.#handle(batch)) return false;
+      this.#batchSize = nextBatchSize(this.#batchSize, count, Date.now() - startedAt);
     }
   }
 

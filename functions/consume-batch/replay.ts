@@ -87,6 +87,7 @@ async function replay(wanted: Arguments, connection: Connection, log: Log): Prom
     autoOffsetReset: 'earliest',
     isolationLevel: 'read_committed',
     checkCrcs: true,
+    unreadable: 'stop',
     // A dry run commits nothing, so it has to see everything in one round.
     maxRecords: dryRun ? Number.MAX_SAFE_INTEGER : ROUND_RECORDS,
     maxBytes: dryRun ? Number.MAX_SAFE_INTEGER : 64 * MIB,

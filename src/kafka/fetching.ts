@@ -5,14 +5,11 @@ import type { Broker } from './broker.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import { offsetBehind } from './wire/batch-header.ts';
 import type { TopicPartition } from './wire/by-topic.ts';
-import {
-  type FetchedPartition,
-  type FetchResponse,
-  fetchRequest,
-  type IsolationLevel,
-} from './wire/fetch.ts';
-import { FetchedRecordsReader, type OffsetRange, offsetBehind } from './wire/record-batch-reader.ts';
+import { type FetchedPartition, type FetchResponse, fetchRequest } from './wire/fetch.ts';
+import { FetchedRecordsReader, type OffsetRange, type ReaderOptions } from './wire/record-batch-reader.ts';
 
 /** Records are known to be there, so the broker hardly ever waits for one. */
 const MAX_WAIT_MS = 500;
@@ -26,10 +23,11 @@ const PATIENCE_MS = 15_000;
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 500;
 
-export interface FetcherOptions {
-  isolationLevel: IsolationLevel;
-  checkCrcs: boolean;
-  /** Bytes of answers that are held at once, those being handled included (a larger batch comes all the same). */
+export interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
+  /**
+   * Bytes of answers that are held at once, those being handled included (a larger batch comes all the same),
+   * and as many of what is decompressed.
+   */
   maxBytes: number;
   /** How many records may still be taken: no more than these are read ahead. */
   recordsLeft: () => number;
@@ -74,6 +72,7 @@ export class Fetcher {
   readonly #connection: Connection;
   readonly #options: FetcherOptions;
   readonly #log: Log;
+  readonly #memory: MemoryBudget;
   readonly #partitions = new Map<string, Partition>();
   /** Leaders that have a Fetch to answer, and how many bytes it asked for. */
   readonly #asked = new Map<Broker, number>();
@@ -90,6 +89,7 @@ export class Fetcher {
     this.#connection = connection;
     this.#options = options;
     this.#log = log;
+    this.#memory = new MemoryBudget(options.maxBytes);
     for (const position of positions) {
       this.#partitions.set(key(position), {
         ...position,
@@ -148,6 +148,7 @@ export class Fetcher {
   /** No more is asked for. A Fetch that is under way ends with its connection. */
   close(): void {
     this.#isClosed = true;
+    this.#memory.close();
     for (const leader of this.#asked.keys()) this.#connection.forFetching(leader).close();
     for (const timer of this.#timers) clearTimeout(timer);
     for (const { waiter } of this.#partitions.values()) waiter?.();
@@ -156,7 +157,11 @@ export class Fetcher {
   #open(partition: Partition, { fetched, range }: Answer): Promise<FetchedRecordsReader> {
     partition.handling = fetched.records.length;
     this.#pump();
-    return FetchedRecordsReader.open(fetched, range, this.#options);
+    return FetchedRecordsReader.open(fetched, range, {
+      ...this.#options,
+      memory: this.#memory,
+      log: this.#log,
+    });
   }
 
   /** Soon, so that what several partitions lack in one turn of the loop makes one request. */

@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.ts';
 import type { RecordMetadata } from '../record.ts';
-import { BATCH_OVERHEAD, recordSizeBound, type TimedRecord } from './wire/record-batch.ts';
+import { BATCH_OVERHEAD } from './wire/batch-header.ts';
+import { recordSizeBound, type TimedRecord } from './wire/record-batch.ts';
 import type { ProducerIdentity } from './wire/transactions.ts';
 
 export type Outcome = RecordMetadata | Failure;

@@ -82,6 +82,7 @@ export const pullDefaults: Omit<PullConfig, 'groupId' | 'topics'> = {
   autoOffsetReset: 'earliest',
   isolationLevel: 'read_committed',
   checkCrcs: true,
+  unreadable: 'stop',
   maxRecords: 10_000,
   maxBytes: 64 * MIB,
 };

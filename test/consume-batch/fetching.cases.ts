@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { Fetcher } from '../../src/kafka/fetching.ts';
+import { take } from '../kafka/reading.ts';
 import { connectionConfigFor, newTopic, recordingLog } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { publish } from './consuming.ts';
@@ -30,8 +31,8 @@ test(
       connection,
       PARTITIONS.map((partition) => ({ topic, partition, offset: 0, end: 24 })),
       {
-        ...{ isolationLevel: 'read_committed', checkCrcs: true, deadline },
-        ...{ maxBytes: 2 * MIB, recordsLeft: () => Number.MAX_SAFE_INTEGER },
+        ...{ isolationLevel: 'read_committed', checkCrcs: true, unreadable: 'stop', deadline },
+        ...{ maxBatchBytes: 64 * MIB, maxBytes: 2 * MIB, recordsLeft: () => Number.MAX_SAFE_INTEGER },
       },
       log,
     );
@@ -42,7 +43,7 @@ test(
         for (let taken = 0; taken < 24; ) {
           const reader = await fetcher.next({ topic, partition });
           assert.ok(reader);
-          taken += reader.take(100).records.length;
+          taken += (await take(reader, 100)).records.length;
           answers[partition] = (answers[partition] ?? 0) + 1;
           if (taken < 24) widest = Math.max(widest, Math.max(...answers) - Math.min(...answers));
           await turn();

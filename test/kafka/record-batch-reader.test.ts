@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { offsetBehind } from '../../src/kafka/wire/batch-header.ts';
 import { compressBatch } from '../../src/kafka/wire/compression.ts';
 import { crc32c } from '../../src/kafka/wire/crc32c.ts';
 import type { FetchedPartition } from '../../src/kafka/wire/fetch.ts';
 import { encodeRecordBatch, type TimedRecord } from '../../src/kafka/wire/record-batch.ts';
-import {
-  FetchedRecordsReader,
-  offsetBehind,
-  type ReaderOptions,
-} from '../../src/kafka/wire/record-batch-reader.ts';
+import { FetchedRecordsReader, type ReaderOptions } from '../../src/kafka/wire/record-batch-reader.ts';
 import { newSeed, randomFrom } from '../random.ts';
+import { readerOptions, take } from './reading.ts';
 
-const options: ReaderOptions = { isolationLevel: 'read_committed', checkCrcs: true };
+const options: ReaderOptions = readerOptions();
 const ATTRIBUTES_AT = 21;
 const CRC_AT = 17;
 
@@ -40,7 +38,7 @@ function fetched(records: Buffer, more: Partial<FetchedPartition> = {}): Fetched
 
 async function readAll(partition: FetchedPartition, offset = 0, end = 100, opts = options) {
   const reader = await FetchedRecordsReader.open(partition, { offset, end }, opts);
-  return { ...reader.take(1_000), endOffset: offsetBehind(partition.records) };
+  return { ...(await take(reader, 1_000)), endOffset: offsetBehind(partition.records) };
 }
 
 const behindFirst = batchAt(5, [0, 1, 2, 3]).length;
@@ -68,7 +66,7 @@ describe('what a Fetch answer holds', () => {
   test('is taken piece by piece', async () => {
     const reader = await FetchedRecordsReader.open(fetched(log), { offset: 0, end: 100 }, options);
     const pieces = [];
-    for (let piece = reader.take(3); piece.records.length > 0; piece = reader.take(3)) {
+    for (let piece = await take(reader, 3); piece.records.length > 0; piece = await take(reader, 3)) {
       pieces.push([piece.records.map(({ offset }) => offset), piece.nextOffset]);
     }
     assert.deepEqual(pieces, [
@@ -80,7 +78,7 @@ describe('what a Fetch answer holds', () => {
 
   test('by bytes, one record at the least', async () => {
     const reader = await FetchedRecordsReader.open(fetched(log), { offset: 0, end: 100 }, options);
-    const { records, bytes } = reader.take(1_000, 1);
+    const { records, bytes } = await take(reader, 1_000, 1);
     assert.equal(records.length, 1);
     assert.ok(bytes > 1);
   });
@@ -113,30 +111,33 @@ describe('what a Fetch answer holds', () => {
     strange.writeInt16BE(6, behindFirst + ATTRIBUTES_AT);
     const unchecked = { ...options, checkCrcs: false };
     const reader = await FetchedRecordsReader.open(fetched(strange), { offset: 0, end: 100 }, unchecked);
-    assert.equal(reader.take(1_000).nextOffset, 9);
+    assert.equal((await take(reader, 1_000)).nextOffset, 9);
     const named = {
-      code: 'INTERNAL',
+      code: 'BATCH_UNREADABLE',
       message:
-        'partition 0 of topic t cannot be read from offset 9 on: the compression codec 6 is not known here',
+        'partition 0 of topic t: offsets 9 to 10 (2 records) cannot be read: the compression codec 6 is not known here',
     };
-    assert.throws(() => reader.take(1_000), named);
-    assert.throws(() => reader.take(1_000), named);
+    await assert.rejects(take(reader, 1_000), named);
+    await assert.rejects(take(reader, 1_000), named);
   });
 
   test('what stands before a batch that is broken can be taken', async () => {
     const broken = Buffer.from(log);
     broken[behindFirst + ATTRIBUTES_AT + 40] = 0xff;
     const reader = await FetchedRecordsReader.open(fetched(broken), { offset: 0, end: 100 }, options);
-    const { records, nextOffset } = reader.take(1_000);
+    const { records, nextOffset } = await take(reader, 1_000);
     assert.deepEqual([records.length, nextOffset], [4, 9]);
-    assert.throws(() => reader.take(1_000), /batch at offset 9 does not match its CRC-32C/);
+    await assert.rejects(
+      take(reader, 1_000),
+      /offsets 9 to 10 \(2 records\) cannot be read: they do not match their CRC-32C/,
+    );
   });
 
   test('a flipped bit is noticed with KAFKA_CHECK_CRCS, and only then', async () => {
     const broken = Buffer.from(log);
     const at = broken.indexOf('value 1');
     broken[at] = (broken[at] ?? 0) ^ 1;
-    await assert.rejects(readAll(fetched(broken)), /batch at offset 5 does not match its CRC-32C/);
+    await assert.rejects(readAll(fetched(broken)), /offsets 5 to 8 .*do not match their CRC-32C/);
     const { records } = await readAll(fetched(broken), 0, 100, { ...options, checkCrcs: false });
     assert.equal(records.length, 7);
   });
@@ -144,7 +145,7 @@ describe('what a Fetch answer holds', () => {
   test('the old message formats are named', async () => {
     const old = Buffer.from(log);
     old[16] = 1;
-    await assert.rejects(readAll(fetched(old)), /offset 5 have message format v1/);
+    await assert.rejects(readAll(fetched(old)), /offsets 5 to 5 .*message format v1/);
   });
 
   test('whatever bytes come, it ends with records or an error', async () => {

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { ProducerConfig } from '../../config.ts';
+import { ATTRIBUTES_AT, BATCH_OVERHEAD, CRC_AT, LENGTH_AT } from './batch-header.ts';
 import { crc32c } from './crc32c.ts';
-import { ATTRIBUTES_AT, BATCH_OVERHEAD, CRC_AT, LENGTH_AT } from './record-batch.ts';
 
 /** Bits 0 to 2 of a batch's attributes (kafka.apache.org/documentation/#recordbatch). */
 export const compressionTypes = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;

@@ -1,42 +1,50 @@
 import { gunzipSync } from 'node:zlib';
 import { compressionTypes } from './compression.ts';
-import { decompressLz4 } from './lz4.ts';
+import { decompressLz4, lz4Bound } from './lz4.ts';
+import { withFittingWindows, zstdBound } from './zstd.ts';
 
-/** No batch grows beyond this: a cluster takes batches of 10 MB, and some of them could hold gigabytes. */
-const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024;
-
-export type Decompress = (bytes: Buffer) => Buffer;
-
-/** The codec of a batch; an unknown one is named by its number. */
-export function compressionType(attributes: number): string {
-  return compressionTypes[attributes & 0x07] ?? `codec ${attributes & 0x07}`;
+/** How one codec is read. Whatever the bytes say, no more memory is taken than `bound` told before. */
+export interface Codec {
+  /** The bytes that these give, at the most. Throws where they can't be read. */
+  bound(bytes: Buffer): number;
+  /** Throws where they can't be read, or give more than `bound`. */
+  decompress(bytes: Buffer, bound: number): Buffer;
 }
 
-/** Decompression of one codec, loaded when a batch first needs it. Throws where there is none, naming the codec. */
-export async function loadCodec(type: string): Promise<Decompress> {
+/** The codec of a batch; an unknown one is named by its number. */
+export function compressionType(codec: number): string {
+  return compressionTypes[codec] ?? `codec ${codec}`;
+}
+
+/** The codec, loaded when a batch first needs it. Throws where there is none, naming it. */
+export async function loadCodec(type: string): Promise<Codec> {
   switch (type) {
-    case 'none':
-      return (bytes) => bytes;
     case 'gzip':
-      return (bytes) => gunzipSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES });
+      return { bound: gzipBound, decompress: gunzip };
     case 'snappy': {
       const { uncompress } = await import('snappyjs');
-      return (bytes) => snappy(bytes, uncompress);
+      return {
+        bound: (bytes) => snappyBlocks(bytes).reduce((sum, block) => sum + snappyBound(block), 0),
+        decompress: (bytes) => Buffer.concat(snappyBlocks(bytes).map((block) => asBuffer(uncompress(block)))),
+      };
     }
     case 'lz4':
-      return (bytes) => decompressLz4(bytes, MAX_DECOMPRESSED_BYTES);
+      return { bound: lz4Bound, decompress: decompressLz4 };
     case 'zstd': {
       const { Decompress } = await import('fzstd');
-      return (bytes) => {
-        const chunks: Uint8Array[] = [];
-        let size = 0;
-        const stream = new Decompress((chunk) => {
-          size += chunk.length;
-          if (size > MAX_DECOMPRESSED_BYTES) throw tooLarge();
-          chunks.push(chunk);
-        });
-        stream.push(bytes, true);
-        return Buffer.concat(chunks, size);
+      return {
+        bound: zstdBound,
+        decompress: (bytes, bound) => {
+          const content = Buffer.allocUnsafeSlow(bound);
+          let size = 0;
+          const stream = new Decompress((chunk) => {
+            if (size + chunk.length > bound) throw new Error('a zstd frame gives more than it announces');
+            content.set(chunk, size);
+            size += chunk.length;
+          });
+          stream.push(withFittingWindows(bytes), true);
+          return content.subarray(0, size);
+        },
       };
     }
     default:
@@ -44,36 +52,58 @@ export async function loadCodec(type: string): Promise<Decompress> {
   }
 }
 
-function tooLarge(): Error {
-  return new Error(`a batch would grow beyond ${MAX_DECOMPRESSED_BYTES} bytes when decompressed`);
+/** A member ends with the length of its content, modulo 2^32 (RFC 1952, section 2.3.1). */
+const GZIP_TRAILER = 4;
+/** Deflate gives 258 bytes for two bits at the most. */
+const MAX_DEFLATE_RATIO = 1_032;
+
+function gzipBound(bytes: Buffer): number {
+  const announced = bytes.readUInt32LE(bytes.length - GZIP_TRAILER);
+  if (announced <= bytes.length * MAX_DEFLATE_RATIO) return announced;
+  throw new Error(`${bytes.length} bytes of gzip can't give the ${announced} that they announce`);
+}
+
+function gunzip(bytes: Buffer, bound: number): Buffer {
+  // In one piece: pieces would be put together in as much memory again.
+  return gunzipSync(bytes, { maxOutputLength: Math.max(1, bound), chunkSize: Math.max(64, bound + 1) });
 }
 
 /** What Java's client and others put around blocks (xerial's SnappyOutputStream); a bare block has none. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const XERIAL_HEADER = 16;
+/** A copy of three bytes gives 64 (google/snappy, format_description.txt, section 2.2). */
+const MAX_SNAPPY_RATIO = 64 / 3;
 
-function snappy(bytes: Buffer, uncompress: (block: Uint8Array, max?: number) => Uint8Array): Buffer {
-  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) {
-    return asBuffer(uncompress(asArray(bytes), MAX_DECOMPRESSED_BYTES));
-  }
-  const blocks: Buffer[] = [];
-  let size = 0;
+function snappyBlocks(bytes: Buffer): Uint8Array[] {
+  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return [asArray(bytes)];
+  const blocks: Uint8Array[] = [];
   for (let at = XERIAL_HEADER; at < bytes.length; ) {
     const length = bytes.readInt32BE(at);
     const block = bytes.subarray(at + 4, at + 4 + length);
     if (length < 0 || block.length < length) throw new Error('a snappy block is cut short');
-    const plain = asBuffer(uncompress(asArray(block), MAX_DECOMPRESSED_BYTES - size));
-    size += plain.length;
-    blocks.push(plain);
+    blocks.push(asArray(block));
     at += 4 + length;
   }
-  return Buffer.concat(blocks, size);
+  return blocks;
+}
+
+/** A block begins with the length of its content, as a varint. */
+function snappyBound(block: Uint8Array): number {
+  let announced = 0;
+  for (let at = 0; at < 5; at++) {
+    const byte = block[at] ?? 0;
+    announced += (byte & 0x7f) * 2 ** (7 * at);
+    if (byte < 0x80) break;
+  }
+  if (announced <= block.length * MAX_SNAPPY_RATIO) return announced;
+  throw new Error(`${block.length} bytes of snappy can't give the ${announced} that they announce`);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** A plain array: snappyjs answers with the kind of array that it is given. */
 function asArray(bytes: Buffer): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -25,20 +25,22 @@ interface Block {
   bound: number;
 }
 
-/**
- * The content of the first frame in `bytes`; what stands behind it is not looked at. Checksums are stepped
- * over: a batch has one of its own. Throws where the frame can't be read, or would give more than `maxBytes`.
- */
-export function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
+/** The bytes that the first frame in `bytes` gives, at the most. Throws where it can't be read. */
+export function lz4Bound(bytes: Buffer): number {
   const { blocks, contentSize } = readFrame(bytes);
   const bound = blocks.reduce((sum, block) => sum + block.bound, 0);
-  const announced = contentSize ?? bound;
-  if (announced > bound)
-    throw new Error(`an LZ4 frame gives ${bound} bytes at the most and announces ${announced}`);
-  if (announced > maxBytes) {
-    throw new RangeError(`an LZ4 frame announces ${announced} bytes, at most ${maxBytes} are taken`);
-  }
-  const content = Buffer.allocUnsafeSlow(announced);
+  if (contentSize === undefined) return bound;
+  if (contentSize <= bound) return contentSize;
+  throw new Error(`an LZ4 frame gives ${bound} bytes at the most and announces ${contentSize}`);
+}
+
+/**
+ * The content of the first frame in `bytes`, of at most `bound` bytes; what stands behind it is not looked at.
+ * Checksums are stepped over: a batch has one of its own. Throws where the frame can't be read.
+ */
+export function decompressLz4(bytes: Buffer, bound: number): Buffer {
+  const { blocks, contentSize } = readFrame(bytes);
+  const content = Buffer.allocUnsafeSlow(bound);
   let size = 0;
   for (const block of blocks) size = readBlock(bytes, block, content, size);
   if (contentSize !== undefined && size !== contentSize) {

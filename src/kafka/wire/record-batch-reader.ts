@@ -1,27 +1,21 @@
 import { Failure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { ConsumerRecord } from '../../record.ts';
+import type { Lease, MemoryBudget } from '../memory-budget.ts';
+import {
+  ATTRIBUTES_AT,
+  BATCH_OVERHEAD,
+  type BatchHeader,
+  batchAt,
+  CURRENT_MAGIC,
+  headers,
+} from './batch-header.ts';
 import { checkRecords } from './check-records.ts';
 import { crc32c } from './crc32c.ts';
-import { compressionType, type Decompress, loadCodec } from './decompression.ts';
+import { type Codec, compressionType, loadCodec } from './decompression.ts';
 import type { FetchedPartition, IsolationLevel } from './fetch.ts';
-import { BATCH_OVERHEAD } from './record-batch.ts';
 import { VarintCursor } from './varint-cursor.ts';
 
-// Where the parts of a RecordBatch v2 stand (kafka.apache.org/documentation/#recordbatch).
-const LENGTH_AT = 8;
-const LENGTH_END = 12;
-const MAGIC_AT = 16;
-const CRC_AT = 17;
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const BASE_TIMESTAMP_AT = 27;
-const MAX_TIMESTAMP_AT = 35;
-const PRODUCER_ID_AT = 43;
-const COUNT_AT = 57;
-const CODEC = 0x07;
-const LOG_APPEND_TIME = 0x08;
-const TRANSACTIONAL = 0x10;
-const CONTROL = 0x20;
 const ABORT_MARKER = 0;
 
 /** Records in the order of their offsets, and where to read on after them. */
@@ -42,6 +36,13 @@ export interface OffsetRange {
 export interface ReaderOptions {
   isolationLevel: IsolationLevel;
   checkCrcs: boolean;
+  /** What happens to a batch that can't be read: it stops its partition, or is told of and stepped over. */
+  unreadable: 'stop' | 'skip';
+  /** What one batch may grow to. */
+  maxBatchBytes: number;
+  /** What all readers together hold decompressed. */
+  memory: MemoryBudget;
+  log: Log;
 }
 
 /**
@@ -53,7 +54,7 @@ export class FetchedRecordsReader {
   readonly #topic: string;
   readonly #partition: number;
   readonly #options: ReaderOptions;
-  readonly #codecs: ReadonlyMap<number, Decompress | Error>;
+  readonly #codecs: ReadonlyMap<number, Codec | Error>;
   readonly #aborted: FetchedPartition['abortedTransactions'];
   readonly #abortedProducers = new Set<bigint>();
   readonly #end: number;
@@ -61,6 +62,10 @@ export class FetchedRecordsReader {
   #position = 0;
   /** The batch whose records are being taken. */
   #batch: OpenBatch | undefined;
+  /** Of decompressed batches whose records were handed out; the last one is the open batch's. */
+  #leases: Lease[] = [];
+  /** What was waited for, for the next batch. */
+  #granted: Lease | undefined;
   /** Why the next batch can't be read; what stood before it was taken first. */
   #failure: Failure | undefined;
 
@@ -68,7 +73,7 @@ export class FetchedRecordsReader {
     fetched: FetchedPartition,
     { offset, end }: OffsetRange,
     options: ReaderOptions,
-    codecs: ReadonlyMap<number, Decompress | Error>,
+    codecs: ReadonlyMap<number, Codec | Error>,
   ) {
     this.#bytes = fetched.records;
     this.#topic = fetched.topic;
@@ -86,105 +91,134 @@ export class FetchedRecordsReader {
     range: OffsetRange,
     options: ReaderOptions,
   ): Promise<FetchedRecordsReader> {
-    const codecs = new Map<number, Decompress | Error>();
-    for (const at of batchStarts(fetched.records)) {
-      const attributes = fetched.records.readInt16BE(at + ATTRIBUTES_AT);
-      const codec = attributes & CODEC;
-      if (fetched.records[at + MAGIC_AT] !== 2 || codecs.has(codec)) continue;
-      codecs.set(codec, await codecOf(attributes));
+    const codecs = new Map<number, Codec | Error>();
+    for (const { codec } of headers(fetched.records)) {
+      if (codec !== 0 && !codecs.has(codec)) codecs.set(codec, await codecOf(codec));
     }
     return new FetchedRecordsReader(fetched, range, options, codecs);
   }
 
   /**
-   * Up to `maxRecords` records of at most about `maxBytes` (one at the least). No record and the same
-   * `nextOffset` as before: there is nothing more. Throws a Failure, once everything before it has been taken,
-   * where a batch can't be read.
+   * Whatever was taken before is handled by now. Resolves once there is something to take, or nothing more:
+   * a batch that is decompressed may have to wait until others have given back their memory.
+   */
+  async ready(): Promise<void> {
+    for (const lease of this.#leases.splice(0, this.#leases.length - (this.#batch?.isCompressed ? 1 : 0))) {
+      lease.release();
+    }
+    while (!this.#batch && !this.#failure) {
+      const lacking = this.#openBatch();
+      if (lacking === 0) return;
+      this.#granted = await this.#options.memory.take(lacking);
+      if (!this.#granted) return;
+    }
+  }
+
+  /**
+   * Up to `maxRecords` records of at most about `maxBytes` (one at the least), after `ready`. No record and the
+   * same `nextOffset` as before: there is nothing more. Throws a Failure, once everything before it has been
+   * taken, where a batch can't be read.
    */
   take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
     const records: ConsumerRecord[] = [];
     let bytes = 0;
-    if (this.#failure) throw this.#failure;
-    try {
-      while (records.length < maxRecords && bytes < maxBytes) {
-        const batch = this.#batch ?? this.#openBatch();
-        if (!batch) break;
-        this.#batch = batch;
-        bytes += this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
-        if (batch.remaining > 0) break;
-        this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
-        this.#batch = undefined;
-      }
-    } catch (error) {
-      this.#failure = this.#unreadable(error);
-      if (records.length === 0) throw this.#failure;
+    while (records.length < maxRecords && bytes < maxBytes) {
+      if (!this.#batch && !this.#failure) this.#openBatch();
+      const batch = this.#batch;
+      if (!batch) break;
+      bytes += this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
+      if (batch.remaining > 0) break;
+      this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
+      this.#batch = undefined;
     }
+    if (records.length === 0 && this.#failure) throw this.#failure;
     return { records, nextOffset: this.#offset, bytes };
   }
 
-  #unreadable(cause: unknown): Failure {
-    const where = `partition ${this.#partition} of topic ${this.#topic} cannot be read from offset ${this.#offset} on`;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new Failure('INTERNAL', `${where}: ${reason}`, { cause });
+  /** What was taken is handled, and nothing more will be. */
+  close(): void {
+    for (const lease of this.#leases.splice(0)) lease.release();
+    this.#granted?.release();
   }
 
-  /** Opens the next batch that holds records to be read; steps over the others. */
-  #openBatch(): OpenBatch | undefined {
-    const bytes = this.#bytes;
+  /**
+   * Opens the next batch that holds records to be read, if there is one; steps over the others. Returns the
+   * bytes that are lacking to decompress it, else 0.
+   */
+  #openBatch(): number {
     for (;;) {
-      const at = this.#position;
-      const end = batchEnd(bytes, at);
-      if (end === undefined) return undefined;
-      const baseOffset = Number(bytes.readBigInt64BE(at));
+      const header = batchAt(this.#bytes, this.#position);
+      if (!header) return 0;
+      const { baseOffset, lastOffset, end } = header;
       if (baseOffset >= this.#end) {
         this.#offset = Math.max(this.#offset, this.#end);
-        return undefined;
+        return 0;
       }
-      this.#checkFormat(at, end, baseOffset);
-      const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
-      const lastOffset = baseOffset + bytes.readInt32BE(at + LAST_OFFSET_DELTA_AT);
+      try {
+        this.#check(header);
+        if (lastOffset >= this.#offset && this.#isReadable(header)) {
+          const opened = this.#open(header);
+          if (typeof opened === 'number') return opened;
+          this.#batch = opened;
+          this.#position = end;
+          return 0;
+        }
+      } catch (error) {
+        const failure = this.#unreadable(header, error);
+        if (this.#options.unreadable === 'stop') {
+          this.#failure = failure;
+          return 0;
+        }
+        this.#options.log.error('a batch that cannot be read was skipped', this.#fields(header, failure));
+      }
       this.#position = end;
-      if (lastOffset < this.#offset) continue;
-      const readable = this.#isReadable(attributes, at, end, lastOffset);
-      if (readable) return this.#decompressed(attributes, at, end, baseOffset, lastOffset);
-      this.#offset = lastOffset + 1;
+      this.#offset = Math.max(this.#offset, baseOffset + 1, lastOffset + 1);
     }
   }
 
-  #checkFormat(at: number, end: number, baseOffset: number): void {
-    const bytes = this.#bytes;
-    const magic = bytes[at + MAGIC_AT];
-    if (magic !== 2) {
+  #fields({ baseOffset, lastOffset, count }: BatchHeader, error: Failure) {
+    const from = Math.max(baseOffset, this.#offset);
+    return { topic: this.#topic, partition: this.#partition, from, to: lastOffset, records: count, error };
+  }
+
+  #unreadable({ baseOffset, lastOffset, count }: BatchHeader, cause: unknown): Failure {
+    const where = `partition ${this.#partition} of topic ${this.#topic}`;
+    const from = Math.max(baseOffset, this.#offset);
+    const which = `offsets ${from} to ${lastOffset}${count === undefined ? '' : ` (${count} records)`}`;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new Failure('BATCH_UNREADABLE', `${where}: ${which} cannot be read: ${reason}`, { cause });
+  }
+
+  #check({ magic, start, end, crc }: BatchHeader): void {
+    if (magic !== CURRENT_MAGIC) {
       throw new Error(
-        `the records at offset ${baseOffset} have message format v${magic}; only v2 (Kafka 0.11 and newer) is read`,
+        `they are stored in message format v${magic} (before Kafka 0.11), and only v2 is read: raise the topic's message.format.version, and begin behind them`,
       );
     }
-    if (!this.#options.checkCrcs) return;
-    if (crc32c(bytes, at + ATTRIBUTES_AT, end) !== bytes.readUInt32BE(at + CRC_AT)) {
-      throw new Error(`the record batch at offset ${baseOffset} does not match its CRC-32C`);
+    if (this.#options.checkCrcs && crc32c(this.#bytes, start + ATTRIBUTES_AT, end) !== crc) {
+      throw new Error('they do not match their CRC-32C');
     }
   }
 
   /** Keeps account of aborted transactions as Kafka's own consumer does (CompletedFetch.nextFetchedRecord). */
-  #isReadable(attributes: number, at: number, end: number, lastOffset: number): boolean {
-    const isControl = (attributes & CONTROL) !== 0;
+  #isReadable(header: BatchHeader): boolean {
+    const { isControl, isTransactional, producerId, lastOffset } = header;
     if (this.#options.isolationLevel === 'read_uncommitted') return !isControl;
-    const producerId = this.#bytes.readBigInt64BE(at + PRODUCER_ID_AT);
     while (this.#aborted[0] !== undefined && this.#aborted[0].firstOffset <= lastOffset) {
       const transaction = this.#aborted.shift();
       if (transaction) this.#abortedProducers.add(transaction.producerId);
     }
     if (isControl) {
-      if (this.#isAbortMarker(at, end)) this.#abortedProducers.delete(producerId);
+      if (this.#isAbortMarker(header)) this.#abortedProducers.delete(producerId);
       return false;
     }
-    return (attributes & TRANSACTIONAL) === 0 || !this.#abortedProducers.has(producerId);
+    return !isTransactional || !this.#abortedProducers.has(producerId);
   }
 
   /** A control record's key is its version and its type, two bytes each. */
-  #isAbortMarker(at: number, end: number): boolean {
-    if (this.#bytes.readInt32BE(at + COUNT_AT) < 1) return false;
-    const record = new VarintCursor(this.#bytes, at + BATCH_OVERHEAD, end);
+  #isAbortMarker({ start, end, count = 0 }: BatchHeader): boolean {
+    if (count < 1) return false;
+    const record = new VarintCursor(this.#bytes, start + BATCH_OVERHEAD, end);
     record.varint(); // length
     record.position += 1; // attributes
     record.varlong(); // timestamp delta
@@ -193,48 +227,45 @@ export class FetchedRecordsReader {
     return this.#bytes.readInt16BE(record.position + 2) === ABORT_MARKER;
   }
 
-  #decompressed(
-    attributes: number,
-    at: number,
-    end: number,
-    baseOffset: number,
-    lastOffset: number,
-  ): OpenBatch {
-    const codec = attributes & CODEC;
-    const decompress = this.#codecs.get(codec);
-    if (decompress instanceof Error) throw decompress;
-    const compressed = this.#bytes.subarray(at + BATCH_OVERHEAD, end);
-    const appendTime =
-      (attributes & LOG_APPEND_TIME) !== 0
-        ? Number(this.#bytes.readBigInt64BE(at + MAX_TIMESTAMP_AT))
-        : undefined;
-    let bytes = this.#bytes;
-    if (codec !== 0) {
-      try {
-        bytes = decompress?.(compressed) ?? compressed;
-      } catch (cause) {
-        const type = compressionType(attributes);
-        throw new Error(`the ${type} batch at offset ${baseOffset} cannot be decompressed`, { cause });
-      }
-    }
-    const position = codec === 0 ? at + BATCH_OVERHEAD : 0;
-    const recordsEnd = codec === 0 ? end : bytes.length;
-    const remaining = this.#bytes.readInt32BE(at + COUNT_AT);
-    checkRecords(
-      bytes,
-      { position, end: recordsEnd },
-      { count: remaining, lastDelta: lastOffset - baseOffset },
-    );
+  /** The bytes that are lacking, where there is no memory for it. */
+  #open(header: BatchHeader): OpenBatch | number {
+    const { baseOffset, lastOffset, count = 0, baseTimestamp, appendTime } = header;
+    const isCompressed = header.codec !== 0;
+    const bytes = isCompressed ? this.#decompressed(header) : this.#bytes;
+    if (typeof bytes === 'number') return bytes;
+    const position = isCompressed ? 0 : header.start + BATCH_OVERHEAD;
+    const end = isCompressed ? bytes.length : header.end;
+    checkRecords(bytes, { position, end }, { count, lastDelta: lastOffset - baseOffset });
     return {
-      bytes,
-      position,
-      end: recordsEnd,
-      remaining,
-      baseOffset,
-      lastOffset,
-      baseTimestamp: Number(this.#bytes.readBigInt64BE(at + BASE_TIMESTAMP_AT)),
-      appendTime,
+      ...{ bytes, position, end, remaining: count, baseOffset, lastOffset },
+      ...{ baseTimestamp, appendTime, isCompressed },
     };
+  }
+
+  #decompressed({ codec: number, start, end }: BatchHeader): Buffer | number {
+    const codec = this.#codecs.get(number);
+    if (!codec || codec instanceof Error) throw codec ?? new Error(`codec ${number} is not known here`);
+    const { memory, maxBatchBytes } = this.#options;
+    const compressed = this.#bytes.subarray(start + BATCH_OVERHEAD, end);
+    const bound = codec.bound(compressed);
+    if (bound > maxBatchBytes) {
+      throw new Error(
+        `they would take ${bound} bytes when decompressed, and ${maxBatchBytes} are taken (the larger of CONSUME_MAX_BYTES and 64 MiB)`,
+      );
+    }
+    const lease = this.#granted ?? memory.tryTake(bound);
+    if (!lease) return bound;
+    this.#granted = undefined;
+    try {
+      const bytes = codec.decompress(compressed, bound);
+      this.#leases.push(lease);
+      return bytes;
+    } catch (cause) {
+      lease.release();
+      const type = compressionType(number);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`their ${type} cannot be decompressed: ${reason}`, { cause });
+    }
   }
 
   /** Adds to `records` and tells how many bytes they take. */
@@ -276,9 +307,9 @@ export class FetchedRecordsReader {
 }
 
 /** The Error that names the codec, where there is none: it matters once its batch is reached. */
-async function codecOf(attributes: number): Promise<Decompress | Error> {
+async function codecOf(codec: number): Promise<Codec | Error> {
   try {
-    return await loadCodec(compressionType(attributes));
+    return await loadCodec(compressionType(codec));
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
@@ -292,29 +323,6 @@ interface OpenBatch {
   readonly baseOffset: number;
   readonly lastOffset: number;
   readonly baseTimestamp: number;
-  /** Epoch milliseconds on topics with LogAppendTime. */
   readonly appendTime: number | undefined;
-}
-
-/** Where the batch that begins at `at` ends; undefined where it does not lie in `bytes` as a whole. */
-function batchEnd(bytes: Buffer, at: number): number | undefined {
-  if (at + BATCH_OVERHEAD > bytes.length) return undefined;
-  const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT);
-  return end <= bytes.length && end > at + LENGTH_END ? end : undefined;
-}
-
-/** Where to read on after these record batches; undefined where not one of them is whole. */
-export function offsetBehind(batches: Buffer): number | undefined {
-  let last: number | undefined;
-  for (const at of batchStarts(batches)) last = at;
-  if (last === undefined) return undefined;
-  return Number(batches.readBigInt64BE(last)) + batches.readInt32BE(last + LAST_OFFSET_DELTA_AT) + 1;
-}
-
-function* batchStarts(bytes: Buffer): Generator<number> {
-  let at = 0;
-  for (let end = batchEnd(bytes, at); end !== undefined; end = batchEnd(bytes, at)) {
-    yield at;
-    at = end;
-  }
+  readonly isCompressed: boolean;
 }

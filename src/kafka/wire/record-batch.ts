@@ -1,15 +1,15 @@
 import type { Header } from '../../record.ts';
+import {
+  ATTRIBUTES_AT,
+  BATCH_OVERHEAD,
+  CRC_AT,
+  CURRENT_MAGIC,
+  LENGTH_AT,
+  MAGIC_AT,
+  TRANSACTIONAL,
+} from './batch-header.ts';
 import { crc32c } from './crc32c.ts';
 import { sizeOfVarint, writeVarint } from './varint.ts';
-
-/** Bytes of a batch before its first record (RecordBatch v2, kafka.apache.org/protocol). */
-export const BATCH_OVERHEAD = 61;
-export const LENGTH_AT = 8;
-const MAGIC_AT = 16;
-export const CRC_AT = 17;
-export const ATTRIBUTES_AT = 21;
-const MAGIC = 2;
-const TRANSACTIONAL = 0x10;
 
 /** A record as the wire needs it: every record has a timestamp (epoch milliseconds) by now. */
 export interface TimedRecord {
@@ -65,7 +65,7 @@ export function encodeRecordBatch(records: readonly TimedRecord[], identity?: Ba
   batch.writeBigInt64BE(0n, 0);
   batch.writeInt32BE(size - LENGTH_AT - 4, LENGTH_AT);
   batch.writeInt32BE(-1, 12);
-  batch.writeInt8(MAGIC, MAGIC_AT);
+  batch.writeInt8(CURRENT_MAGIC, MAGIC_AT);
   batch.writeInt16BE(identity?.transactional ? TRANSACTIONAL : 0, ATTRIBUTES_AT);
   batch.writeInt32BE(records.length - 1, 23);
   batch.writeBigInt64BE(BigInt(baseTimestamp), 27);
