@@ -5,6 +5,8 @@ import type { PullAnswer } from './drain.ts';
 import { readWish } from './pull-wish.ts';
 import { pullConfigOf, warm } from './warm.ts';
 
+const MAX_WISH_BYTES = 64 * 1024;
+
 export interface PullCall {
   /** Epoch milliseconds. */
   deadline: number;
@@ -31,12 +33,14 @@ export async function servePull(request: HttpRequest, call: PullCall): Promise<H
   }
 }
 
-function wishOf({ body }: HttpRequest): unknown {
+function wishOf({ body, json }: HttpRequest): unknown {
   if (body.length === 0) return {};
-  const malformed = new Failure('MALFORMED_REQUEST', 'the body must be a JSON object, or empty');
-  let wish: unknown;
+  const what = `a JSON object of at most ${MAX_WISH_BYTES} bytes, or empty`;
+  const malformed = new Failure('MALFORMED_REQUEST', `the body must be ${what}`);
+  if (body.length > MAX_WISH_BYTES) throw malformed;
+  let wish = json;
   try {
-    wish = JSON.parse(body.toString());
+    wish ??= JSON.parse(body.toString());
   } catch {
     throw malformed;
   }

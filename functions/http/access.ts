@@ -9,9 +9,13 @@ const CORS_METHODS = 'GET, POST, OPTIONS';
 const CORS_HEADERS = 'authorization, x-api-key, content-type, content-encoding, accept, x-request-id';
 const CORS_MAX_AGE_S = '600';
 
-/** Throws API_KEY_REFUSED unless the request carries an accepted key, or needs none. */
-export function checkApiKey({ path, headers }: RequestHead, config: HttpConfig): void {
-  if (config.apiKeyHashes.length === 0 || needsNoKey(path, config)) return;
+/**
+ * Throws API_KEY_REFUSED unless the request carries an accepted key, or needs none; false where there are keys
+ * and it needs none.
+ */
+export function checkApiKey({ path, headers }: RequestHead, config: HttpConfig): boolean {
+  if (config.apiKeyHashes.length === 0) return true;
+  if (needsNoKey(path, config)) return false;
   const key = headers['x-api-key'] ?? /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
   if (key === undefined || !isAccepted(key, config.apiKeyHashes)) {
     throw new Failure(
@@ -19,6 +23,7 @@ export function checkApiKey({ path, headers }: RequestHead, config: HttpConfig):
       'an accepted key is needed: Authorization: Bearer … or X-Api-Key: …',
     );
   }
+  return true;
 }
 
 /** The answer to a browser that asks before it sends a request; undefined for any other request. */

@@ -6,10 +6,12 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { HttpConfig } from '../../src/config.ts';
-import { Failure, toFailure } from '../../src/errors.ts';
+import { toFailure } from '../../src/errors.ts';
 import { callersRequestId, failureResponse, type HttpRequest, type HttpResponse } from '../../src/http.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
+import { Bodies, type ReceivedBody } from './bodies.ts';
+import { turnOf } from './turns.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const BODY_TIMEOUT_MS = 30_000;
@@ -21,17 +23,15 @@ const CHECK_INTERVAL_MS = 2_000;
 const LINGER_MS = 500;
 /** A connection without a byte in either direction for so long is ended: whoever does not read an answer keeps it. */
 const SILENCE_MS = 90_000;
-/** What all requests together may hold of bodies that are still coming; one beyond it is told to come again. */
-const MAX_RECEIVING_BYTES = 64 * 1024 * 1024;
 /** They have no body to look at, and need no key. */
 const WITHOUT_BODY = new Set(['/healthy', '/ready']);
-const EMPTY = Buffer.alloc(0);
+const NO_BODY: ReceivedBody = { bytes: Buffer.alloc(0), release: () => {} };
 
 export type Serve = (request: HttpRequest) => Promise<HttpResponse>;
 
 /** An HTTP server that reads requests whole, up to the configured size, and hands them on as plain values. */
 export function createHttpServer(serve: Serve, config: HttpConfig, log: Log = createLog('warn')): Server {
-  const receiving = { bytes: 0 };
+  const bodies = new Bodies();
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -40,8 +40,9 @@ export function createHttpServer(serve: Serve, config: HttpConfig, log: Log = cr
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
     },
     async (message, response) => {
+      await turnOf(message, response);
       const head = readHead(message);
-      const answer = await answerTo(head, message, { serve, config, log, receiving });
+      const answer = await answerTo(head, message, { serve, config, log, bodies });
       write(response, answer, { ...corsHeaders(head, config), 'x-request-id': head.requestId });
       if (!message.complete) throwAway(message);
     },
@@ -56,28 +57,31 @@ interface Serving {
   serve: Serve;
   config: HttpConfig;
   log: Log;
-  receiving: { bytes: number };
+  bodies: Bodies;
 }
 
 async function answerTo(
   head: RequestHead,
   message: IncomingMessage,
-  { serve, config, log, receiving }: Serving,
+  { serve, config, log, bodies }: Serving,
 ): Promise<HttpResponse> {
+  let body = NO_BODY;
   try {
     const asked = preflight(head, config);
     if (asked) return asked;
-    checkApiKey(head, config);
-    const body = WITHOUT_BODY.has(head.path)
-      ? EMPTY
-      : await readBody(message, config.maxBodyBytes, receiving);
-    return await serve({ ...head, body });
+    const isKeyless = !checkApiKey(head, config);
+    if (!WITHOUT_BODY.has(head.path)) {
+      body = await bodies.receive(message, { maxBytes: config.maxBodyBytes, isKeyless });
+    }
+    return await serve({ ...head, body: body.bytes });
   } catch (error) {
     const failure = toFailure(error);
     const { requestId, path } = head;
     const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
     log[level]('request refused', { requestId, path, code: failure.code, error: failure });
     return failureResponse(failure);
+  } finally {
+    body.release();
   }
 }
 
@@ -98,43 +102,6 @@ function lines(headers: IncomingHttpHeaders): Record<string, string> {
   const { 'set-cookie': cookies, ...single } = headers;
   const rest = single as Record<string, string>;
   return cookies === undefined ? rest : { ...rest, 'set-cookie': cookies.join(', ') };
-}
-
-/** The whole body; BODY_TOO_LARGE as soon as it is known to exceed the limit, without reading on. */
-async function readBody(
-  message: IncomingMessage,
-  maxBytes: number,
-  receiving: Serving['receiving'],
-): Promise<Buffer> {
-  const tooLarge = () =>
-    new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
-  if (Number(message.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  let size = 0;
-  try {
-    return await new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      message.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        receiving.bytes += chunk.length;
-        chunks.push(chunk);
-        if (size > maxBytes) reject(tooLarge());
-        else if (receiving.bytes > MAX_RECEIVING_BYTES) {
-          reject(new Failure('QUEUE_FULL', 'too many request bodies are being received at this moment'));
-        }
-      });
-      message.on('end', () => {
-        const [first = EMPTY] = chunks;
-        resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
-      });
-      message.on('close', () => {
-        if (!message.complete) reject(new Failure('MALFORMED_REQUEST', 'the request was broken off'));
-      });
-    });
-  } finally {
-    receiving.bytes -= size;
-    // What still comes is counted no more, nor kept.
-    message.removeAllListeners('data');
-  }
 }
 
 /**

@@ -3,9 +3,11 @@ import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, type ValidationError } from '../../src/errors.ts';
 import { type HttpRequest, mediaType } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
+import { withBody } from './body.ts';
 import { headerBytes } from './header-text.ts';
-import { elementTexts } from './json-text.ts';
-import { allowedTopic, invalid, MAX_RECORDS, parseJson, readBody, type Target } from './request.ts';
+import { invalid } from './invalid.ts';
+import type { JsonReader } from './json-text.ts';
+import { allowedTopic, MAX_RECORDS, readDocument, type Target } from './request.ts';
 
 /** CloudEvents 1.0.2: the HTTP binding and the JSON formats are read, the Kafka binding is written. */
 const EVENT_TYPE = 'application/cloudevents';
@@ -56,11 +58,13 @@ export async function readEvents(
   request: HttpRequest,
   { topic, partition }: Target,
   config: ProduceConfig,
+  deadline: number,
 ): Promise<ProducerRecord[]> {
   const errors: ValidationError[] = [];
-  const events = isEventType(request.headers)
-    ? await readDocument(request, config, errors)
-    : [binaryEvent(request.headers, await readBody(request, config.maxBodyBytes), errors)];
+  const read = isEventType(request.headers)
+    ? documentReader(request, errors)
+    : (bytes: Buffer) => [binaryEvent(request.headers, bytes, errors)];
+  const events = await withBody(request, { maxBytes: config.maxBodyBytes, deadline }, read);
   const name = allowedTopic(topic ?? config.defaultTopic, config);
   if (errors.length > 0) throw invalid(errors);
   return events.map(({ attributes, value, headers }) => {
@@ -79,26 +83,44 @@ function isEventType(headers: HttpRequest['headers']): boolean {
   return mediaType(headers['content-type']).startsWith(EVENT_TYPE);
 }
 
-async function readDocument(
-  request: HttpRequest,
-  config: ProduceConfig,
+function documentReader(
+  { headers }: HttpRequest,
   errors: ValidationError[],
-): Promise<Event[]> {
-  const type = mediaType(request.headers['content-type']);
+): (bytes: Buffer) => readonly Event[] {
+  const type = mediaType(headers['content-type']);
   if (!KNOWN_TYPES.includes(type)) {
     throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'of the formats of CloudEvents only +json is known');
   }
-  const bytes = await readBody(request, config.maxBodyBytes);
-  const document = parseJson(bytes, bytes === request.body ? request.json : undefined);
-  if (!type.startsWith(BATCH_TYPE)) return [structuredEvent(document, bytes, '', errors)];
-  if (!Array.isArray(document)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
-  if (document.length > MAX_RECORDS) {
-    throw invalid([{ path: 'body', message: `must hold at most ${MAX_RECORDS} events` }]);
+  if (type.startsWith(BATCH_TYPE)) {
+    return (bytes) => {
+      const events = readDocument(bytes, readBatch);
+      if (!isBatch(events)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
+      return events.map(([event, source], index) => structuredEvent(event, source, `[${index}]`, errors));
+    };
   }
-  const texts = elementTexts(bytes);
-  return document.map((event, index) =>
-    structuredEvent(event, texts[index] ?? Buffer.alloc(0), `[${index}]`, errors),
-  );
+  return (bytes) => [structuredEvent(readDocument(bytes, readMembers), bytes, '', errors)];
+}
+
+function readBatch(json: JsonReader): unknown {
+  return json.array((index) => {
+    if (index === MAX_RECORDS) {
+      throw invalid([{ path: 'body', message: `must hold at most ${MAX_RECORDS} events` }]);
+    }
+    return json.withSource(() => readMembers(json));
+  });
+}
+
+function isBatch(events: unknown): events is [unknown, Buffer][] {
+  return Array.isArray(events);
+}
+
+/** The attributes; of `data` only that it is there. */
+function readMembers(json: JsonReader): unknown {
+  return json.object((name) => {
+    if (name !== 'data') return json.scalar();
+    json.skip();
+    return true;
+  });
 }
 
 function structuredEvent(event: unknown, value: Buffer, at: string, errors: ValidationError[]): Event {

@@ -1,88 +1,98 @@
+import { Failure } from '../../src/errors.ts';
+import { invalid } from './invalid.ts';
+
 /**
- * The bytes of a JSON document's parts, as the sender wrote them. JSON.parse has accepted the document
- * before, so nothing is checked here; what it would change (big numbers, `1.10`, the order of members) is kept.
+ * JSON as RFC 8259 has it, read in one pass over the caller's bytes. A part is looked at as its reader asks:
+ * built, or passed over with nothing kept but its own bytes, in which JSON.parse would change big numbers,
+ * `1.10` and the order of members. What a body builds is bounded, however small it was when it was sent.
  */
 const QUOTE = 0x22;
+const PLUS = 0x2b;
 const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_BRACKET = 0x5d;
+const LOWER_U = 0x75;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
-const BOM_LENGTH = 3;
+const EXPONENT = 0x65;
+/** A letter's bit that tells upper from lower case. */
+const LOWER_CASE = 0x20;
+const FIRST_PRINTABLE = 0x20;
+const LAST_PRINTABLE = 0x7e;
+/** `"\/bfnrt`: what may stand behind a backslash, but for `u`. */
+const ESCAPED = new Set(Buffer.from('"\\/bfnrt'));
+const LITERALS = new Map(
+  [true, false, null].map((value) => [String(value).charCodeAt(0), { text: String(value), value }]),
+);
+const BOM = Buffer.from('\ufeff');
 
-/** The text of a record's key and value, less the white space outside strings; undefined where absent. */
-export interface RecordText {
-  key: Buffer | undefined;
-  value: Buffer | undefined;
+/** Members and elements that one document may have built: 10,000 records with ten headers each are fewer. */
+const MAX_PARTS = 500_000;
+const TOO_MANY_PARTS = `must hold at most ${MAX_PARTS} members and elements beside those of keys and values`;
+const FIRST_NESTING = 64;
+
+/** What stands for an object or array where only a scalar has a meaning: no schema takes it. */
+const NOT_SCALAR = Symbol('an object or array');
+
+/** What `read` makes of a document. Throws MALFORMED_REQUEST where that is not JSON, with the place. */
+export function readJson<T>(document: Buffer, read: (json: JsonReader) => T): T {
+  const json = new JsonReader(document);
+  const result = read(json);
+  json.end();
+  return result;
 }
 
-/** One element for each of `records`. Where a member stands twice the last one counts, as for JSON.parse. */
-export function recordTexts(document: Buffer): RecordText[] {
-  const scanner = new Scanner(document);
-  let texts: RecordText[] = [];
-  scanner.members((name) => {
-    if (name !== 'records') {
-      scanner.skip();
-      return;
-    }
-    texts = [];
-    scanner.elements(() => {
-      const text: RecordText = { key: undefined, value: undefined };
-      scanner.members((member) => {
-        if (member === 'key' || member === 'value') text[member] = scanner.text();
-        else scanner.skip();
-      });
-      texts.push(text);
-    });
-  });
-  return unpinned(texts, document);
-}
-
-/** A slice keeps its whole document in memory for as long as a record waits: too much where little of it is wanted. */
-function unpinned(texts: RecordText[], document: Buffer): RecordText[] {
-  const wanted = texts.reduce((sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0), 0);
-  if (wanted * 2 > document.length) return texts;
-  return texts.map(({ key, value }) => ({
-    key: key && Buffer.from(key),
-    value: value && Buffer.from(value),
-  }));
-}
-
-/** The elements of an array, each as it was sent. */
-export function elementTexts(document: Buffer): Buffer[] {
-  const scanner = new Scanner(document);
-  const texts: Buffer[] = [];
-  scanner.elements(() => texts.push(scanner.source()));
-  return texts;
-}
-
-class Scanner {
+/** Stands before a value; each call reads it whole. Where a member stands twice the last one counts. */
+export class JsonReader {
   #position: number;
+  #partsLeft = MAX_PARTS;
   readonly #bytes: Buffer;
+  /** For each container that is open around the position, whether it is an object. */
+  #isObject = new Uint8Array(FIRST_NESTING);
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#position = bytes[0] === 0xef ? BOM_LENGTH : 0;
-    this.#skipSpace();
+    this.#position = bytes.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
+    this.#space();
   }
 
-  /** Calls `visit` at the value of each member of an object; passes over any other value. */
-  members(visit: (name: string) => void): void {
-    this.#each(OPEN_BRACE, CLOSE_BRACE, () => {
-      const start = this.#position;
-      this.#skipString();
-      const name = stringAt(this.#bytes, start, this.#position);
-      this.#skipSpace();
-      this.#position++; // the colon
-      this.#skipSpace();
-      visit(name);
+  /** An object of what `read` makes of each member's value; any other value as `scalar` has it. */
+  object(read: (name: string) => unknown): unknown {
+    if (this.#bytes[this.#position] !== OPEN_BRACE) return this.scalar();
+    const members: Record<string, unknown> = {};
+    this.#parts(CLOSE_BRACE, () => {
+      const name = this.#name();
+      const value = read(name);
+      if (name !== '__proto__') members[name] = value;
+      // Like any other name, and like JSON.parse; an assignment would set the object's prototype.
+      else Object.defineProperty(members, name, { value, enumerable: true, configurable: true });
     });
+    return members;
   }
 
-  /** Calls `visit` at each element of an array; passes over any other value. */
-  elements(visit: () => void): void {
-    this.#each(OPEN_BRACKET, CLOSE_BRACKET, visit);
+  /** An array of what `read` makes of each element; any other value as `scalar` has it. */
+  array(read: (index: number) => unknown): unknown {
+    if (this.#bytes[this.#position] !== OPEN_BRACKET) return this.scalar();
+    const elements: unknown[] = [];
+    this.#parts(CLOSE_BRACKET, () => elements.push(read(elements.length)));
+    return elements;
+  }
+
+  /** A string, number, boolean or null; an object or array is passed over, and a symbol stands for it. */
+  scalar(): unknown {
+    const start = this.#position;
+    const first = this.#bytes[start];
+    this.skip();
+    if (first === OPEN_BRACE || first === OPEN_BRACKET) return NOT_SCALAR;
+    if (first === QUOTE) return stringAt(this.#bytes, start, this.#position);
+    const literal = LITERALS.get(first ?? 0);
+    return literal ? literal.value : Number(this.#bytes.toString('latin1', start, this.#position));
   }
 
   /** The value's text without the white space outside its strings. */
@@ -93,60 +103,184 @@ class Scanner {
     return hasSpace ? withoutSpace(text) : text;
   }
 
-  source(): Buffer {
+  /** What `read` makes of the value, and the value as it was sent. */
+  withSource<T>(read: () => T): [T, Buffer] {
     const start = this.#position;
-    this.skip();
-    return this.#bytes.subarray(start, this.#position);
+    const result = read();
+    return [result, this.#bytes.subarray(start, this.#position)];
   }
 
   /** Passes over a value, however deep; true where there is white space in it, outside its strings. */
   skip(): boolean {
+    const bytes = this.#bytes;
     let depth = 0;
     let hasSpace = false;
-    do {
-      const byte = this.#bytes[this.#position];
-      if (byte === QUOTE) {
-        this.#skipString();
-        continue;
+    for (;;) {
+      const byte = bytes[this.#position];
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        const isObject = byte === OPEN_BRACE;
+        this.#position++;
+        if (this.#space()) hasSpace = true;
+        if (bytes[this.#position] !== (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
+          this.#nest(depth++, isObject);
+          if (isObject && this.#skipName()) hasSpace = true;
+          continue;
+        }
+        this.#position++;
+      } else this.#skipScalar();
+      // A value has ended, and perhaps with it the containers around it.
+      for (;;) {
+        if (depth === 0) return hasSpace;
+        if (this.#space()) hasSpace = true;
+        const isObject = this.#isObject[depth - 1] === 1;
+        const next = bytes[this.#position];
+        if (next === COMMA) {
+          this.#position++;
+          if (this.#space()) hasSpace = true;
+          if (isObject && this.#skipName()) hasSpace = true;
+          break;
+        }
+        if (next !== (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) throw this.#unexpected();
+        this.#position++;
+        depth--;
       }
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
-      else if (depth === 0) {
-        this.#skipScalar();
-        return false;
-      } else if (isSpace(byte)) hasSpace = true;
-      this.#position++;
-    } while (depth > 0);
-    return hasSpace;
+    }
   }
 
-  #each(open: number, close: number, visit: () => void): void {
-    if (this.#bytes[this.#position] !== open) {
-      this.skip();
+  /** Throws where anything but white space is left. */
+  end(): void {
+    this.#space();
+    if (this.#position < this.#bytes.length) throw this.#unexpected();
+  }
+
+  /** The members or elements of the container that begins here. */
+  #parts(close: number, read: () => void): void {
+    this.#position++;
+    this.#space();
+    if (this.#bytes[this.#position] === close) {
+      this.#position++;
       return;
     }
-    this.#position++;
-    this.#skipSpace();
-    while (this.#bytes[this.#position] !== close) {
-      visit();
-      this.#skipSpace();
-      if (this.#bytes[this.#position] === COMMA) this.#position++;
-      this.#skipSpace();
+    for (;;) {
+      if (this.#partsLeft-- === 0) throw invalid([{ path: 'body', message: TOO_MANY_PARTS }]);
+      read();
+      this.#space();
+      const next = this.#bytes[this.#position];
+      if (next !== COMMA && next !== close) throw this.#unexpected();
+      this.#position++;
+      if (next === close) return;
+      this.#space();
     }
-    this.#position++;
   }
 
-  #skipString(): void {
-    this.#position = endOfString(this.#bytes, this.#position);
+  #name(): string {
+    const start = this.#position;
+    this.#skipString();
+    const name = stringAt(this.#bytes, start, this.#position);
+    this.#skipColon();
+    return name;
+  }
+
+  #skipName(): boolean {
+    this.#skipString();
+    return this.#skipColon();
+  }
+
+  #skipColon(): boolean {
+    const hasSpace = this.#space();
+    this.#skip(COLON);
+    return this.#space() || hasSpace;
   }
 
   #skipScalar(): void {
-    while (isScalar(this.#bytes[this.#position])) this.#position++;
+    const first = this.#bytes[this.#position] ?? 0;
+    if (first === QUOTE) this.#skipString();
+    else if (first === MINUS || isDigit(first)) this.#skipNumber();
+    else this.#skipLiteral(first);
   }
 
-  #skipSpace(): void {
-    while (isSpace(this.#bytes[this.#position])) this.#position++;
+  #skipString(): void {
+    const bytes = this.#bytes;
+    this.#skip(QUOTE);
+    for (;;) {
+      const byte = bytes[this.#position] ?? 0;
+      if (byte < FIRST_PRINTABLE) throw this.#unexpected();
+      this.#position++;
+      if (byte === QUOTE) return;
+      if (byte === BACKSLASH) this.#skipEscape();
+    }
   }
+
+  #skipEscape(): void {
+    const byte = this.#bytes[this.#position] ?? 0;
+    if (byte !== LOWER_U && !ESCAPED.has(byte)) throw this.#unexpected();
+    this.#position++;
+    if (byte !== LOWER_U) return;
+    for (let digits = 0; digits < 4; digits++) {
+      if (!isHexDigit(this.#bytes[this.#position] ?? 0)) throw this.#unexpected();
+      this.#position++;
+    }
+  }
+
+  #skipNumber(): void {
+    if (this.#bytes[this.#position] === MINUS) this.#position++;
+    if (this.#bytes[this.#position] === ZERO) this.#position++;
+    else this.#skipDigits();
+    if (this.#bytes[this.#position] === DOT) {
+      this.#position++;
+      this.#skipDigits();
+    }
+    if (((this.#bytes[this.#position] ?? 0) | LOWER_CASE) !== EXPONENT) return;
+    this.#position++;
+    const sign = this.#bytes[this.#position];
+    if (sign === PLUS || sign === MINUS) this.#position++;
+    this.#skipDigits();
+  }
+
+  #skipDigits(): void {
+    if (!isDigit(this.#bytes[this.#position] ?? 0)) throw this.#unexpected();
+    while (isDigit(this.#bytes[this.#position] ?? 0)) this.#position++;
+  }
+
+  #skipLiteral(first: number): void {
+    const text = LITERALS.get(first)?.text;
+    if (text === undefined) throw this.#unexpected();
+    for (let i = 0; i < text.length; i++) this.#skip(text.charCodeAt(i));
+  }
+
+  #skip(byte: number): void {
+    if (this.#bytes[this.#position] !== byte) throw this.#unexpected();
+    this.#position++;
+  }
+
+  #space(): boolean {
+    const start = this.#position;
+    while (isSpace(this.#bytes[this.#position])) this.#position++;
+    return this.#position > start;
+  }
+
+  #nest(depth: number, isObject: boolean): void {
+    if (depth === this.#isObject.length) {
+      const wider = new Uint8Array(depth * 2);
+      wider.set(this.#isObject);
+      this.#isObject = wider;
+    }
+    this.#isObject[depth] = isObject ? 1 : 0;
+  }
+
+  #unexpected(): Failure {
+    const byte = this.#bytes[this.#position];
+    const what =
+      byte === undefined
+        ? 'it ends too early'
+        : `${shown(byte)} at byte ${this.#position} is not what may stand there`;
+    return new Failure('MALFORMED_REQUEST', `the body is not JSON: ${what}`);
+  }
+}
+
+function shown(byte: number): string {
+  const isPrintable = byte >= FIRST_PRINTABLE && byte <= LAST_PRINTABLE;
+  return isPrintable ? `'${String.fromCharCode(byte)}'` : `0x${byte.toString(16).padStart(2, '0')}`;
 }
 
 /** What the JSON string between these positions says; hardly any has escapes. */
@@ -155,7 +289,7 @@ function stringAt(bytes: Buffer, start: number, end: number): string {
   return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
-/** The position after the string that begins at `start`. */
+/** The position after the string that begins at `start`, in text that is known to be JSON. */
 function endOfString(bytes: Buffer, start: number): number {
   let end = start;
   let backslashes: number;
@@ -188,8 +322,11 @@ function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-function isScalar(byte: number | undefined): boolean {
-  return (
-    byte !== undefined && byte !== COMMA && byte !== CLOSE_BRACE && byte !== CLOSE_BRACKET && !isSpace(byte)
-  );
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}
+
+function isHexDigit(byte: number): boolean {
+  const letter = byte | LOWER_CASE;
+  return isDigit(byte) || (letter >= 0x61 && letter <= 0x66);
 }

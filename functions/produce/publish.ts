@@ -86,7 +86,7 @@ function asking(question: (about: Question) => Promise<unknown>): Handler {
 function publishing(readFrom: typeof readRecords): Handler {
   return async ({ request, target, deadline, type, publisher: { producer, config, log } }) => {
     const started = Date.now();
-    const records = await readFrom(request, target, config);
+    const records = await readFrom(request, target, config, deadline);
     const trace: Partial<SendTrace> = {};
     const outcomes = await producer.send(records, deadline, trace);
     const failures = outcomes.filter((outcome) => outcome instanceof Failure);
@@ -104,6 +104,6 @@ function publishing(readFrom: typeof readRecords): Handler {
   };
 }
 
-function read(...[request, target, config]: Parameters<typeof readRecords>): Promise<ProducerRecord[]> {
-  return (isCloudEvent(request) ? readEvents : readRecords)(request, target, config);
+function read(...[request, ...rest]: Parameters<typeof readRecords>): Promise<ProducerRecord[]> {
+  return (isCloudEvent(request) ? readEvents : readRecords)(request, ...rest);
 }

@@ -1,15 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import * as v from 'valibot';
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, type ValidationError } from '../../src/errors.ts';
 import { type HttpRequest, mediaType } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
 import { isTopicName, TOPIC_NAME_RULE } from '../../src/topic.ts';
-import { recordTexts } from './json-text.ts';
-
-const unzip = promisify(gunzip);
+import { withBody } from './body.ts';
+import { invalid } from './invalid.ts';
+import { type JsonReader, readJson } from './json-text.ts';
 
 export type Format = 'json' | 'binary' | 'text';
 
@@ -29,11 +27,6 @@ const MAX_PARTITION = 2 ** 31 - 1;
 const MAX_TIMESTAMP = 2 ** 52 - 1;
 /** In a body above this the first mistake is the only one to be told: a million of them would be gigabytes. */
 const MAX_BYTES_FOR_ALL_ERRORS = 64 * 1024;
-/** Names in a message are the caller's own, of any length. */
-const MAX_PATH_LENGTH = 200;
-
-const MAX_VALIDATION_ERRORS = 20;
-const BOM_LENGTH = 3;
 const NULL = Buffer.from('null');
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -103,30 +96,57 @@ export async function readRecords(
   request: HttpRequest,
   target: Target,
   config: ProduceConfig,
+  deadline: number,
 ): Promise<ProducerRecord[]> {
   const format = formatOf(request.headers['content-type']);
-  const bytes = await readBody(request, config.maxBodyBytes);
-  const body = validBody(parseJson(bytes, bytes === request.body ? request.json : undefined), bytes.length);
-  const topic = allowedTopic(target.topic ?? body.topic ?? config.defaultTopic, config);
-  const texts = format === 'json' ? recordTexts(bytes) : [];
-  const errors: ValidationError[] = [];
-  const records = body.records.map((record, index) => {
-    const at = `records[${index}]`;
-    const bytesOf = (member: 'key' | 'value') =>
-      format === 'json'
-        ? jsonText(texts[index]?.[member])
-        : decode(record[member], format, `${at}.${member}`, errors);
-    return {
-      topic,
-      key: bytesOf('key'),
-      value: bytesOf('value'),
-      headers: (record.headers ?? []).map((header, n) => readHeader(header, `${at}.headers[${n}]`, errors)),
-      ...partitionOf(record, target, `${at}.partition`, errors),
-      ...(record.timestamp == null ? {} : { timestamp: record.timestamp }),
-    };
+  return withBody(request, { maxBytes: config.maxBodyBytes, deadline }, (bytes) => {
+    const body = validBody(
+      readDocument(bytes, (json) => readMembers(json, format)),
+      bytes.length,
+    );
+    const topic = allowedTopic(target.topic ?? body.topic ?? config.defaultTopic, config);
+    const errors: ValidationError[] = [];
+    const records = body.records.map((record, index) => {
+      const at = `records[${index}]`;
+      return {
+        topic,
+        key: dataOf(record.key, format, `${at}.key`, errors),
+        value: dataOf(record.value, format, `${at}.value`, errors),
+        headers: (record.headers ?? []).map((header, n) => readHeader(header, `${at}.headers[${n}]`, errors)),
+        ...partitionOf(record, target, `${at}.partition`, errors),
+        ...(record.timestamp == null ? {} : { timestamp: record.timestamp }),
+      };
+    });
+    if (errors.length > 0) throw invalid(errors);
+    return format === 'json' ? unpinned(records, bytes) : records;
   });
-  if (errors.length > 0) throw invalid(errors);
-  return records;
+}
+
+/** What the schema looks at. Nothing is built that no format has a place for; in JSON a key or value stays its text. */
+function readMembers(json: JsonReader, format: Format): unknown {
+  const header = () => json.object(() => json.scalar());
+  const record = () =>
+    json.object((name) => {
+      if (name === 'key' || name === 'value') return format === 'json' ? json.text() : json.scalar();
+      return name === 'headers' ? json.array(header) : json.scalar();
+    });
+  const records = (index: number) => {
+    // The schema would look at millions of records only to find that they are too many.
+    if (index === MAX_RECORDS) throw invalid([{ path: 'records', message: TOO_MANY_RECORDS }]);
+    return record();
+  };
+  return json.object((name) => (name === 'records' ? json.array(records) : json.scalar()));
+}
+
+/** A slice keeps its whole document in memory for as long as a record waits: too much where little of it is wanted. */
+function unpinned(records: ProducerRecord[], document: Buffer): ProducerRecord[] {
+  const wanted = records.reduce((sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0), 0);
+  if (wanted * 2 > document.length) return records;
+  return records.map(({ key, value, ...rest }) => ({
+    ...rest,
+    key: key && Buffer.from(key),
+    value: value && Buffer.from(value),
+  }));
 }
 
 function formatOf(contentType: string | undefined): Format {
@@ -155,78 +175,38 @@ export function allowedTopic(topic: string | undefined, { isTopicAllowed }: Prod
   return topic;
 }
 
-/** The body's bytes, decompressed where they are gzip; BODY_TOO_LARGE counts them after that, too. */
-export async function readBody({ headers, body }: HttpRequest, maxBytes: number): Promise<Buffer> {
-  const tooLarge = () =>
-    new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
-  if (body.length > maxBytes) throw tooLarge();
-  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity' || encoding === '') return body;
-  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-    throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'the content-encoding must be gzip or identity');
-  }
-  try {
-    return await unzip(body, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if (error instanceof RangeError) throw tooLarge();
-    throw new Failure('MALFORMED_REQUEST', 'the body is not valid gzip, as its content-encoding says');
-  }
-}
-
-export function parseJson(bytes: Buffer, parsed: unknown): unknown {
+/** The document in a body, as `read` takes it. */
+export function readDocument<T>(bytes: Buffer, read: (json: JsonReader) => T): T {
   if (bytes.length === 0) throw new Failure('MALFORMED_REQUEST', 'the request has no body');
   if (!isUtf8(bytes)) throw new Failure('MALFORMED_REQUEST', 'the body is not UTF-8');
-  if (parsed !== undefined) return parsed;
-  try {
-    return JSON.parse(bytes.toString('utf8', startsWithBom(bytes) ? BOM_LENGTH : 0));
-  } catch {
-    throw new Failure('MALFORMED_REQUEST', 'the body is not JSON');
-  }
+  return readJson(bytes, read);
 }
 
 function validBody(json: unknown, bytes: number): Body {
-  checkLength(json);
   let result = v.safeParse(bodySchema, json, { abortEarly: true });
   if (!result.success && bytes <= MAX_BYTES_FOR_ALL_ERRORS) result = v.safeParse(bodySchema, json);
   if (result.success) return result.output;
   throw invalid(
-    result.issues.slice(0, MAX_VALIDATION_ERRORS).map((issue) => ({
+    result.issues.map((issue) => ({
       path: pathOf(issue),
       message: issue.type === 'strict_object' ? memberProblem(issue) : issue.message,
     })),
   );
 }
 
-/** Before the schema, which would look at millions of records only to find that they are too many. */
-function checkLength(json: unknown): void {
-  const records = typeof json === 'object' && json !== null && 'records' in json ? json.records : undefined;
-  if (Array.isArray(records) && records.length > MAX_RECORDS) {
-    throw invalid([{ path: 'records', message: TOO_MANY_RECORDS }]);
-  }
-}
-
-/** A tombstone where the text is absent or null. */
-function jsonText(text: Buffer | undefined): Buffer | null {
-  return text === undefined || text.equals(NULL) ? null : text;
-}
-
-function decode(
-  data: unknown,
-  format: 'binary' | 'text',
-  path: string,
-  errors: ValidationError[],
-): Buffer | null {
+/** A key's or value's bytes; null, a tombstone, where it is absent or null. */
+function dataOf(data: unknown, format: Format, path: string, errors: ValidationError[]): Buffer | null {
   if (data === undefined || data === null) return null;
+  if (Buffer.isBuffer(data)) return data.equals(NULL) ? null : data;
   if (typeof data === 'string') {
     if (format === 'binary') return decodeBase64(data, path, errors);
     checkText(data, path, errors);
     return Buffer.from(data);
-  } else {
-    errors.push({
-      path,
-      message: format === 'binary' ? 'must be base64 or null' : 'must be a string or null',
-    });
   }
+  errors.push({
+    path,
+    message: format === 'binary' ? 'must be base64 or null' : 'must be a string or null',
+  });
   return null;
 }
 
@@ -262,19 +242,6 @@ function partitionOf(
   return { partition: target.partition };
 }
 
-/** All that is wrong with a request's content, in one answer. */
-export function invalid(errors: readonly ValidationError[]): Failure {
-  const shown = errors.slice(0, MAX_VALIDATION_ERRORS).map(({ path, message }) => ({
-    path: path.length > MAX_PATH_LENGTH ? `${path.slice(0, MAX_PATH_LENGTH)}…` : path,
-    message,
-  }));
-  const [first] = shown;
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  return new Failure('INVALID_RECORD', `${first?.path} ${first?.message}${more}`, {
-    validationErrors: shown,
-  });
-}
-
 function pathOf(issue: v.BaseIssue<unknown>): string {
   const keys = (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${key}`));
   return keys.join('').replace(/^\./, '') || 'body';
@@ -284,8 +251,4 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
 function memberProblem({ expected, received, message }: v.BaseIssue<unknown>): string {
   if (expected === 'never') return 'is not a member that this format knows';
   return received === 'undefined' ? 'is missing' : message;
-}
-
-function startsWithBom(bytes: Buffer): boolean {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }

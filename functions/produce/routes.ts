@@ -1,6 +1,7 @@
 import { Failure } from '../../src/errors.ts';
 import type { HttpRequest } from '../../src/http.ts';
-import { invalid, type Target } from './request.ts';
+import { invalid } from './invalid.ts';
+import type { Target } from './request.ts';
 
 /** One place, and what answers there by method. HEAD is served wherever GET is. */
 export interface Route<Handler> {

@@ -3,8 +3,9 @@ import type { ProduceConfig, WebhookConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpRequest } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
+import { withBody } from './body.ts';
 import { headerBytes } from './header-text.ts';
-import { allowedTopic, readBody, type Target } from './request.ts';
+import { allowedTopic, type Target } from './request.ts';
 
 type Signature = NonNullable<WebhookConfig['signature']>;
 
@@ -16,12 +17,14 @@ export async function readWebhook(
   request: HttpRequest,
   { topic }: Target,
   config: ProduceConfig,
+  deadline: number,
 ): Promise<ProducerRecord[]> {
   const { signature, ...rules } = config.webhook;
   if (signature) verify(request, signature);
-  const value = await readBody(request, config.maxBodyBytes);
   const { key, headers } = keyAndHeaders(request, rules);
-  return [{ topic: allowedTopic(topic, config), key, value, headers }];
+  return withBody(request, { maxBytes: config.maxBodyBytes, deadline }, (value) => [
+    { topic: allowedTopic(topic, config), key, value, headers },
+  ]);
 }
 
 function keyAndHeaders(

@@ -1,11 +1,11 @@
 import { remaining } from '../deadline.ts';
 import { Failure, toFailure } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { MemoryBudget } from '../memory-budget.ts';
 import type { Broker } from './broker.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import { MemoryBudget } from './memory-budget.ts';
 import { offsetBehind } from './wire/batch-header.ts';
 import type { TopicPartition } from './wire/by-topic.ts';
 import { type FetchedPartition, type FetchResponse, fetchRequest } from './wire/fetch.ts';

@@ -12,10 +12,13 @@ export type Serve = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
 /** The answer where `serve` throws or could not be called; without a request where the event holds none. */
 export type Refuse = (failure: Failure, request: HttpRequest | undefined) => HttpResponse;
 
+/** What a larger body holds is built by nobody but the function that asked for it, within its own bounds. */
+const MAX_PARSED_BYTES = 64 * 1024;
+
 /** middy takes AWS's context for granted and hands it on untouched; ours is in its place. */
 type MiddyContext = LambdaContext & Call;
 
-/** What the middlewares see: the body as text for the parser, and the request with the body's own bytes. */
+/** What the middlewares see: a body that is not too large as text for the parser, and the request with the body's own bytes. */
 interface ParsedEvent {
   headers: Readonly<Record<string, string>>;
   body: unknown;
@@ -44,7 +47,8 @@ export function httpHandler(
     try {
       request = readHttpEvent(event, requestId);
       const { headers, body } = request;
-      const parsed: ParsedEvent = { headers, body: body.toString(), isBase64Encoded: false, request };
+      const text = body.length > MAX_PARSED_BYTES ? '' : body.toString();
+      const parsed: ParsedEvent = { headers, body: text, isBase64Encoded: false, request };
       return httpResult(await chain(parsed, call as MiddyContext), requestId);
     } catch (error) {
       const failure = toFailure(error);

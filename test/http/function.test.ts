@@ -1,59 +1,15 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
-import { build } from '../../build.ts';
-import { freePorts } from '../../local/kafka/ports.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { buildHttpFunction, startHttpFunction } from './running.ts';
 
 const cluster = await kafkaForTests();
-const directory = await mkdtemp(join(tmpdir(), 'http-function-'));
-after(() => rm(directory, { recursive: true, force: true }));
-const [built] = await build({ functions: ['http-function'], outdir: directory });
-assert.ok(built);
-
-interface Running {
-  url: string;
-  port: number;
-  process: ChildProcess;
-  output: () => string;
-}
-
-/** The server as the platform starts it: node on the bundle, everything else in the environment. */
-async function start(variables: Record<string, string> = {}): Promise<Running> {
-  const [port = 0] = await freePorts(1);
-  const { app } = cluster.users;
-  const child = spawn(process.execPath, [join(built?.directory ?? '', 'index.js')], {
-    env: {
-      PATH: process.env.PATH,
-      PORT: `${port}`,
-      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
-      KAFKA_SASL_USERNAME: app.username,
-      KAFKA_SASL_PASSWORD: app.password,
-      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
-      ...variables,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  after(() => child.kill('SIGKILL'));
-  let output = '';
-  const listening = new Promise<void>((resolve, reject) => {
-    const take = (chunk: Buffer) => {
-      output += chunk;
-      if (output.includes('"listening"')) resolve();
-    };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    child.once('exit', () => reject(new Error(output)));
-  });
-  await listening;
-  return { url: `http://127.0.0.1:${port}`, port, process: child, output: () => output };
-}
+const built = await buildHttpFunction();
+const start = (variables: Record<string, string> = {}) => startHttpFunction(built, cluster, variables);
 
 async function post(url: string, body: unknown, headers: Record<string, string> = {}) {
   const response = await fetch(url, {

@@ -1,9 +1,9 @@
-import { MemoryBudget } from '../../src/kafka/memory-budget.ts';
 import type {
   FetchedRecords,
   FetchedRecordsReader,
   ReaderOptions,
 } from '../../src/kafka/wire/record-batch-reader.ts';
+import { MemoryBudget } from '../../src/memory-budget.ts';
 import { recordingLog } from '../kafka.ts';
 
 const MIB = 1024 * 1024;

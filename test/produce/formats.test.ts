@@ -652,6 +652,11 @@ describe('the body', async () => {
     });
   }
 
+  test('a gzip body of several members, the last of which is small', async () => {
+    const members = [`{"records":[{"value":"${'x'.repeat(100_000)}"}`, ']}'].map((text) => gzipSync(text));
+    acknowledged(await publish(topic, Buffer.concat(members), encoded('gzip')));
+  });
+
   test('nesting deeper than a call stack is a value like any other', async () => {
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);
     acknowledged(await publish(topic, `{"records":[{"value":${deep}}]}`));

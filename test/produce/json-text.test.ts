@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordTexts } from '../../functions/produce/json-text.ts';
+import { type JsonReader, readJson } from '../../functions/produce/json-text.ts';
+import { Failure } from '../../src/errors.ts';
 import { newSeed, type Random, randomFrom } from '../random.ts';
 
 const DOCUMENTS = 3_000;
@@ -39,6 +40,18 @@ const strings = [
   '"é\u2028\u00a0\ufeff"',
   '"null"',
 ] as const;
+
+type Texts = Partial<Record<'key' | 'value', Buffer>>;
+
+/** The texts of each record's key and value. */
+function recordTexts(document: Buffer): Texts[] {
+  const record = (json: JsonReader) =>
+    json.object((name) => (name === 'key' || name === 'value' ? json.text() : json.scalar()));
+  const body = readJson(document, (json) =>
+    json.object((name) => (name === 'records' ? json.array(() => record(json)) : json.scalar())),
+  );
+  return (body as { records: Texts[] }).records;
+}
 
 function space(random: Random): string {
   if (random.chance(0.6)) return '';
@@ -143,6 +156,101 @@ function checkDocument(random: Random): void {
 test(`the text of every key and value is the sender's, less the white space outside strings`, () => {
   const seed = newSeed();
   for (let n = 0; n < DOCUMENTS; n++) checkDocument(randomFrom(seed + n));
+});
+
+/** The whole document, as JSON.parse builds it. */
+function built(document: Buffer): unknown {
+  const value = (json: JsonReader): unknown => {
+    const [found, source] = json.withSource(() => json.object(() => value(json)));
+    return typeof found === 'symbol' ? readJson(source, (inner) => inner.array(() => value(inner))) : found;
+  };
+  return readJson(document, value);
+}
+
+/** What `read` gives, or that it is no JSON. */
+function outcome(read: () => unknown): unknown {
+  try {
+    return { value: read() };
+  } catch (error) {
+    if (error instanceof Failure) assert.equal(error.code, 'MALFORMED_REQUEST');
+    else assert.ok(error instanceof SyntaxError, String(error));
+    return 'malformed';
+  }
+}
+
+function spoilt(random: Random, text: string): string {
+  const at = random.below(text.length + 1);
+  const pieces: [string, ...string[]] = [
+    '',
+    '"',
+    '\\',
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '0',
+    '-',
+    '.',
+    'e',
+    'u12',
+    'tru',
+    '\n',
+    '\x01',
+    ' ',
+  ];
+  return text.slice(0, at) + random.pick(pieces) + text.slice(at + random.below(3));
+}
+
+test('whatever JSON.parse refuses is refused, and what it takes is read as it reads it', () => {
+  const seed = newSeed();
+  let malformed = 0;
+  for (let n = 0; n < DOCUMENTS; n++) {
+    const random = randomFrom(seed + n);
+    const { source } = value(random, 4);
+    for (const document of [source, spoilt(random, source), spoilt(random, spoilt(random, source))]) {
+      const bytes = Buffer.from(document);
+      const expected = outcome(() => JSON.parse(bytes.toString()));
+      if (expected === 'malformed') malformed++;
+      assert.deepEqual(
+        outcome(() => built(bytes)),
+        expected,
+        `seed ${random.seed}: ${document}`,
+      );
+    }
+  }
+  assert.ok(malformed > DOCUMENTS / 2, `only ${malformed} were malformed`);
+});
+
+for (const [document, problem] of [
+  ['', 'it ends too early'],
+  ['{"records":[', 'it ends too early'],
+  ["{'records':[]}", `''' at byte 1 is not what may stand there`],
+  ['{"a":1}\x00', '0x00 at byte 7 is not what may stand there'],
+  ['{"a":NaN}', `'N' at byte 5 is not what may stand there`],
+  ['[1,]', `']' at byte 3 is not what may stand there`],
+] as const) {
+  test(`malformed: ${document || 'nothing'}`, () => {
+    assert.throws(() => readJson(Buffer.from(document), (json) => json.scalar()), {
+      code: 'MALFORMED_REQUEST',
+      message: `the body is not JSON: ${problem}`,
+    });
+  });
+}
+
+test('no more is built than a bound, however little the bytes are', () => {
+  const names = Array.from({ length: 500_001 }, (_, n) => `"${n}":0`);
+  for (const [document, read] of [
+    [`[${names.map(() => '0')}]`, (json: JsonReader) => json.array(() => json.scalar())],
+    [`{${names}}`, (json: JsonReader) => json.object(() => json.scalar())],
+  ] as const) {
+    assert.throws(() => readJson(Buffer.from(document), read), {
+      code: 'INVALID_RECORD',
+      message: 'body must hold at most 500000 members and elements beside those of keys and values',
+    });
+    assert.equal(typeof readJson(Buffer.from(document), (json) => json.scalar()), 'symbol');
+  }
 });
 
 test('nesting deeper than a call stack', () => {

@@ -14,6 +14,8 @@ import { assertFailure, post } from './http.ts';
 
 type Variables = Record<string, string>;
 
+const soon = () => Date.now() + 5_000;
+
 const configOf = (variables: Variables) =>
   readConfig(((name) => variables[name]) as Environment, produceConfig);
 
@@ -22,7 +24,7 @@ function hook(body: string | Buffer, headers: Record<string, string> = {}, query
 }
 
 async function read(request: HttpRequest, variables: Variables = {}) {
-  const [record, ...more] = await readWebhook(request, { topic: 'hooks' }, configOf(variables));
+  const [record, ...more] = await readWebhook(request, { topic: 'hooks' }, configOf(variables), soon());
   assert.ok(record);
   assert.deepEqual(more, []);
   return record;
@@ -78,8 +80,14 @@ describe('the record', () => {
 
   test('the topic: allowed, and with a valid name', async () => {
     const only = configOf({ PRODUCE_TOPICS: 'orders' });
-    await assert.rejects(readWebhook(hook('x'), { topic: 'hooks' }, only), refusedAs('TOPIC_NOT_ALLOWED'));
-    await assert.rejects(readWebhook(hook('x'), { topic: 'a b' }, configOf({})), refusedAs('INVALID_RECORD'));
+    await assert.rejects(
+      readWebhook(hook('x'), { topic: 'hooks' }, only, soon()),
+      refusedAs('TOPIC_NOT_ALLOWED'),
+    );
+    await assert.rejects(
+      readWebhook(hook('x'), { topic: 'a b' }, configOf({}), soon()),
+      refusedAs('INVALID_RECORD'),
+    );
   });
 });
 
@@ -132,7 +140,10 @@ describe('github', () => {
     const request = hook(gzipSync(Buffer.alloc(20_000_000)), { 'content-encoding': 'gzip' });
     await assert.rejects(read(request, variables), refusedAs('SIGNATURE_INVALID'));
     const closed = configOf({ ...variables, PRODUCE_TOPICS: 'orders' });
-    await assert.rejects(readWebhook(hook('x'), { topic: 'hooks' }, closed), refusedAs('SIGNATURE_INVALID'));
+    await assert.rejects(
+      readWebhook(hook('x'), { topic: 'hooks' }, closed, soon()),
+      refusedAs('SIGNATURE_INVALID'),
+    );
   });
 });
 

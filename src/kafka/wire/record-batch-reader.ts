@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { Lease, MemoryBudget } from '../../memory-budget.ts';
 import type { ConsumerRecord } from '../../record.ts';
-import type { Lease, MemoryBudget } from '../memory-budget.ts';
 import {
   ATTRIBUTES_AT,
   BATCH_OVERHEAD,

@@ -1,3 +1,5 @@
+import { remaining } from './deadline.ts';
+
 /** Bytes that were taken of a budget, until they are given back. */
 export interface Lease {
   release(): void;
@@ -22,16 +24,34 @@ export class MemoryBudget {
     return this.#waiting.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
   }
 
-  /** Undefined once the budget is closed. */
-  async take(bytes: number): Promise<Lease | undefined> {
+  /** Undefined once the budget is closed, or where the deadline (epoch milliseconds) comes first. */
+  async take(bytes: number, deadline = Number.POSITIVE_INFINITY): Promise<Lease | undefined> {
     if (this.#isClosed) return undefined;
-    return this.tryTake(bytes) ?? new Promise((resolve) => this.#waiting.push({ bytes, resolve }));
+    return this.tryTake(bytes) ?? this.#turn(bytes, deadline);
   }
 
   /** Nobody waits any longer. */
   close(): void {
     this.#isClosed = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve(undefined);
+  }
+
+  #turn(bytes: number, deadline: number): Promise<Lease | undefined> {
+    return new Promise((resolve) => {
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        resolve(undefined);
+      };
+      const timer = Number.isFinite(deadline) ? setTimeout(giveUp, remaining(deadline)) : undefined;
+      const waiting = {
+        bytes,
+        resolve: (lease: Lease | undefined) => {
+          clearTimeout(timer);
+          resolve(lease);
+        },
+      };
+      this.#waiting.push(waiting);
+    });
   }
 
   #fits(bytes: number): boolean {

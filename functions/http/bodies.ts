@@ -1,0 +1,157 @@
+import type { IncomingMessage } from 'node:http';
+import { Failure } from '../../src/errors.ts';
+
+const MIB = 1024 * 1024;
+/** What all requests together may hold of bodies, from the first byte until they are answered. */
+const MAX_BYTES = 64 * MIB;
+/** Of it, the part for bodies above `SMALL`: the rest is kept for small ones. */
+const MAX_LARGE_BYTES = 56 * MIB;
+/** Of it, the part for bodies whose senders have shown no key where others must. */
+const MAX_KEYLESS_BYTES = 16 * MIB;
+const SMALL = 64 * 1024;
+/** A body that has not gained another 64 KiB for so long may be let go for the sake of others. */
+const STALLED_MS = 1_000;
+const STEP = 64 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+export interface BodyRules {
+  maxBytes: number;
+  /** Its sender has shown no key, although there are some. */
+  isKeyless: boolean;
+}
+
+/** A body that has come; its room is taken until it is released. */
+export interface ReceivedBody {
+  bytes: Buffer;
+  release(): void;
+}
+
+/** The bodies of a server's requests, in bounded memory. */
+export class Bodies {
+  readonly #all = new Share(MAX_BYTES);
+  readonly #large = new Share(MAX_LARGE_BYTES);
+  readonly #keyless = new Share(MAX_KEYLESS_BYTES);
+
+  /** The whole body; BODY_TOO_LARGE as soon as it is known to exceed the limit, without reading on. */
+  async receive(message: IncomingMessage, { maxBytes, isKeyless }: BodyRules): Promise<ReceivedBody> {
+    const tooLarge = () =>
+      new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
+    if (Number(message.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+    // While it waited for its turn: no event will tell any more.
+    if (message.destroyed) throw brokenOff();
+    const body = new Body(isKeyless ? [this.#all, this.#keyless] : [this.#all]);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        body.letGo = reject;
+        message.on('data', (chunk: Buffer) => {
+          if (body.size <= SMALL && body.size + chunk.length > SMALL) body.join(this.#large);
+          if (body.size + chunk.length > maxBytes) reject(tooLarge());
+          else body.add(chunk);
+        });
+        message.on('end', resolve);
+        message.on('close', () => {
+          if (!message.complete) reject(brokenOff());
+        });
+      });
+      return { bytes: body.complete(), release: () => body.leave() };
+    } catch (error) {
+      body.leave();
+      throw error;
+    } finally {
+      // What still comes is counted no more, nor kept.
+      message.removeAllListeners('data');
+    }
+  }
+}
+
+function brokenOff(): Failure {
+  return new Failure('MALFORMED_REQUEST', 'the request was broken off');
+}
+
+/** Bodies that share a limit. */
+class Share {
+  readonly #limit: number;
+  readonly #coming = new Set<Body>();
+  #held = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  enter(body: Body): void {
+    this.#coming.add(body);
+    this.#held += body.size;
+  }
+
+  grow(bytes: number): void {
+    this.#held += bytes;
+  }
+
+  /** Where there is too little, a body that stalls is let go for it, or else the one that wants more. */
+  makeRoom(body: Body): void {
+    while (this.#held > this.#limit && this.#coming.has(body)) {
+      const stalled = this.#mostStalled() ?? body;
+      stalled.leave();
+      stalled.letGo(new Failure('QUEUE_FULL', 'too many request bodies are being received at this moment'));
+    }
+  }
+
+  complete(body: Body): void {
+    this.#coming.delete(body);
+  }
+
+  leave(body: Body): void {
+    this.#coming.delete(body);
+    this.#held -= body.size;
+  }
+
+  #mostStalled(): Body | undefined {
+    let stalled: Body | undefined;
+    let since = Date.now() - STALLED_MS;
+    for (const body of this.#coming) {
+      if (body.progressAt >= since) continue;
+      stalled = body;
+      since = body.progressAt;
+    }
+    return stalled;
+  }
+}
+
+class Body {
+  size = 0;
+  /** When it last gained another step, in epoch milliseconds. */
+  progressAt = Date.now();
+  letGo: (failure: Failure) => void = () => {};
+  #chunks: Buffer[] = [];
+  #shares: Share[] = [];
+
+  constructor(shares: readonly Share[]) {
+    for (const share of shares) this.join(share);
+  }
+
+  join(share: Share): void {
+    this.#shares.push(share);
+    share.enter(this);
+  }
+
+  add(chunk: Buffer): void {
+    if (Math.floor((this.size + chunk.length) / STEP) > Math.floor(this.size / STEP)) {
+      this.progressAt = Date.now();
+    }
+    this.#chunks.push(chunk);
+    this.size += chunk.length;
+    for (const share of this.#shares) share.grow(chunk.length);
+    for (const share of this.#shares) share.makeRoom(this);
+  }
+
+  complete(): Buffer {
+    for (const share of this.#shares) share.complete(this);
+    const [first = EMPTY, ...rest] = this.#chunks.splice(0);
+    return rest.length === 0 ? first : Buffer.concat([first, ...rest], this.size);
+  }
+
+  leave(): void {
+    for (const share of this.#shares.splice(0)) share.leave(this);
+    this.#chunks = [];
+  }
+}

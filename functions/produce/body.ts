@@ -1,0 +1,76 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { Failure } from '../../src/errors.ts';
+import type { HttpRequest } from '../../src/http.ts';
+import { MemoryBudget } from '../../src/memory-budget.ts';
+
+const unzip = promisify(gunzip);
+
+/**
+ * What all requests of the process together may hold of inflated bodies; the others wait for their turn. There is
+ * room for two of the largest, so that one inflates while the other is read, which nothing else interrupts.
+ */
+const large = new MemoryBudget(12 * 1024 * 1024);
+/** The same for bodies that say that they are small, so that they don't wait behind large ones. */
+const small = new MemoryBudget(8 * 1024 * 1024);
+const SMALL = 64 * 1024;
+/** How long they wait at most: what is left of a call's time is for publishing. */
+const MAX_WAIT_MS = 2_000;
+/** Deflate gives 258 bytes for two bits at the most. */
+const MAX_DEFLATE_RATIO = 1_032;
+/** A member ends with the length of its content, modulo 2^32 (RFC 1952, section 2.3.1). */
+const TRAILER = 4;
+
+export interface BodyLimits {
+  /** Of the body as it was sent, and of what it gives. */
+  maxBytes: number;
+  /** Epoch milliseconds; QUEUE_FULL where there is no room for an inflated body until then. */
+  deadline: number;
+}
+
+/** What `read` makes of the body's bytes, decompressed where they are gzip. Throws BODY_TOO_LARGE. */
+export async function withBody<T>(
+  { headers, body }: HttpRequest,
+  { maxBytes, deadline }: BodyLimits,
+  read: (bytes: Buffer) => T,
+): Promise<T> {
+  if (body.length > maxBytes) throw tooLarge(maxBytes);
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '') return read(body);
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+    throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'the content-encoding must be gzip or identity');
+  }
+  const bound = Math.min(maxBytes, body.length * MAX_DEFLATE_RATIO);
+  // Of several members this is the last one's length, so that a larger body is found out, and waits with its like.
+  const announced = body.length < TRAILER ? 0 : body.readUInt32LE(body.length - TRAILER);
+  const isSmall = announced <= Math.min(SMALL, bound);
+  const lanes = [
+    { budget: small, size: announced },
+    { budget: large, size: bound },
+  ];
+  for (const { budget, size } of isSmall ? lanes : lanes.slice(1)) {
+    const lease = await budget.take(size, Math.min(deadline, Date.now() + MAX_WAIT_MS));
+    if (!lease) throw new Failure('QUEUE_FULL', 'too many compressed bodies are being read at this moment');
+    try {
+      const bytes = await inflate(body, size);
+      if (bytes) return read(bytes);
+    } finally {
+      lease.release();
+    }
+  }
+  throw tooLarge(maxBytes);
+}
+
+/** Undefined where the body gives more. */
+async function inflate(body: Buffer, maxBytes: number): Promise<Buffer | undefined> {
+  try {
+    return await unzip(body, { maxOutputLength: Math.max(1, maxBytes) });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw new Failure('MALFORMED_REQUEST', 'the body is not valid gzip, as its content-encoding says');
+  }
+}
+
+function tooLarge(maxBytes: number): Failure {
+  return new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
+}

@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { build } from '../../build.ts';
+import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { freePorts } from '../../local/kafka/ports.ts';
+
+export interface RunningFunction {
+  url: string;
+  port: number;
+  process: ChildProcess;
+  output: () => string;
+}
+
+/** The HTTP function's bundle; gone after the tests. */
+export async function buildHttpFunction() {
+  const directory = await mkdtemp(join(tmpdir(), 'http-function-'));
+  after(() => rm(directory, { recursive: true, force: true }));
+  const [built] = await build({ functions: ['http-function'], outdir: directory });
+  if (!built) throw new Error('nothing was built');
+  return built;
+}
+
+/** The server as the platform starts it: node on the bundle, everything else in the environment. */
+export async function startHttpFunction(
+  { directory }: { directory: string },
+  cluster: KafkaCluster,
+  variables: Record<string, string> = {},
+): Promise<RunningFunction> {
+  const [port = 0] = await freePorts(1);
+  const { app } = cluster.users;
+  const child = spawn(process.execPath, [join(directory, 'index.js')], {
+    env: {
+      PATH: process.env.PATH,
+      PORT: `${port}`,
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
+      KAFKA_SASL_USERNAME: app.username,
+      KAFKA_SASL_PASSWORD: app.password,
+      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
+      ...variables,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  after(() => child.kill('SIGKILL'));
+  let output = '';
+  const listening = new Promise<void>((resolve, reject) => {
+    const take = (chunk: Buffer) => {
+      output += chunk;
+      if (output.includes('"listening"')) resolve();
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.once('exit', () => reject(new Error(output)));
+  });
+  await listening;
+  return { url: `http://127.0.0.1:${port}`, port, process: child, output: () => output };
+}
