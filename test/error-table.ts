@@ -32,4 +32,5 @@ export const pullStatuses: Readonly<Record<string, number>> = {
   OFFSET_OUT_OF_RANGE: 409,
   SINK_FAILED: 502,
   DEAD_LETTER_FAILED: 502,
+  BATCH_UNREADABLE: 502,
 };

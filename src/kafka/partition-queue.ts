@@ -63,6 +63,7 @@ export class PartitionQueue {
   isParked = false;
   /** Failed attempts since the last success. */
   attempts = 0;
+  /** Why what waits could not be sent so far. */
   lastFailure: Failure | undefined;
   /** Not before this (epoch milliseconds), so that more records gather (`KAFKA_LINGER_MS`). */
   ripeAt = 0;
@@ -91,6 +92,7 @@ export class PartitionQueue {
   }
 
   add(entry: Entry): void {
+    if (this.isEmpty) this.lastFailure = undefined;
     this.#waiting.push(entry);
     this.#waitingBytes += entry.bodySize;
   }

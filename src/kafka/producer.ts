@@ -30,6 +30,9 @@ const MAX_LOOPS = 2;
 const MUCH_BYTES = 128 * 1024;
 /** An unknown partition is asked for again where the topic was looked at longer ago than this. */
 const PARTITIONS_MAX_AGE_MS = 1_000;
+/** What a waiting record and each of its headers take beside their bytes, as measured: nothing is free in memory. */
+const RECORD_OVERHEAD = 256;
+const HEADER_OVERHEAD = 64;
 const ACKS = { all: -1, '1': 1, '0': 0 } as const;
 
 /** Where the time of one `send` went, in milliseconds, and how many attempts after the first one it took. */
@@ -119,7 +122,7 @@ export class Producer {
     if (records.length === 0) return [];
     const started = Date.now();
     const sizes = records.map((record, index) => this.#sizeOf(record, index));
-    const placed = await this.#admitted(sizes, async () => {
+    const placed = await this.#admitted(records, sizes, async () => {
       const topics = await this.#topicsOf(records, deadline);
       return records.map((record, index) => this.#place(record, index, sizes[index] ?? 0, topics));
     });
@@ -183,8 +186,12 @@ export class Producer {
   }
 
   /** Takes room in the queue, before anything is waited for, and gives it back where `place` fails. */
-  async #admitted(sizes: readonly number[], place: () => Promise<Placed[]>): Promise<Placed[]> {
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  async #admitted(
+    records: readonly ProducerRecord[],
+    sizes: readonly number[],
+    place: () => Promise<Placed[]>,
+  ): Promise<Placed[]> {
+    const bytes = records.reduce((sum, record, index) => sum + heldBytes(record, sizes[index] ?? 0), 0);
     const { maxQueueBytes } = this.#config;
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > maxQueueBytes) {
       throw new Failure(
@@ -206,8 +213,8 @@ export class Producer {
     const now = Date.now();
     return new Promise((resolve) => {
       let pending = placed.length;
-      const settled = ({ bodySize, outcome }: Entry) => {
-        this.#queuedBytes -= bodySize;
+      const settled = ({ record, bodySize, outcome }: Entry) => {
+        this.#queuedBytes -= heldBytes(record, bodySize);
         if (outcome instanceof Failure) this.#failed++;
         else this.#acknowledged++;
         if (--pending > 0) return;
@@ -559,7 +566,9 @@ export class Producer {
 
   /** After a back-off the topic is looked at again, and the queue goes on with whoever leads it then. */
   #park(queue: PartitionQueue, failure: Failure): void {
-    queue.lastFailure = failure;
+    // What a leader said tells more than that nobody answered, for which the time may just have been too short.
+    if (failure.code !== 'BROKER_UNREACHABLE') queue.lastFailure = failure;
+    queue.lastFailure ??= failure;
     queue.isParked = true;
     this.#connection.distrust(queue.topic);
     this.#sticky.taken(queue.topic, queue.partition);
@@ -575,8 +584,7 @@ export class Producer {
       }
     } catch (error) {
       const failure = connectionFailure(error);
-      if (failure.retriable) queue.lastFailure = failure;
-      else this.#refuse(queue.entries, failure);
+      if (!failure.retriable) this.#refuse(queue.entries, failure);
     }
     queue.isParked = false;
     queue.prune();
@@ -587,6 +595,11 @@ export class Producer {
 
 function waitingBytes(queues: readonly PartitionQueue[]): number {
   return queues.reduce((sum, queue) => sum + queue.waitingBytes, 0);
+}
+
+/** What a record takes in memory until it has its outcome. */
+function heldBytes({ headers }: Pick<ProducerRecord, 'headers'>, bodySize: number): number {
+  return bodySize + RECORD_OVERHEAD + headers.length * HEADER_OVERHEAD;
 }
 
 function throttled(leader: Broker): Failure {
