@@ -30,7 +30,8 @@ const verdicts: Record<number, [Verdict, ErrorCode]> = {
   [kafkaErrors.OUT_OF_ORDER_SEQUENCE_NUMBER]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.INVALID_PRODUCER_EPOCH]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.INVALID_PRODUCER_ID_MAPPING]: ['new-identity', 'BROKER_UNREACHABLE'],
-  [kafkaErrors.KAFKA_STORAGE_ERROR]: ['retry', 'NO_LEADER'],
+  // The disk may have failed behind the append, while the leader waited for its followers.
+  [kafkaErrors.KAFKA_STORAGE_ERROR]: ['doubt', 'ACK_TIMEOUT'],
   [kafkaErrors.UNKNOWN_PRODUCER_ID]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.FENCED_LEADER_EPOCH]: ['retry', 'NO_LEADER'],
   [kafkaErrors.UNKNOWN_LEADER_EPOCH]: ['retry', 'NO_LEADER'],

@@ -550,7 +550,8 @@ export class Producer {
   #sendAgain(batch: Batch, failure: Failure, { atOnce = false } = {}): void {
     if (batch.doubt) batch.queue.keepInDoubt(batch, batch.doubt);
     else batch.queue.putBack(batch);
-    if (!atOnce) this.#park(batch.queue, failure);
+    // What goes out again as it is may be refused again as it was: not without a pause.
+    if (!atOnce || batch.doubt) this.#park(batch.queue, failure);
   }
 
   #unreachable(queue: PartitionQueue, failure: Failure): void {
