@@ -7,6 +7,7 @@ import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, position as place } from './dead-letter.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
+import { oldTransactionalIds } from './old-transactional-ids.ts';
 import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
 import type { Position, SourcePartition } from './positions.ts';
 
@@ -29,7 +30,8 @@ interface TransactionalOptions {
  * offsets: exactly once. Every source partition has a transactional id of its own, so that a pull shuts
  * out the one before it, partition by partition.
  */
-export function transactionalHandler(options: TransactionalOptions): PartitionHandler {
+export function transactionalHandler(given: TransactionalOptions): PartitionHandler {
+  const options = { ...given, oldIds: oldTransactionalIds(given) };
   const partitions = new Map<string, TransactionalPartition>();
   return {
     renew: (committed) => new TransactionalPartition(committed, options).renew(committed),
@@ -49,16 +51,21 @@ export function transactionalHandler(options: TransactionalOptions): PartitionHa
   };
 }
 
+interface PartitionOptions extends TransactionalOptions {
+  oldIds: ReturnType<typeof oldTransactionalIds>;
+}
+
 class TransactionalPartition {
-  readonly #options: TransactionalOptions;
+  readonly #options: PartitionOptions;
   readonly #producer: TransactionalProducer;
   readonly #source: SourcePartition;
   #committed: number | undefined;
   #needsBegin = false;
 
-  constructor({ topic, partition }: SourcePartition, options: TransactionalOptions) {
+  constructor({ topic, partition }: SourcePartition, options: PartitionOptions) {
     const { connection, group, log } = options;
-    const transactionalId = `${group.groupId}-${topic}-${partition}`;
+    // A slash is in no topic's name: no other group and topic have the same id.
+    const transactionalId = `${group.groupId}-/${topic}/${partition}`;
     this.#options = options;
     this.#source = { topic, partition };
     this.#producer = new TransactionalProducer(connection, transactionalId, group, log);
@@ -74,8 +81,9 @@ class TransactionalPartition {
   async renew({ offset, leaderEpoch, metadata }: CommittedOffset): Promise<void> {
     // Whoever has moved it meanwhile has also put off its end.
     if ((await this.#takeOver()) !== offset) return;
-    const renewed = { ...this.#source, offset, leaderEpoch, metadata: this.#options.notes.renewed(metadata) };
-    await this.#producer.transact([], [renewed], this.#options.times.deadline);
+    const { notes, times } = this.#options;
+    const renewed = { ...this.#source, from: offset, offset, leaderEpoch, metadata: notes.renewed(metadata) };
+    await this.#producer.transact([], [renewed], times.deadline);
   }
 
   async handle(batch: Batch): Promise<BatchResult> {
@@ -141,7 +149,8 @@ class TransactionalPartition {
           if (committed === nextOffset && attempt > 1) return this.#advance(done);
           if (committed !== this.#committed) return { ...none, stop: this.#takenOver(committed) };
         }
-        const offset = { ...this.#source, offset: nextOffset, metadata: notes.text() };
+        const from = this.#committed;
+        const offset = { ...this.#source, from, offset: nextOffset, metadata: notes.text() };
         await this.#producer.transact(outputs, [offset], times.deadline);
         return this.#advance(done);
       } catch (error) {
@@ -182,8 +191,8 @@ class TransactionalPartition {
   }
 
   async #takeOver(): Promise<number | undefined> {
-    const { group, times } = this.#options;
-    await this.#producer.begin(times.deadline);
+    const { group, times, oldIds } = this.#options;
+    await Promise.all([this.#producer.begin(times.deadline), oldIds.shutOut(this.#source, times.deadline)]);
     const [committed] = await group.committed([this.#source], times.deadline, { waitForTransactions: true });
     if (committed instanceof Failure) throw committed;
     this.#needsBegin = false;

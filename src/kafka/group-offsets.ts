@@ -33,6 +33,8 @@ export class GroupOffsets {
   readonly #coordinator: Coordinator;
   /** Epoch milliseconds: when `joinAndLeave` failed last. */
   joinFailedAt: number | undefined;
+  /** Whether offsets of unfinished transactions can be waited for, as the coordinator showed last (Kafka 2.5 or later). */
+  knowsStable = true;
   #retentionMs: number | undefined;
 
   constructor(connection: Connection, groupId: string, log: Log) {
@@ -51,11 +53,16 @@ export class GroupOffsets {
     { waitForTransactions = false } = {},
   ): Promise<(CommittedOffset | undefined | Failure)[]> {
     if (partitions.length === 0) return [];
-    const { errorCode, partitions: found } = await this.#coordinator.ask(
+    const {
+      errorCode,
+      partitions: found,
+      knowsStable,
+    } = await this.#coordinator.ask(
       offsetFetchRequest(this.groupId, partitions, { requireStable: waitForTransactions }),
       (answer) => [answer.errorCode, ...answer.partitions.map(({ errorCode }) => errorCode)],
       { deadline, retriable: [kafkaErrors.UNSTABLE_OFFSET_COMMIT] },
     );
+    this.knowsStable = knowsStable;
     if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
     const offsets = new Map(found.map((item) => [`${item.topic}/${item.partition}`, item]));
     return partitions.map(({ topic, partition }) => {

@@ -35,6 +35,11 @@ const NO_SUCH_MEMBER = 'kafka-functions-outside-the-group';
 /** TxnOffsetCommit v2 is the last that names no member. */
 const WITHOUT_MEMBER = 2;
 
+export interface OffsetToMove extends OffsetToCommit {
+  /** What the group has committed now, as its owner read it after `begin`; undefined: nothing. */
+  from: number | undefined;
+}
+
 /** Another producer with the same transactional id has begun: this one has nothing to say any more. */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
@@ -90,14 +95,15 @@ export class TransactionalProducer {
    */
   async transact(
     records: readonly ProducerRecord[],
-    offsets: readonly OffsetToCommit[],
+    offsets: readonly OffsetToMove[],
     deadline: number,
   ): Promise<void> {
     try {
       if (records.length > 0) await this.#publish(records, deadline);
       await this.#sendOffsets(offsets, deadline);
     } catch (error) {
-      if (!(error instanceof Fenced)) await this.#abort(deadline);
+      // Whoever was shut out by the broker has nothing left to abort.
+      if (this.#identity) await this.#abort(deadline);
       throw error;
     }
     await this.#end(true, deadline);
@@ -228,7 +234,7 @@ export class TransactionalProducer {
    * The group is described last, so that whoever joins while the transaction is open is still noticed: such a
    * member would begin at the offset before it.
    */
-  async #sendOffsets(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
+  async #sendOffsets(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
     const { groupId } = this.#group;
     const request = addOffsetsToTxnRequest(this.#transaction, groupId);
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
@@ -244,6 +250,22 @@ export class TransactionalProducer {
     }
     for (const error of errors) this.#checkOffsets(error);
     await this.#group.requireNoMembers(deadline);
+    if (!this.#group.knowsStable) await this.#requireUnmoved(offsets, deadline);
+  }
+
+  /**
+   * Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come: by now they have.
+   * Throws Fenced where they are not what they were.
+   */
+  async #requireUnmoved(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
+    const committed = await this.#group.committed(offsets, deadline);
+    for (const [index, { topic, partition, from }] of offsets.entries()) {
+      const current = committed[index];
+      if (current instanceof Failure) throw current;
+      if (current?.offset !== from) {
+        throw new Fenced(`offset ${current?.offset} of ${topic}-${partition} was committed meanwhile`);
+      }
+    }
   }
 
   #commitOffsets(offsets: readonly OffsetToCommit[], deadline: number) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
-import { newTopic } from '../kafka.ts';
+import { connectionConfigFor, newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { committedOffsets, joinGroup, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
 import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
@@ -125,24 +125,46 @@ describe('the topic sink in a pull', () => {
     assert.equal((await committedOffsets(cluster, groupId, topic)).get(0), -1);
   });
 
-  test('what a crashed predecessor left open is aborted, and its records come once', async () => {
-    const { topic, groupId, pull, out } = await setUp({ partitions: 1 });
-    await publish(cluster, topic, numbered(5));
-    const producer = kafkajs(cluster).producer({
-      transactionalId: `${groupId}-${topic}-0`,
-      maxInFlightRequests: 1,
+  const predecessors: [string, (groupId: string, topic: string) => string][] = [
+    ['', (groupId, topic) => `${groupId}-/${topic}/0`],
+    [' of a version before 0.2.0', (groupId, topic) => `${groupId}-${topic}-0`],
+  ];
+  for (const [whose, idOf] of predecessors) {
+    test(`what a crashed predecessor${whose} left open is aborted, and its records come once`, async () => {
+      const { topic, groupId, pull, out } = await setUp({ partitions: 1 });
+      await publish(cluster, topic, numbered(5));
+      const transactionalId = idOf(groupId, topic);
+      const producer = kafkajs(cluster).producer({ transactionalId, maxInFlightRequests: 1 });
+      await producer.connect();
+      const open = await producer.transaction();
+      await open.send({ topic: `${topic}.out`, messages: numbered(5) });
+      await open.sendOffsets({
+        consumerGroupId: groupId,
+        topics: [{ topic, partitions: [{ partition: 0, offset: '5' }] }],
+      });
+      assert.equal((await pull()).processed, 5);
+      await assert.rejects(open.commit());
+      await producer.disconnect();
+      assert.deepEqual(numbersOf(await out()), upTo(5));
     });
-    await producer.connect();
-    const open = await producer.transaction();
-    await open.send({ topic: `${topic}.out`, messages: numbered(5) });
-    await open.sendOffsets({
-      consumerGroupId: groupId,
-      topics: [{ topic, partitions: [{ partition: 0, offset: '5' }] }],
-    });
-    assert.equal((await pull()).processed, 5);
-    await assert.rejects(open.commit());
-    await producer.disconnect();
-    assert.deepEqual(numbersOf(await out()), upTo(5));
+  }
+
+  test('where the ids of versions before 0.2.0 are not permitted, they are passed over with a warning', async () => {
+    const topic = await newTopic(cluster, { partitions: 2 }, 'restricted-readable');
+    const target = await newTopic(cluster, { partitions: 1 }, 'restricted-allowed');
+    await publish(cluster, topic, numbered(20));
+    const { pull, log } = newConsumer(
+      cluster,
+      { groupId: 'restricted-new', topics: [topic] },
+      {
+        sink: { name: 'topic', topic: target },
+        connection: connectionConfigFor(cluster, { user: cluster.users.restricted }),
+      },
+    );
+    assert.equal((await pull()).processed, 20);
+    assert.deepEqual(numbersOf(await readCommitted(cluster, target)), upTo(20));
+    const warnings = log.lines.filter(({ message }) => message.includes('before 0.2.0'));
+    assert.equal(warnings.length, 1);
   });
 });
 

@@ -3,9 +3,10 @@ import { byTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
-/** v7 is the first that can leave out what a transaction has not yet committed (KIP-447); kafkajs stops at v4. */
+/** v7 is the first that can leave out what a transaction has not yet committed (KIP-447, Kafka 2.5); kafkajs stops at v4. */
 const HIGHEST_VERSION = 7;
 const FIRST_FLEXIBLE_VERSION = 6;
+const FIRST_STABLE_VERSION = 7;
 const API_KEY = 9;
 const NO_LEADER_EPOCH = -1;
 
@@ -22,6 +23,8 @@ export interface CommittedOffset extends TopicPartition {
 export interface OffsetFetchResponse {
   errorCode: number;
   partitions: CommittedOffset[];
+  /** Whether the broker knows `requireStable`. */
+  knowsStable: boolean;
 }
 
 /**
@@ -42,11 +45,11 @@ export function offsetFetchRequest(
     encodeBody: (version) => {
       const isFlexible = version >= FIRST_FLEXIBLE_VERSION;
       const body = isFlexible ? encodeFlexible(groupId, partitions) : encode(groupId, partitions);
-      if (version >= 7) body.writeBoolean(requireStable);
+      if (version >= FIRST_STABLE_VERSION) body.writeBoolean(requireStable);
       return [(isFlexible ? body.writeUVarInt(0) : body).buffer];
     },
     decode: (payload, version) =>
-      version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible(payload) : decode(payload, version),
+      version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible(payload, version) : decode(payload, version),
   };
 }
 
@@ -83,10 +86,10 @@ function decode(payload: Buffer, version: number): OffsetFetchResponse {
       return { topic, partition, offset, leaderEpoch, metadata, errorCode: decoder.readInt16() };
     });
   });
-  return { partitions: topics.flat(), errorCode: decoder.readInt16() };
+  return { partitions: topics.flat(), errorCode: decoder.readInt16(), knowsStable: false };
 }
 
-function decodeFlexible(payload: Buffer): OffsetFetchResponse {
+function decodeFlexible(payload: Buffer, version: number): OffsetFetchResponse {
   const decoder = new Decoder(payload);
   decoder.readTaggedFields(); // of the header
   decoder.readInt32(); // throttle_time_ms
@@ -104,5 +107,9 @@ function decodeFlexible(payload: Buffer): OffsetFetchResponse {
     decoder.readTaggedFields();
     return partitions;
   });
-  return { partitions: topics.flat(), errorCode: decoder.readInt16() };
+  return {
+    partitions: topics.flat(),
+    errorCode: decoder.readInt16(),
+    knowsStable: version >= FIRST_STABLE_VERSION,
+  };
 }
