@@ -8,7 +8,13 @@ import type { Log } from '../../src/log.ts';
 import { keepOffsets, OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { PartitionPull, type PulledPartition, pulledPartition } from './partition-pull.ts';
-import { type Position, readPositions, resetPosition, type SourcePartition } from './positions.ts';
+import {
+  type Committed,
+  type Position,
+  readPositions,
+  resetPosition,
+  type SourcePartition,
+} from './positions.ts';
 import { PullProgress } from './pull-progress.ts';
 import type { PullWish } from './pull-wish.ts';
 
@@ -16,6 +22,8 @@ import type { PullWish } from './pull-wish.ts';
 const MAX_FETCH_BYTES = 32 * 1024 * 1024;
 /** What one batch may grow to when it is decompressed, unless CONSUME_MAX_BYTES is more. */
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
+/** How long a leader may keep the partitions of the others waiting. */
+const PROMPT_MS = 2_000;
 
 export interface PullAnswer {
   mode: 'pull';
@@ -42,17 +50,24 @@ export interface DrainOptions {
 
 /**
  * Handles what waits in the topics: from the committed offsets to the ends seen at the start, all
- * partitions side by side, within the budget and the remaining time, without joining the group. Throws a
- * Failure where it can't go on; what was handled before is committed then.
+ * partitions side by side, within the budget and the remaining time, without joining the group. A partition
+ * that can't be read stops alone. Throws a Failure where one did or the pull can't go on; what was handled is
+ * committed then.
  */
 export async function drain(wish: PullWish, options: DrainOptions, deadline: number): Promise<PullAnswer> {
   const startedAt = Date.now();
   const { group, config, log } = options;
   const times = pullTimes(startedAt, deadline);
-  const partitions = await wantedPartitions(wish, options, deadline);
+  const { maxRecords, maxBytes } = config;
+  const progress = new PullProgress({
+    maxRecords: Math.min(maxRecords, wish.maxRecords ?? maxRecords),
+    maxBytes,
+    startBefore: times.startBefore,
+  });
+  const partitions = await wantedPartitions(wish, progress, options, deadline);
   const describing = group.requireNoMembers(deadline);
   const reading = group.committed(partitions, deadline);
-  const placing = readPositions(partitions, reading, { ...options, deadline });
+  const placing = readPositions(partitions, reading, { ...options, deadline: promptly(times), once: true });
   await Promise.allSettled([describing, reading, placing]);
   // A live group explains why its offsets can't be read, and not the other way round.
   const described = await describing;
@@ -61,15 +76,12 @@ export async function drain(wish: PullWish, options: DrainOptions, deadline: num
   const notes = new OffsetNotes(committed);
   const handler = options.handlers(times, notes);
   if (!options.dryRun) await keepOffsets(committed, { group, described, notes, handler, deadline, log });
-  const { maxRecords, maxBytes } = config;
-  const progress = new PullProgress({
-    maxRecords: Math.min(maxRecords, wish.maxRecords ?? maxRecords),
-    maxBytes,
-    startBefore: times.startBefore,
+  const pulled = await pullAll({ partitions, committed, positions }, progress, {
+    ...options,
+    times,
+    handler,
   });
-  const found = positions.filter((position): position is Position => !(position instanceof Failure));
-  const pulled = await pullAll(found, progress, { ...options, times, handler });
-  const failure = progress.failure ?? positions.find((position) => position instanceof Failure);
+  const { failure } = progress;
   const answer = answerOf(pulled, progress, startedAt);
   log[failure ? 'warn' : 'info']('pulled', {
     ...answer,
@@ -86,8 +98,15 @@ function pullTimes(now: number, deadline: number): PullTimes {
   return { startBefore, handleBefore, deadline };
 }
 
+/** As long as all partitions wait for the leaders that do not answer. */
+function promptly({ startBefore }: PullTimes): number {
+  return Date.now() + Math.min(PROMPT_MS, remaining(startBefore) / 4);
+}
+
+/** A topic that can't be pulled stops alone, unless there is no other. */
 async function wantedPartitions(
   { topics, partitions }: PullWish,
+  progress: PullProgress,
   { connection, config }: DrainOptions,
   deadline: number,
 ): Promise<SourcePartition[]> {
@@ -99,39 +118,43 @@ async function wantedPartitions(
     );
   }
   const names = [...new Set(topics ?? config.topics)];
-  // Asked anew, because a topic may have got more partitions.
-  const found = await Promise.all(names.map((name) => connection.topic(name, deadline, { maxAgeMs: 0 })));
-  const all = found.flatMap((topic) =>
-    topic.partitions.map(({ partition }) => ({ topic: topic.name, partition })),
-  );
+  const read = async (topic: string): Promise<SourcePartition[]> => {
+    try {
+      // Asked anew, because a topic may have got more partitions.
+      const found = await connection.topic(topic, deadline, { maxAgeMs: 0 });
+      return found.partitions.map(({ partition }) => ({ topic, partition }));
+    } catch (error) {
+      progress.fail({ topic }, toFailure(error));
+      return [];
+    }
+  };
+  const all = (await Promise.all(names.map(read))).flat();
+  const { failure } = progress;
+  if (all.length === 0 && failure) throw failure;
   const unknown = partitions?.find((wanted) => all.every(({ partition }) => partition !== wanted));
-  if (unknown !== undefined) {
+  if (unknown !== undefined && !failure) {
     throw new Failure('UNKNOWN_PARTITION', `none of ${names.join(', ')} has a partition ${unknown}`);
   }
   return partitions ? all.filter(({ partition }) => partitions.includes(partition)) : all;
 }
 
+/** Where to begin in each partition, and what that was found from, in their order. */
+interface Placed {
+  partitions: readonly SourcePartition[];
+  committed: Committed;
+  positions: readonly (Position | Failure)[];
+}
+
 /** All partitions side by side; their failures are the progress's. */
 async function pullAll(
-  found: readonly Position[],
+  placed: Placed,
   progress: PullProgress,
-  { connection, config, log, handler, times }: DrainOptions & { times: PullTimes; handler: PartitionHandler },
+  options: DrainOptions & { times: PullTimes; handler: PartitionHandler },
 ): Promise<PulledPartition[]> {
-  const untouched: PulledPartition[] = [];
-  const begin = async (position: Position): Promise<Position[]> => {
-    try {
-      return [await handler.begin(position)];
-    } catch (error) {
-      progress.fail(toFailure(error));
-      untouched.push(pulledPartition(position));
-      return [];
-    }
-  };
-  const positions = rotated((await Promise.all(found.map(begin))).flat());
+  const { connection, config, log, handler, times } = options;
   const { isolationLevel, checkCrcs, unreadable, maxBytes } = config;
   const fetcher = new Fetcher(
     connection,
-    positions.map((position) => ({ ...position, offset: position.from })),
     {
       isolationLevel,
       checkCrcs,
@@ -145,16 +168,54 @@ async function pullAll(
   );
   const reset = (position: Position) =>
     resetPosition(position, { connection, config, log, deadline: times.deadline });
+  const pull = async (position: Position): Promise<PulledPartition> => {
+    try {
+      const begun = await handler.begin(position);
+      return await new PartitionPull(begun, { fetcher, handler, progress, reset }).run();
+    } catch (error) {
+      progress.fail(position, toFailure(error));
+      return pulledPartition(position);
+    }
+  };
+  const pullEach = (positions: readonly Position[]) => Promise.all(rotated(positions).map(pull));
   const timer = setTimeout(() => fetcher.close(), remaining(times.startBefore));
   try {
-    const pulled = await Promise.all(
-      positions.map((position) => new PartitionPull(position, { fetcher, handler, progress, reset }).run()),
+    const prompt = placed.positions.filter(
+      (position): position is Position => !(position instanceof Failure),
     );
-    return [...untouched, ...pulled];
+    const late = latePositions(placed, progress, options);
+    return (await Promise.all([pullEach(prompt), late.then(pullEach)])).flat();
   } finally {
     clearTimeout(timer);
     fetcher.close();
   }
+}
+
+/** Those of which a leader did not tell at once: asked again, while the others are being pulled. */
+async function latePositions(
+  { partitions, committed, positions }: Placed,
+  progress: PullProgress,
+  { connection, config, log, times }: DrainOptions & { times: PullTimes },
+): Promise<Position[]> {
+  const found: Position[] = [];
+  const late = partitions.flatMap((partition, at) => {
+    const failure = positions[at];
+    if (!(failure instanceof Failure)) return [];
+    if (failure.retriable) return [{ partition, committed: committed[at] }];
+    progress.fail(partition, failure);
+    return [];
+  });
+  const again = await readPositions(
+    late.map(({ partition }) => partition),
+    Promise.resolve(late.map((item) => item.committed)),
+    { connection, config, log, deadline: Date.now() + remaining(times.startBefore) / 2 },
+  );
+  for (const [at, { partition }] of late.entries()) {
+    const position = again[at];
+    if (position instanceof Failure) progress.fail(partition, position);
+    else if (position) found.push(position);
+  }
+  return found;
 }
 
 /** From another one each time, so that a budget that is always spent before the last one serves all of them. */

@@ -29,7 +29,7 @@ export function plainHandler(
 
 async function handleBatch(
   { topic, partition }: Position,
-  { records, nextOffset }: Batch,
+  { records, nextOffset, leaderEpoch }: Batch,
   { committer, notes, options }: { committer: Committer; notes: OffsetNotes; options: ProcessOptions },
 ): Promise<BatchResult> {
   const outcomes = await processRecords(records, options);
@@ -43,7 +43,13 @@ async function handleBatch(
   // Nothing before the open record has been done: there is nothing to commit.
   if (open === 0) return { ...counts, to: undefined, stop };
   try {
-    const isCommitted = await committer.commit({ topic, partition, offset: to, metadata: notes.text() });
+    const isCommitted = await committer.commit({
+      topic,
+      partition,
+      offset: to,
+      leaderEpoch,
+      metadata: notes.text(),
+    });
     return isCommitted ? { ...counts, to, stop } : { ...counts, to: undefined, stop: stop ?? 'taken over' };
   } catch (error) {
     return { ...counts, to: undefined, stop: toFailure(error) };

@@ -93,15 +93,15 @@ class TransactionalPartition {
   }
 
   /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
-  async #commitOneByOne({ records, nextOffset }: Batch): Promise<BatchResult> {
+  async #commitOneByOne({ records, nextOffset, leaderEpoch }: Batch): Promise<BatchResult> {
     const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
     for (const [index, record] of records.entries()) {
       const next = records[index + 1]?.offset ?? nextOffset;
-      const single: Batch = { records: [record], nextOffset: next };
+      const single: Batch = { records: [record], nextOffset: next, leaderEpoch };
       let result = await this.#commit(single, []);
       if (result === 'refused') {
         const error = this.#refusal ?? new Error('the cluster refuses the record');
-        result = await this.#commit({ records: [], nextOffset: next }, [
+        result = await this.#commit({ records: [], nextOffset: next, leaderEpoch }, [
           { record, failureClass: 'permanent', error },
         ]);
       }
@@ -127,7 +127,7 @@ class TransactionalPartition {
 
   /** One transaction, begun anew after a failure as long as there is time and nobody else has taken over. */
   async #commit(
-    { records, nextOffset }: Batch,
+    { records, nextOffset, leaderEpoch }: Batch,
     dead: readonly DeadLetter[],
   ): Promise<BatchResult | 'refused'> {
     const none = { processed: 0, deadLettered: 0, failed: 0, to: this.#to };
@@ -150,7 +150,7 @@ class TransactionalPartition {
           if (committed !== this.#committed) return { ...none, stop: this.#takenOver(committed) };
         }
         const from = this.#committed;
-        const offset = { ...this.#source, from, offset: nextOffset, metadata: notes.text() };
+        const offset = { ...this.#source, from, offset: nextOffset, leaderEpoch, metadata: notes.text() };
         await this.#producer.transact(outputs, [offset], times.deadline);
         return this.#advance(done);
       } catch (error) {

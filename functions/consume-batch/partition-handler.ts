@@ -7,6 +7,8 @@ import type { Position } from './positions.ts';
 export interface Batch {
   records: ConsumerRecord[];
   nextOffset: number;
+  /** Of the record before `nextOffset`, in the log of the leader that took it; -1 where it is not known. */
+  leaderEpoch: number;
 }
 
 /** What became of a batch. */

@@ -2,7 +2,7 @@ import { Failure, toFailure } from '../../src/errors.ts';
 import { type Fetcher, PARTITION_BYTES } from '../../src/kafka/fetching.ts';
 import type { FetchedRecordsReader } from '../../src/kafka/wire/record-batch-reader.ts';
 import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
-import type { Position, SourcePartition } from './positions.ts';
+import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';
 
 /** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
@@ -41,22 +41,25 @@ export class PartitionPull {
   readonly #position: Position;
   readonly #options: PartitionPullOptions;
   #committedTo: number;
+  #leaderEpoch: number;
   #batchSize = FIRST_BATCH;
 
   constructor(position: Position, options: PartitionPullOptions) {
     this.#position = position;
     this.#options = options;
     this.#committedTo = position.committed ?? position.from;
+    this.#leaderEpoch = position.leaderEpoch;
   }
 
   /** Never rejects: a failure is the progress's. */
   async run(): Promise<PulledPartition> {
+    const { fetcher, progress } = this.#options;
+    fetcher.add({ ...this.#position, offset: this.#position.from });
     try {
       if (!(await this.#skipToStart())) await this.#handleAll();
     } catch (error) {
-      this.#options.progress.fail(toFailure(error));
+      progress.fail(this.#position, toFailure(error));
     }
-    const { fetcher, progress } = this.#options;
     // Where the budget is spent, or a live group found, there is nothing left for the others, either.
     if (progress.mayGoOn) fetcher.leave(this.#position);
     else fetcher.close();
@@ -108,13 +111,16 @@ export class PartitionPull {
     const { handler, progress } = this.#options;
     const result = await handler.handle(this.#position, batch);
     progress.count(result);
-    this.#committedTo = result.to ?? this.#committedTo;
+    if (result.to !== undefined) {
+      this.#committedTo = result.to;
+      this.#leaderEpoch = batch.leaderEpoch;
+    }
     if (result.stop instanceof Failure) throw result.stop;
     return result.stop;
   }
 
   #skipTo(offset: number): Promise<BatchResult['stop']> {
-    return this.#handle({ records: [], nextOffset: offset });
+    return this.#handle({ records: [], nextOffset: offset, leaderEpoch: UNKNOWN_EPOCH });
   }
 
   /** What comes next; a position that the log has lost meanwhile is reset once more. */
@@ -126,7 +132,8 @@ export class PartitionPull {
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
     }
-    const { from, end } = await reset({ ...this.#position, committed: this.#committedTo });
+    const lost = { ...this.#position, committed: this.#committedTo, leaderEpoch: this.#leaderEpoch };
+    const { from, end } = await reset(lost);
     fetcher.seek({ ...this.#position, offset: from, end });
     return (await this.#skipTo(from)) ? undefined : this.#next();
   }

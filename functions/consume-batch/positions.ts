@@ -1,8 +1,10 @@
 import type { PullConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
+import { askLeaders, type Patience } from '../../src/kafka/ask-leaders.ts';
 import type { Connection } from '../../src/kafka/connection.ts';
 import type { CommittedOffset } from '../../src/kafka/group-offsets.ts';
 import { logOffsets } from '../../src/kafka/log-offsets.ts';
+import { epochEndsRequest } from '../../src/kafka/wire/epoch-ends.ts';
 import type { Log } from '../../src/log.ts';
 
 export interface SourcePartition {
@@ -10,10 +12,15 @@ export interface SourcePartition {
   partition: number;
 }
 
+/** Of no leader, or not known of which (Kafka's own NO_PARTITION_LEADER_EPOCH). */
+export const UNKNOWN_EPOCH = -1;
+
 /** Where a pull begins in one partition and where it ends. */
 export interface Position extends SourcePartition {
   /** Undefined: none. */
   committed: number | undefined;
+  /** Of the record before `committed`, of the leader that took it; -1 where it is not known. */
+  leaderEpoch: number;
   /** The first offset to be read. */
   from: number;
   /** Behind the last offset to be read: the end seen at the start. */
@@ -22,10 +29,9 @@ export interface Position extends SourcePartition {
 
 type OffsetRules = Pick<PullConfig, 'autoOffsetReset' | 'isolationLevel'>;
 
-interface PositionOptions {
+interface PositionOptions extends Patience {
   connection: Connection;
   config: OffsetRules;
-  deadline: number;
   log: Log;
 }
 
@@ -41,93 +47,150 @@ export async function readPositions(
   reading: Promise<Committed>,
   options: PositionOptions,
 ): Promise<(Position | Failure)[]> {
-  const { connection, config, deadline } = options;
+  const { connection, config, deadline, once } = options;
   const { isolationLevel } = config;
   const bounds = (position: 'earliest' | 'latest', level = isolationLevel) =>
-    logOffsets(connection, partitions, position, { isolationLevel: level, deadline });
-  const [committed, starts, ends] = await Promise.all([reading, bounds('earliest'), bounds('latest')]);
-  // Committed beyond the last stable offset is in order as long as the log is that long.
-  const offsetAt = (at: number) => {
+    logOffsets(connection, partitions, position, { isolationLevel: level, deadline, once });
+  const [starts, ends, committed] = await Promise.all([bounds('earliest'), bounds('latest'), reading]);
+  const sources = partitions.map((source, at): CommittedPartition | Failure => {
     const found = committed[at];
-    return found instanceof Failure ? found : found?.offset;
-  };
-  const isBeyond = (at: number) => Number(offsetAt(at) ?? 0) > Number(ends[at]);
-  const lengths = partitions.some((_, at) => isBeyond(at))
-    ? await bounds('latest', 'read_uncommitted')
-    : ends;
-  return partitions.map((source, at) => {
-    const [offset, start, end, length] = [offsetAt(at), starts[at], ends[at], lengths[at]];
-    if (offset instanceof Failure) return offset;
+    if (found instanceof Failure) return found;
+    return { ...source, committed: found?.offset, leaderEpoch: found?.leaderEpoch ?? UNKNOWN_EPOCH };
+  });
+  const known = sources.filter((source): source is CommittedPartition => !(source instanceof Failure));
+  // Committed beyond the last stable offset is in order as long as the log is that long.
+  const isBeyond = sources.some(
+    (source, at) => !(source instanceof Failure) && Number(source.committed ?? 0) > Number(ends[at]),
+  );
+  const [lengths, divergences] = await Promise.all([
+    isBeyond ? bounds('latest', 'read_uncommitted') : ends,
+    readDivergences(known, options),
+  ]);
+  return sources.map((source, at) => {
+    const [start, end, length] = [starts[at], ends[at], lengths[at]];
+    if (source instanceof Failure) return source;
+    const divergence = divergences.get(source);
+    if (divergence instanceof Failure) return divergence;
     for (const bound of [start, end, length]) if (typeof bound !== 'number') return bound ?? missing(source);
-    return place(
-      { ...source, committed: offset },
-      { start: Number(start), end: Number(end), length: Number(length) },
-      options,
-    );
+    const log = { start: Number(start), end: Number(end), length: Number(length), divergence };
+    return place(source, log, options);
   });
 }
 
 /** Where a partition is to go on whose log no longer has the offset behind the last one handled. */
 export async function resetPosition(position: Position, options: PositionOptions): Promise<Position> {
   const { connection, config, deadline } = options;
-  const [[start], [length]] = await Promise.all([
+  const [[start], [length], divergences] = await Promise.all([
     logOffsets(connection, [position], 'earliest', { isolationLevel: config.isolationLevel, deadline }),
     logOffsets(connection, [position], 'latest', { isolationLevel: 'read_uncommitted', deadline }),
+    readDivergences([position], options),
   ]);
   for (const bound of [start, length]) if (typeof bound !== 'number') throw bound ?? missing(position);
-  const bounds = { start: Number(start), end: position.end, length: Number(length) };
+  const divergence = divergences.get(position);
+  if (divergence instanceof Failure) throw divergence;
+  const bounds = { start: Number(start), end: position.end, length: Number(length), divergence };
   const placed = place(position, bounds, options);
   if (placed instanceof Failure) throw placed;
   return placed;
 }
 
-/** A log's bounds: its first offset, where reading ends, and where the log itself ends. */
-interface Bounds {
+type CommittedPartition = Omit<Position, 'from' | 'end'>;
+
+/**
+ * The first offset at which the log is no longer the one that was read, for each partition that has one; -1 where
+ * the log does not know the leader of that time at all (KIP-320). Only where there has been another leader since.
+ */
+async function readDivergences(
+  partitions: readonly CommittedPartition[],
+  { connection, ...patience }: PositionOptions,
+): Promise<Map<CommittedPartition, number | Failure>> {
+  const asked = partitions.filter(
+    ({ topic, partition, committed, leaderEpoch }) =>
+      committed !== undefined &&
+      leaderEpoch !== UNKNOWN_EPOCH &&
+      leaderEpoch !== connection.leaderEpoch(topic, partition),
+  );
+  const ends = await askLeaders(connection, asked, epochEndsRequest, patience);
+  const divergences = new Map<CommittedPartition, number | Failure>();
+  for (const [at, source] of asked.entries()) {
+    const end = ends[at];
+    if (end instanceof Failure) divergences.set(source, end);
+    else if (end && end.endOffset < (source.committed ?? 0)) divergences.set(source, end.endOffset);
+  }
+  return divergences;
+}
+
+/** What is known of a log: its first offset, where reading ends, where the log itself ends, where it diverged. */
+interface LogBounds {
   start: number;
   end: number;
   length: number;
+  divergence: number | undefined;
 }
 
 /** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
 function place(
-  source: SourcePartition & { committed: number | undefined },
-  { start, end, length }: Bounds,
+  source: CommittedPartition,
+  bounds: LogBounds,
   { config, log }: Pick<PositionOptions, 'config' | 'log'>,
 ): Position | Failure {
   const { topic, partition, committed } = source;
-  if (committed !== undefined && committed >= start && committed <= length) {
-    return { ...source, from: committed, end };
-  }
+  const { start, end, length } = bounds;
+  const reset = config.autoOffsetReset;
   const name = `partition ${partition} of topic ${topic}`;
+  let goOnAt: number | undefined;
   if (committed !== undefined) {
-    const lost = committed < start ? start - committed : undefined;
-    log.error('the committed offset is out of range', {
-      topic,
-      partition,
-      committed,
-      logStart: start,
-      logEnd: length,
-      // Beyond the end, the log was truncated or the topic made anew: nobody knows how much is gone.
-      lost: lost ?? 'unknown',
-      reset: config.autoOffsetReset,
-    });
-    if (config.autoOffsetReset === 'none') {
-      const gone =
-        lost === undefined
-          ? `the log ends at ${length}`
-          : `${lost} records are gone, the log begins at ${start}`;
+    const gap = gapAt(committed, bounds);
+    if (!gap) return { ...source, from: committed, end };
+    const { message, lost = 'unknown' } = gap;
+    goOnAt = gap.goOnAt;
+    const at = { committed, logStart: start, logEnd: length, lost };
+    log.error(message, { topic, partition, ...at, ...(goOnAt === undefined ? { reset } : { goOnAt }) });
+    if (reset === 'none') {
       return new Failure(
         'OFFSET_OUT_OF_RANGE',
-        `${name}: offset ${committed} is committed, but ${gone}; KAFKA_AUTO_OFFSET_RESET (now none) tells where to go on`,
+        `${name}: offset ${committed} is committed, but ${gap.sentence}; KAFKA_AUTO_OFFSET_RESET (now none) tells where to go on`,
       );
     }
-  } else if (config.autoOffsetReset === 'none') {
+  } else if (reset === 'none') {
     return new Failure(
       'OFFSET_OUT_OF_RANGE',
       `${name} has no committed offset; KAFKA_AUTO_OFFSET_RESET (now none) tells where to begin`,
     );
   }
-  return { ...source, from: config.autoOffsetReset === 'latest' ? end : start, end };
+  return { ...source, from: goOnAt ?? (reset === 'latest' ? end : start), end };
+}
+
+interface Gap {
+  /** For the log. */
+  message: string;
+  sentence: string;
+  /** How many records are gone; undefined where nobody knows. */
+  lost?: number;
+  /** The first offset that was not read; undefined where KAFKA_AUTO_OFFSET_RESET has to tell. */
+  goOnAt?: number;
+}
+
+/** Why the log can't be read on at the committed offset; undefined where it can. */
+function gapAt(committed: number, { start, length, divergence }: LogBounds): Gap | undefined {
+  const message = 'the committed offset is out of range';
+  if (divergence !== undefined && divergence >= 0) {
+    const lost = committed - divergence;
+    return {
+      message: 'the log was truncated, as by an unclean leader election: what was handled is gone from it',
+      sentence: `the log was truncated to offset ${divergence}: the ${lost} behind it are gone`,
+      lost,
+      goOnAt: Math.max(start, divergence),
+    };
+  }
+  if (committed < start) {
+    const lost = start - committed;
+    return { message, lost, sentence: `${lost} records are gone, the log begins at ${start}` };
+  }
+  // The log was truncated or the topic made anew: nobody knows how much is gone.
+  if (committed > length) return { message, sentence: `the log ends at ${length}` };
+  if (divergence === undefined) return undefined;
+  return { message, sentence: 'the log does not know the leader that wrote what is before it' };
 }
 
 function missing({ topic, partition }: SourcePartition): Failure {

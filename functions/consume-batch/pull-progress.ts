@@ -1,6 +1,13 @@
 import type { Failure } from '../../src/errors.ts';
 import type { BatchResult } from './partition-handler.ts';
 
+/** A partition that does not go on, and why; without a partition, no part of the topic does. */
+export interface StoppedPartition {
+  topic: string;
+  partition?: number;
+  failure: Failure;
+}
+
 /** What all partitions of one pull share: its budget, its counts, and the failure that it is to tell. */
 export class PullProgress {
   processed = 0;
@@ -10,6 +17,7 @@ export class PullProgress {
   bytesLeft: number;
   /** The first one; a live group goes before all others. */
   failure: Failure | undefined;
+  readonly stopped: StoppedPartition[] = [];
   readonly #startBefore: number;
   #isStopped = false;
 
@@ -31,7 +39,8 @@ export class PullProgress {
   }
 
   /** A live group stops every partition, another failure the one that it concerns. */
-  fail(failure: Failure): void {
+  fail({ topic, partition }: Omit<StoppedPartition, 'failure'>, failure: Failure): void {
+    this.stopped.push({ topic, failure, ...(partition !== undefined && { partition }) });
     this.failure ??= failure;
     if (failure.code !== 'GROUP_ACTIVE') return;
     this.failure = failure;

@@ -21,6 +21,8 @@ export interface PartitionMetadata {
   partition: number;
   /** Node id; -1 while there is no leader. */
   leader: number;
+  /** Grows with each new leader; -1 where the broker does not say. */
+  leaderEpoch: number;
   replicas: number[];
   isr: number[];
 }
@@ -97,6 +99,11 @@ export class Connection {
     const nodeId = this.#topics.get(topic)?.partitions[partition]?.leader;
     const address = nodeId === undefined ? undefined : this.#addresses.get(nodeId);
     return address && this.#broker(address);
+  }
+
+  /** The leader's epoch as last heard of, without asking; -1 where it is not known. */
+  leaderEpoch(topic: string, partition: number): number {
+    return this.#topics.get(topic)?.partitions[partition]?.leaderEpoch ?? -1;
   }
 
   /** What is known of the topic may be wrong: whoever needs it next asks a broker. */

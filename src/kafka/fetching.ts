@@ -80,30 +80,27 @@ export class Fetcher {
   #isPumping = false;
   #isClosed = false;
 
-  constructor(
-    connection: Connection,
-    positions: readonly FetchPosition[],
-    options: FetcherOptions,
-    log: Log,
-  ) {
+  constructor(connection: Connection, options: FetcherOptions, log: Log) {
     this.#connection = connection;
     this.#options = options;
     this.#log = log;
     this.#memory = new MemoryBudget(options.maxBytes);
-    for (const position of positions) {
-      this.#partitions.set(key(position), {
-        ...position,
-        waiting: [],
-        handling: 0,
-        isAsked: false,
-        isParked: false,
-        maxBytes: PARTITION_BYTES,
-        attempts: 0,
-        silentSince: undefined,
-        failure: undefined,
-        waiter: undefined,
-      });
-    }
+  }
+
+  /** Reads a partition as well, beside those that are being read. */
+  add({ topic, partition, offset, end }: FetchPosition): void {
+    this.#partitions.set(key({ topic, partition }), {
+      ...{ topic, partition, offset, end },
+      waiting: [],
+      handling: 0,
+      isAsked: false,
+      isParked: false,
+      maxBytes: PARTITION_BYTES,
+      attempts: 0,
+      silentSince: undefined,
+      failure: undefined,
+      waiter: undefined,
+    });
     this.#pump();
   }
 

@@ -189,8 +189,10 @@ export class Session {
 
   async #ask<T>(request: Request<T>, deadline: number): Promise<T> {
     const version = Math.min(request.highestVersion, this.#highestVersions.get(request.apiKey) ?? -1);
-    if (version < 0 && request.unspoken) return request.unspoken.answer;
-    if (version < 0) throw new RequestFailed(`this broker does not speak ${request.apiName}`);
+    if (version < (request.lowestVersion ?? 0)) {
+      if (request.unspoken) return request.unspoken.answer;
+      throw new RequestFailed(`this broker does not speak ${request.apiName}`);
+    }
     const payload = await this.#exchange(request, version, await request.encodeBody(version), deadline);
     try {
       return await request.decode(payload, version);

@@ -29,13 +29,13 @@ test(
     await connection.topic(topic, deadline);
     const fetcher = new Fetcher(
       connection,
-      PARTITIONS.map((partition) => ({ topic, partition, offset: 0, end: 24 })),
       {
         ...{ isolationLevel: 'read_committed', checkCrcs: true, unreadable: 'stop', deadline },
         ...{ maxBatchBytes: 64 * MIB, maxBytes: 2 * MIB, recordsLeft: () => Number.MAX_SAFE_INTEGER },
       },
       log,
     );
+    for (const partition of PARTITIONS) fetcher.add({ topic, partition, offset: 0, end: 24 });
     const answers = PARTITIONS.map(() => 0);
     let widest = 0;
     await Promise.all(

@@ -28,10 +28,10 @@ async function begunPull(groupId: string, topic: string, target: string) {
     times: { startBefore: deadline, handleBefore: deadline, deadline },
     notes: new OffsetNotes([]),
   });
-  const position = { topic, partition: 0, committed: undefined, from: 0, end: 1 };
+  const position = { topic, partition: 0, committed: undefined, leaderEpoch: -1, from: 0, end: 1 };
   const begun = await handler.begin(position);
   const record = { topic, partition: 0, offset: 0, key: null, value: Buffer.from(groupId), headers: [] };
-  return () => handler.handle(begun, { records: [record], nextOffset: 1 });
+  return () => handler.handle(begun, { records: [record], nextOffset: 1, leaderEpoch: -1 });
 }
 
 test('two groups whose ids run into the names of their topics do not shut each other out', async () => {

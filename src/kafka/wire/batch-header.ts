@@ -4,6 +4,7 @@
  */
 export const LENGTH_AT = 8;
 const LENGTH_END = 12;
+const LEADER_EPOCH_AT = 12;
 export const MAGIC_AT = 16;
 export const CRC_AT = 17;
 export const ATTRIBUTES_AT = 21;
@@ -28,6 +29,8 @@ export interface BatchHeader {
   end: number;
   /** The message format; below 2 only the offsets are known. */
   magic: number;
+  /** Of the leader that appended it; -1 in older formats. */
+  leaderEpoch: number;
   baseOffset: number;
   lastOffset: number;
   /** How many records it holds; undefined in older formats. */
@@ -58,6 +61,7 @@ export function batchAt(bytes: Buffer, start: number): BatchHeader | undefined {
     start,
     end,
     magic,
+    leaderEpoch: bytes.readInt32BE(start + LEADER_EPOCH_AT),
     baseOffset,
     lastOffset: baseOffset + bytes.readInt32BE(start + LAST_OFFSET_DELTA_AT),
     count: bytes.readInt32BE(start + COUNT_AT),
@@ -73,7 +77,7 @@ export function batchAt(bytes: Buffer, start: number): BatchHeader | undefined {
 
 const ofOldFormat = {
   ...{ count: undefined, crc: 0, codec: 0, isTransactional: false, isControl: false },
-  ...{ producerId: -1n, baseTimestamp: 0, appendTime: undefined },
+  ...{ leaderEpoch: -1, producerId: -1n, baseTimestamp: 0, appendTime: undefined },
 };
 
 /** Where to read on after these batches; undefined where not one of them is whole. */

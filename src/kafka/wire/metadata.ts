@@ -22,6 +22,8 @@ export interface MetadataPartition {
   partition: number;
   /** Node id; -1 while there is no leader. */
   leader: number;
+  /** How often the partition has had a new leader; -1 where the broker is too old to say (before Kafka 2.1). */
+  leaderEpoch: number;
   replicas: number[];
   isr: number[];
   offlineReplicas: number[];
@@ -53,11 +55,11 @@ export function metadataRequest(topics: readonly string[] | 'all'): Request<Meta
   return {
     apiKey: API_KEY,
     apiName: 'Metadata',
+    lowestVersion: LOWEST_VERSION,
     highestVersion: HIGHEST_VERSION,
     expectsResponse: true,
     isQuestion: true,
     encodeBody: (version) => {
-      if (version < LOWEST_VERSION) throw new RangeError(`Metadata v${version} is not spoken here`);
       const body = new Encoder();
       if (topics === 'all') body.writeInt32(-1);
       else body.writeArray(topics.map((topic) => new Encoder().writeString(topic)));
@@ -122,7 +124,10 @@ function decodePartition(decoder: Decoder, version: number): MetadataPartition {
   const errorCode = decoder.readInt16();
   const partition = decoder.readInt32();
   const leader = decoder.readInt32();
-  if (version >= 7) decoder.readInt32(); // leader_epoch
+  const leaderEpoch = version >= 7 ? decoder.readInt32() : -1;
   const nodes = () => decoder.readArray(() => decoder.readInt32());
-  return { errorCode, partition, leader, replicas: nodes(), isr: nodes(), offlineReplicas: nodes() };
+  return {
+    ...{ errorCode, partition, leader, leaderEpoch },
+    ...{ replicas: nodes(), isr: nodes(), offlineReplicas: nodes() },
+  };
 }

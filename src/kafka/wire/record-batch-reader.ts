@@ -23,6 +23,8 @@ export interface FetchedRecords {
   records: ConsumerRecord[];
   /** Behind the last record, and behind what is no record: markers, aborted records, gaps. */
   nextOffset: number;
+  /** Of the batch before `nextOffset`; -1 where it is not known. */
+  leaderEpoch: number;
   /** Of the records, decompressed. */
   bytes: number;
 }
@@ -59,6 +61,7 @@ export class FetchedRecordsReader {
   readonly #abortedProducers = new Set<bigint>();
   readonly #end: number;
   #offset: number;
+  #leaderEpoch = -1;
   #position = 0;
   /** The batch whose records are being taken. */
   #batch: OpenBatch | undefined;
@@ -116,23 +119,26 @@ export class FetchedRecordsReader {
 
   /**
    * Up to `maxRecords` records of at most about `maxBytes` (one at the least), after `ready`. No record and the
-   * same `nextOffset` as before: there is nothing more. Throws a Failure, once everything before it has been
+   * same `nextOffset` as before: there is nothing more. All are of one leader's epoch. Throws a Failure, once everything before it has been
    * taken, where a batch can't be read.
    */
   take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
     const records: ConsumerRecord[] = [];
     let bytes = 0;
+    let epoch: number | undefined;
     while (records.length < maxRecords && bytes < maxBytes) {
       if (!this.#batch && !this.#failure) this.#openBatch();
       const batch = this.#batch;
-      if (!batch) break;
+      if (!batch || (records.length > 0 && batch.leaderEpoch !== epoch)) break;
+      epoch = batch.leaderEpoch;
+      this.#leaderEpoch = epoch;
       bytes += this.#readRecords(batch, records, maxRecords, maxBytes - bytes);
       if (batch.remaining > 0) break;
       this.#offset = Math.max(this.#offset, batch.lastOffset + 1);
       this.#batch = undefined;
     }
     if (records.length === 0 && this.#failure) throw this.#failure;
-    return { records, nextOffset: this.#offset, bytes };
+    return { records, nextOffset: this.#offset, leaderEpoch: this.#leaderEpoch, bytes };
   }
 
   /** What was taken is handled, and nothing more will be. */
@@ -149,7 +155,7 @@ export class FetchedRecordsReader {
     for (;;) {
       const header = batchAt(this.#bytes, this.#position);
       if (!header) return 0;
-      const { baseOffset, lastOffset, end } = header;
+      const { baseOffset, lastOffset, leaderEpoch, end } = header;
       if (baseOffset >= this.#end) {
         this.#offset = Math.max(this.#offset, this.#end);
         return 0;
@@ -173,6 +179,7 @@ export class FetchedRecordsReader {
       }
       this.#position = end;
       this.#offset = Math.max(this.#offset, baseOffset + 1, lastOffset + 1);
+      this.#leaderEpoch = leaderEpoch;
     }
   }
 
@@ -229,7 +236,7 @@ export class FetchedRecordsReader {
 
   /** The bytes that are lacking, where there is no memory for it. */
   #open(header: BatchHeader): OpenBatch | number {
-    const { baseOffset, lastOffset, count = 0, baseTimestamp, appendTime } = header;
+    const { baseOffset, lastOffset, leaderEpoch, count = 0, baseTimestamp, appendTime } = header;
     const isCompressed = header.codec !== 0;
     const bytes = isCompressed ? this.#decompressed(header) : this.#bytes;
     if (typeof bytes === 'number') return bytes;
@@ -238,7 +245,7 @@ export class FetchedRecordsReader {
     checkRecords(bytes, { position, end }, { count, lastDelta: lastOffset - baseOffset });
     return {
       ...{ bytes, position, end, remaining: count, baseOffset, lastOffset },
-      ...{ baseTimestamp, appendTime, isCompressed },
+      ...{ leaderEpoch, baseTimestamp, appendTime, isCompressed },
     };
   }
 
@@ -322,6 +329,7 @@ interface OpenBatch {
   remaining: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
+  readonly leaderEpoch: number;
   readonly baseTimestamp: number;
   readonly appendTime: number | undefined;
   readonly isCompressed: boolean;

@@ -2,6 +2,8 @@
 export interface Request<T> {
   apiKey: number;
   apiName: string;
+  /** The oldest version spoken here, 0 by default: a broker whose limit is lower does not know this API. */
+  lowestVersion?: number;
   /** The newest version that `encodeBody` and `decode` speak; the broker's own limit may be lower. */
   highestVersion: number;
   /** False for Produce with `acks=0`, which the broker does not answer. */

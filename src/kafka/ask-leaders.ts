@@ -1,0 +1,104 @@
+import { remaining, sleep } from '../deadline.ts';
+import { Failure } from '../errors.ts';
+import type { Broker } from './broker.ts';
+import { connectionFailure } from './client-errors.ts';
+import type { Connection } from './connection.ts';
+import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
+import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import type { PartitionError } from './wire/offset-commit.ts';
+import type { Request } from './wire/request.ts';
+
+/** How long a partition may be without a leader that answers: a fail-over takes seconds. */
+const PATIENCE_MS = 15_000;
+const BACKOFF_MS = 100;
+
+export interface Patience {
+  /** Epoch milliseconds. */
+  deadline: number;
+  /** Each leader is asked once, and what it does not answer by the deadline is a Failure. */
+  once?: boolean | undefined;
+}
+
+/**
+ * Asks the leaders of the partitions, each for its own: one answer a partition, in their order, or why its leader
+ * did not give one.
+ */
+export async function askLeaders<P extends TopicPartition, A extends PartitionError>(
+  connection: Connection,
+  partitions: readonly P[],
+  requestFor: (partitions: readonly P[]) => Request<A[]>,
+  { deadline, once = false }: Patience,
+): Promise<(A | Failure)[]> {
+  const until = Math.min(deadline, Date.now() + PATIENCE_MS);
+  const results = new Map<P, A | Failure>();
+  let open = [...partitions];
+  for (let attempt = 0; open.length > 0 && (attempt === 0 || remaining(until) > 0); attempt++) {
+    if (attempt > 0) {
+      if (once) break;
+      await sleep(Math.min(BACKOFF_MS, remaining(until)));
+      for (const [topic] of byTopic(open)) {
+        await connection.topic(topic, until, { maxAgeMs: 0 }).catch(() => {});
+      }
+    }
+    const asked = [...byLeader(connection, open, results)].map(([leader, wanted]) =>
+      askLeader(leader, wanted, requestFor(wanted), until),
+    );
+    for (const answers of await Promise.all(asked)) {
+      for (const [item, answer] of answers) results.set(item, answer);
+    }
+    open = open.filter((item) => {
+      const result = results.get(item);
+      return result === undefined || (result instanceof Failure && result.retriable);
+    });
+  }
+  return partitions.map((item) => results.get(item) ?? noLeader(item));
+}
+
+function byLeader<P extends TopicPartition>(
+  connection: Connection,
+  partitions: readonly P[],
+  results: Map<P, unknown>,
+): Map<Broker, P[]> {
+  const leaders = new Map<Broker, P[]>();
+  for (const item of partitions) {
+    const leader = connection.leader(item.topic, item.partition);
+    if (!leader) results.set(item, noLeader(item));
+    else leaders.set(leader, [...(leaders.get(leader) ?? []), item]);
+  }
+  return leaders;
+}
+
+async function askLeader<P extends TopicPartition, A extends PartitionError>(
+  leader: Broker,
+  partitions: readonly P[],
+  request: Request<A[]>,
+  deadline: number,
+): Promise<[P, A | Failure][]> {
+  try {
+    const answered = await leader.send(request, deadline);
+    const answers = new Map(answered.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
+    return partitions.map((item) => {
+      const answer = answers.get(`${item.topic}/${item.partition}`);
+      if (!answer) return [item, noLeader(item)];
+      return [item, answer.errorCode === kafkaErrors.NONE ? answer : refusal(answer)];
+    });
+  } catch (error) {
+    const failure = connectionFailure(error);
+    return partitions.map((item) => [item, failure]);
+  }
+}
+
+function refusal({ topic, partition, errorCode }: PartitionError): Failure {
+  if (errorCode === kafkaErrors.TOPIC_AUTHORIZATION_FAILED) {
+    return new Failure(
+      'TOPIC_NOT_AUTHORIZED',
+      `the cluster does not let this function read topic ${topic}: it needs Read on it`,
+    );
+  }
+  const sentence = `the offsets of partition ${partition} of topic ${topic} are not known: ${kafkaErrorName(errorCode)}`;
+  return new Failure('NO_LEADER', sentence);
+}
+
+function noLeader({ topic, partition }: TopicPartition): Failure {
+  return new Failure('NO_LEADER', `partition ${partition} of topic ${topic} has no leader at the moment`);
+}

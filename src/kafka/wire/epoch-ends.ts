@@ -1,0 +1,60 @@
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { byTopic, type TopicPartition } from './by-topic.ts';
+import { Decoder } from './decoder.ts';
+import type { PartitionError } from './offset-commit.ts';
+import type { Request } from './request.ts';
+
+const CONSUMER = -1;
+const ANY_LEADER = -1;
+
+export interface LeaderEpoch extends TopicPartition {
+  leaderEpoch: number;
+}
+
+/** Where the records of a leader's epoch end in the log. */
+export interface EpochEnd extends PartitionError {
+  /** -1: the log does not know this epoch nor a later one. */
+  endOffset: number;
+}
+
+/**
+ * An OffsetForLeaderEpoch request (v3, the first that consumers may ask; KIP-320), to be asked of the partitions'
+ * leader. Brokers before 2.3 are taken to have each epoch without an end.
+ */
+export function epochEndsRequest(epochs: readonly LeaderEpoch[]): Request<EpochEnd[]> {
+  return {
+    apiKey: 23,
+    apiName: 'OffsetForLeaderEpoch',
+    lowestVersion: 3,
+    highestVersion: 3,
+    expectsResponse: true,
+    isQuestion: true,
+    unspoken: { answer: epochs.map((epoch) => ({ ...epoch, errorCode: 0, endOffset: Infinity })) },
+    encodeBody: () => {
+      const topics = byTopic(epochs).map(([topic, partitions]) =>
+        new Encoder()
+          .writeString(topic)
+          .writeArray(
+            partitions.map(({ partition, leaderEpoch }) =>
+              new Encoder().writeInt32(partition).writeInt32(ANY_LEADER).writeInt32(leaderEpoch),
+            ),
+          ),
+      );
+      return [new Encoder().writeInt32(CONSUMER).writeArray(topics).buffer];
+    },
+    decode: (payload) => {
+      const decoder = new Decoder(payload);
+      decoder.readInt32(); // throttle_time_ms
+      const topics = decoder.readArray(() => {
+        const topic = decoder.readString() ?? '';
+        return decoder.readArray(() => {
+          const errorCode = decoder.readInt16();
+          const partition = decoder.readInt32();
+          decoder.readInt32(); // leader_epoch: the one asked for, or the one before it
+          return { topic, partition, errorCode, endOffset: decoder.readLong() };
+        });
+      });
+      return topics.flat();
+    },
+  };
+}
