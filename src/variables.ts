@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
+import { isCredentialHeader } from './credential-headers.ts';
 import { Failure } from './errors.ts';
+import { IDEMPOTENCY_PREFIX, isReservedHeader } from './reserved-headers.ts';
 import { Secret } from './secret.ts';
 import { isTopicName, TOPIC_NAME_RULE } from './topic.ts';
 
@@ -15,7 +17,6 @@ export interface Address {
 
 const MAX_INT32 = 2 ** 31 - 1;
 const HEADER_NAME = /^[\w!#$%&'+.^`|~-]+$/;
-const CREDENTIAL_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
 
 /**
  * Reads what `parse` asks for. Everything that is missing or malformed is reported in one Failure
@@ -141,17 +142,23 @@ export class Variables {
     return header?.toLowerCase();
   }
 
-  /** Names and `prefix*` of headers, in any case. What carries credentials is only matched by its whole name. */
+  /**
+   * Names and `prefix*` of request headers, in any case, that become a record's. What carries credentials is only
+   * matched by its whole name; Idempotency-Key, which every route takes, by nothing.
+   */
   headerPatterns(name: string): (header: string) => boolean {
     const patterns = this.list(name).map((pattern) => pattern.toLowerCase());
     if (patterns.some((pattern) => !HEADER_NAME.test(pattern.replace(/(.)\*$/, '$1')) && pattern !== '*')) {
       this.reject(name, 'must hold names of headers and prefix* patterns, separated by commas');
     }
+    if (patterns.some(isReservedHeader)) {
+      this.reject(name, 'must not name __connect.errors.… or idempotency-… headers, which are reserved');
+    }
     const matches = (header: string) => (pattern: string) =>
       pattern.endsWith('*')
-        ? header.startsWith(pattern.slice(0, -1)) && !CREDENTIAL_HEADERS.has(header)
+        ? header.startsWith(pattern.slice(0, -1)) && !isCredentialHeader(header)
         : header === pattern;
-    return (header) => patterns.some(matches(header));
+    return (header) => !header.startsWith(IDEMPOTENCY_PREFIX) && patterns.some(matches(header));
   }
 
   topic(name: string): string | undefined {

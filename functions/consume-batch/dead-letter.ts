@@ -3,11 +3,13 @@ import type { Connection } from '../../src/kafka/connection.ts';
 import type { Producer } from '../../src/kafka/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord, Header, ProducerRecord } from '../../src/record.ts';
+import { ERROR_HEADER_PREFIX } from '../../src/reserved-headers.ts';
 import type { FailureClass } from './record-failure.ts';
 
-/** Kafka Connect's headers (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter); all values are text. */
-export const ERROR_HEADER_PREFIX = '__connect.errors.';
-/** Where the record stood that failed first. */
+/**
+ * Where the record stood that failed first, in Kafka Connect's headers
+ * (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter); all values are text.
+ */
 export const ORIGIN_HEADERS = ['topic', 'partition', 'offset'].map((name) => ERROR_HEADER_PREFIX + name);
 const MAX_MESSAGE_LENGTH = 1_024;
 const MAX_STACK_LENGTH = 4_096;

@@ -1,6 +1,7 @@
 import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord, Header, ProducerRecord } from '../../src/record.ts';
-import { ERROR_HEADER_PREFIX, ORIGIN_HEADERS } from './dead-letter.ts';
+import { ERROR_HEADER_PREFIX } from '../../src/reserved-headers.ts';
+import { ORIGIN_HEADERS } from './dead-letter.ts';
 
 /** How often a record has been replayed, as text. */
 export const ATTEMPTS_HEADER = 'replay.attempts';

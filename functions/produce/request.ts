@@ -4,6 +4,7 @@ import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, type ValidationError } from '../../src/errors.ts';
 import { type HttpRequest, mediaType } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
+import { isReservedHeader, reservedHeaderProblem } from '../../src/reserved-headers.ts';
 import { isTopicName, TOPIC_NAME_RULE } from '../../src/topic.ts';
 import { withBody } from './body.ts';
 import { invalid } from './invalid.ts';
@@ -220,6 +221,7 @@ function decodeBase64(text: string, path: string, errors: ValidationError[]): Bu
 function readHeader(header: BodyHeader, path: string, errors: ValidationError[]): Header {
   const key = 'key' in header ? header.key : header.name;
   checkText(key, path, errors);
+  if (isReservedHeader(key)) errors.push({ path, message: reservedHeaderProblem(key) });
   return { key, value: header.value == null ? null : decodeBase64(header.value, `${path}.value`, errors) };
 }
 

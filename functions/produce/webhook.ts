@@ -3,8 +3,10 @@ import type { ProduceConfig, WebhookConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpRequest } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
+import { isReservedHeader, reservedHeaderProblem } from '../../src/reserved-headers.ts';
 import { withBody } from './body.ts';
 import { headerBytes } from './header-text.ts';
+import { invalid } from './invalid.ts';
 import { allowedTopic, type Target } from './request.ts';
 
 type Signature = NonNullable<WebhookConfig['signature']>;
@@ -33,6 +35,10 @@ function keyAndHeaders(
 ): { key: Buffer | null; headers: Header[] } {
   const inHeader = keyHeader === undefined ? undefined : headers[keyHeader];
   const copied = Object.entries(headers).filter(([name]) => copiesHeader(name));
+  const reserved = copied.flatMap(([name]) => (isReservedHeader(name) ? [name] : []));
+  if (reserved.length > 0) {
+    throw invalid(reserved.map((name) => ({ path: 'headers', message: reservedHeaderProblem(name) })));
+  }
   return {
     key:
       query.key === undefined
