@@ -240,7 +240,7 @@ export const functionNames = ['produce', 'consume-batch', 'connectivity-check'] 
 export interface HttpConfig {
   host: string;
   port: number;
-  /** Which function `/invoke` and `/init` call. */
+  /** Which function `/invoke` and `/init` call; undefined: they are not there. */
   function: (typeof functionNames)[number] | undefined;
   /** SHA-256 of the accepted keys; where there are none, everybody is let in. */
   apiKeyHashes: Buffer[];

@@ -1,11 +1,16 @@
 import { consumerHandler } from '../../src/platform/consumer-function.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
+import { refuseForeignTopics } from './foreign-topics.ts';
 import { wishMembers } from './pull-wish.ts';
 import { pull, servePull } from './serve.ts';
 import { warm } from './warm.ts';
 
 export const handler = consumerHandler({
-  push: (records, { environment, ...options }) => warm(environment).consumer.push(records, options),
+  push: async (records, { environment, ...options }) => {
+    const { consumer, topics } = warm(environment);
+    refuseForeignTopics(records, topics);
+    return consumer.push(records, options);
+  },
   pull,
   serve: servePull,
   wishes: wishMembers,

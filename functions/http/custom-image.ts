@@ -21,11 +21,11 @@ function contextOf({ requestId }: HttpRequest, deadline: number) {
 
 /** `POST /invoke`: the event of a custom-image event function, in the body, to the function that `FUNCTION` names. */
 export async function invoke(
-  name: FunctionName | undefined,
+  name: FunctionName,
   request: HttpRequest,
   deadline: number,
 ): Promise<HttpResponse> {
-  const { handler } = named(name);
+  const { handler } = functions[name];
   const event = eventOf(request);
   try {
     return jsonResponse(200, (await handler(event, contextOf(request, deadline))) ?? null);
@@ -43,17 +43,12 @@ function failureOf(error: unknown): unknown {
 
 /** `POST /init`: the platform's call before the first event. */
 export async function init(
-  name: FunctionName | undefined,
+  name: FunctionName,
   request: HttpRequest,
   deadline: number,
 ): Promise<HttpResponse> {
-  await named(name).initializer(contextOf(request, deadline), undefined);
+  await functions[name].initializer(contextOf(request, deadline), undefined);
   return jsonResponse(200, { status: 'initialised' });
-}
-
-function named(name: FunctionName | undefined) {
-  if (name) return functions[name];
-  throw new Failure('CONFIG_INVALID', 'configuration: FUNCTION is required for /invoke and /init');
 }
 
 function eventOf({ body }: HttpRequest): unknown {

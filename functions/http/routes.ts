@@ -46,11 +46,13 @@ async function route(
     case '/consume-batch':
       return servePull(request, call);
     case '/invoke':
+    case '/init': {
+      const { function: name } = config;
+      // Whoever reaches them can have any event handled: they are the platform's, and there where it needs them.
+      if (name === undefined) throw unknownRoute(request, 'FUNCTION of this server is not set');
       only(request, 'POST');
-      return invoke(config.function, request, deadline);
-    case '/init':
-      only(request, 'POST');
-      return init(config.function, request, deadline);
+      return (request.path === '/init' ? init : invoke)(name, request, deadline);
+    }
     default:
       return warm(environment).publish(request, deadline);
   }
@@ -61,4 +63,8 @@ function only(request: HttpRequest, ...methods: string[]): void {
     const served = `${request.method} is not served here, only ${methods.join(' and ')}`;
     throw new Failure('METHOD_NOT_ALLOWED', served, { allow: methods });
   }
+}
+
+function unknownRoute({ path }: HttpRequest, why: string): Failure {
+  return new Failure('UNKNOWN_ROUTE', `there is no ${path}: ${why}`);
 }

@@ -82,7 +82,7 @@ describe('the HTTP function', () => {
     assert.equal(invoked.status, 200);
     assert.equal(invoked.body.statusCode, 200, JSON.stringify(invoked.body));
     assert.equal((await readTopic(cluster, topic)).length, 1);
-    assert.equal((await post(`${(await start()).url}/invoke`, event)).body.code, 'CONFIG_INVALID');
+    assert.equal((await post(`${(await start()).url}/invoke`, event)).body.code, 'UNKNOWN_ROUTE');
   });
 
   it('says what is wrong with its variables, and goes on to be healthy', async () => {
