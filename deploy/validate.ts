@@ -151,7 +151,7 @@ function warningsOf({ key, triggers, environment, maxInstances }: FunctionDescri
   for (const trigger of triggers) {
     if (trigger.type === 'DEDICATEDGATEWAY' && trigger.auth === 'NONE') {
       warnings.push(
-        `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it.`,
+        `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it. For webhooks set PRODUCE_ROUTES=webhooks and WEBHOOK_SECRET.`,
       );
     }
   }

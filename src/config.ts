@@ -47,7 +47,11 @@ export interface ProducerConfig {
   maxQueueBytes: number;
 }
 
+export const produceRoutes = ['all', 'webhooks'] as const;
+
 export interface ProduceConfig {
+  /** `webhooks`: nothing else is served, but for whether the function is well. */
+  routes: (typeof produceRoutes)[number];
   defaultTopic: string | undefined;
   isTopicAllowed: (topic: string) => boolean;
   maxBodyBytes: number;
@@ -170,6 +174,7 @@ export function producerConfig(variables: Variables): ProducerConfig {
 
 export function produceConfig(variables: Variables): ProduceConfig {
   return {
+    routes: variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all'),
     defaultTopic: variables.topic('KAFKA_TOPIC'),
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
@@ -242,6 +247,8 @@ export interface HttpConfig {
   port: number;
   /** Which function `/invoke` and `/init` call; undefined: they are not there. */
   function: (typeof functionNames)[number] | undefined;
+  /** `webhooks` closes the other functions' paths, too. */
+  routes: (typeof produceRoutes)[number];
   /** SHA-256 of the accepted keys; where there are none, everybody is let in. */
   apiKeyHashes: Buffer[];
   corsOrigins: string[];
@@ -259,6 +266,7 @@ export function httpConfig(variables: Variables): HttpConfig {
     host: variables.text('HOST') ?? '127.0.0.1',
     port: variables.integer('PORT', 8_000, { max: 65_535 }),
     function: variables.oneOf('FUNCTION', functionNames, undefined),
+    routes: variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all'),
     apiKeyHashes: hashes.map((hash) => Buffer.from(hash, 'hex')),
     corsOrigins: variables.list('HTTP_CORS_ORIGINS'),
     webhooksAreSigned: variables.text('WEBHOOK_SECRET') !== undefined,

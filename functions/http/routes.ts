@@ -12,6 +12,9 @@ import type { Serve } from './server.ts';
 /** How long a call that is not a publish may take; a gateway in front waits no longer, either. */
 const CALL_MS = 55_000;
 
+/** What `PRODUCE_ROUTES=webhooks` closes beside produce's own routes. */
+const OF_OTHERS = ['/metrics', '/connectivity-check', '/consume-batch'];
+
 /** Every function behind one server: their own paths, and what a container and its operators need. */
 export function routesOf(environment: Environment, config: HttpConfig, metrics: Metrics): Serve {
   return async (request) => {
@@ -31,6 +34,9 @@ async function route(
 ): Promise<HttpResponse> {
   const deadline = Date.now() + CALL_MS;
   const call = { requestId: request.requestId, deadline, environment };
+  if (config.routes === 'webhooks' && OF_OTHERS.includes(request.path)) {
+    throw unknownRoute(request, 'PRODUCE_ROUTES of this server is webhooks');
+  }
   switch (request.path) {
     // The process alone: also where its variables are wrong, which every other route says.
     case '/healthy':

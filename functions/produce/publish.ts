@@ -40,7 +40,7 @@ async function answer(request: HttpRequest, deadline: number, publisher: Publish
   try {
     if (!acceptsAnswer(request))
       throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
-    const { handler, target } = findHandler(routes, request);
+    const { handler, target } = findHandler(served[publisher.config.routes], request);
     return await handler({ request, target, deadline, type: answerType(request), publisher });
   } catch (error) {
     const failure = toFailure(error);
@@ -77,6 +77,10 @@ export const routes: readonly Route<Handler>[] = [
   route('/openapi.json', { GET: asking(async ({ config }) => openApi(config)) }),
   route('/', { POST: publishing(read) }),
 ];
+
+const WEBHOOKS_ONLY = ['/webhooks/{topic}', '/healthy', '/ready'];
+/** By `PRODUCE_ROUTES`. */
+const served = { all: routes, webhooks: routes.filter(({ path }) => WEBHOOKS_ONLY.includes(path)) };
 
 function asking(question: (about: Question) => Promise<unknown>): Handler {
   return async ({ target, deadline, type, publisher: { producer, config } }) =>

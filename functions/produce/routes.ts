@@ -50,7 +50,8 @@ function findRoute<Handler>(
   }
   const fallback = isOfTopic ? routes.find((route) => route.path === plain) : undefined;
   if (fallback) return { route: fallback, matched: {} };
-  throw new Failure('UNKNOWN_ROUTE', `there is no ${path}; records go to POST /topics/{topic}`);
+  const takesRecords = routes.some((route) => route.path === '/topics/{topic}') ? 'topics' : 'webhooks';
+  throw new Failure('UNKNOWN_ROUTE', `there is no ${path}; records go to POST /${takesRecords}/{topic}`);
 }
 
 function handlerOf<Handler>({ GET, POST }: Methods<Handler>, method: string): Handler | undefined {

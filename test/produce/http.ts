@@ -10,6 +10,7 @@ export const BINARY_V2 = 'application/vnd.kafka.binary.v2+json';
 export const TEXT_V2 = 'application/vnd.kafka.text.v2+json';
 
 export const produceDefaults: ProduceConfig = {
+  routes: 'all',
   defaultTopic: undefined,
   isTopicAllowed: (topic) => !topic.startsWith('__'),
   maxBodyBytes: 6 * 1024 * 1024,
