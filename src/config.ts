@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { BlockList } from 'node:net';
 import { type LogLevel, logLevels } from './log.ts';
 import { Secret } from './secret.ts';
@@ -143,6 +144,8 @@ function saslConfig(variables: Variables): SaslConfig {
 }
 
 function sslConfig(variables: Variables): SslConfig {
+  // Empty is Kafka's own way to switch it off, blanks are not.
+  variables.notBlank('KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM');
   const algorithm = variables.oneOf(
     'KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM',
     ['https', 'none', ''],
@@ -174,13 +177,18 @@ export function producerConfig(variables: Variables): ProducerConfig {
 
 export function produceConfig(variables: Variables): ProduceConfig {
   return {
-    routes: variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all'),
+    routes: routesConfig(variables),
     defaultTopic: variables.topic('KAFKA_TOPIC'),
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
     partitionKeyIsKey: variables.flag('CLOUDEVENTS_PARTITION_KEY') ?? false,
     webhook: webhookConfig(variables),
   };
+}
+
+function routesConfig(variables: Variables): ProduceConfig['routes'] {
+  variables.notBlank('PRODUCE_ROUTES');
+  return variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all');
 }
 
 function webhookConfig(variables: Variables): WebhookConfig {
@@ -192,6 +200,7 @@ function webhookConfig(variables: Variables): WebhookConfig {
 }
 
 function signatureConfig(variables: Variables): WebhookConfig['signature'] {
+  variables.notBlank('WEBHOOK_SECRET');
   const secret = variables.text('WEBHOOK_SECRET');
   if (secret === undefined) return undefined;
   const scheme = variables.oneOf('WEBHOOK_SCHEME', webhookSchemes, 'github');
@@ -262,11 +271,18 @@ export function httpConfig(variables: Variables): HttpConfig {
   if (hashes.some((hash) => !/^[0-9a-f]{64}$/i.test(hash))) {
     variables.reject('HTTP_API_KEYS', 'must hold SHA-256 hashes of keys in hex, separated by commas');
   }
+  const hashOfNothing = createHash('sha256').digest('hex');
+  if (hashes.some((hash) => hash.toLowerCase() === hashOfNothing)) {
+    variables.reject(
+      'HTTP_API_KEYS',
+      'must not hold the hash of an empty key (e3b0c442…), which anybody can show',
+    );
+  }
   return {
     host: variables.text('HOST') ?? '127.0.0.1',
     port: variables.integer('PORT', 8_000, { max: 65_535 }),
     function: variables.oneOf('FUNCTION', functionNames, undefined),
-    routes: variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all'),
+    routes: routesConfig(variables),
     apiKeyHashes: hashes.map((hash) => Buffer.from(hash, 'hex')),
     corsOrigins: variables.list('HTTP_CORS_ORIGINS'),
     webhooksAreSigned: variables.text('WEBHOOK_SECRET') !== undefined,

@@ -40,8 +40,16 @@ export class Variables {
     this.#environment = environment;
   }
 
+  /** The first problem of a variable is told: it may be read more than once. */
   reject(name: string, problem: string): void {
-    this.problems.push(`${name} ${problem}`);
+    if (!this.problems.some((known) => known.startsWith(`${name} `)))
+      this.problems.push(`${name} ${problem}`);
+  }
+
+  /** Rejects blanks where they would open what the variable is there to close (CWE-636). */
+  notBlank(name: string): void {
+    const value = this.#environment(name);
+    if (value && value.trim() === '') this.reject(name, 'must not be blank: give it a value, or remove it');
   }
 
   /** Undefined where unset; the consoles of both clouds store an emptied field as an empty string. */
@@ -88,9 +96,17 @@ export class Variables {
     return fallback;
   }
 
+  /** Empty where unset. Blanks and commas alone are a slip, and must not open what the list is there to close (CWE-636). */
   list(name: string): string[] {
-    const items = this.text(name)?.split(',') ?? [];
-    return items.map((item) => item.trim()).filter((item) => item !== '');
+    const value = this.#environment(name) ?? '';
+    const items = value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+    if (value !== '' && items.length === 0) {
+      this.reject(name, 'must name something: it holds blanks and commas alone');
+    }
+    return items;
   }
 
   /** Undefined where the variable is set to `none` or to nothing, which here says the same. */
@@ -171,9 +187,7 @@ export class Variables {
   /** Names and `prefix*`. Kafka's own topics (`__…`) are only matched by a pattern that says so. */
   topicPatterns(name: string): (topic: string) => boolean {
     const patterns = this.list(name);
-    // A list of commas alone is a slip, and must not open what was to be closed.
-    const isBlank = patterns.length === 0 && this.text(name) !== undefined;
-    if (isBlank || patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
+    if (patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
       this.reject(name, 'must hold topic names and prefix* patterns, separated by commas');
     }
     const matches = (topic: string) => (pattern: string) =>
