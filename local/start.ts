@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../build.ts';
 import { functionNames } from '../src/config.ts';
+import { readConfig } from '../src/variables.ts';
+import { callerProblem } from './callers.ts';
 import { dim, withProgress } from './console.ts';
-import { startGateway } from './functiongraph/gateway.ts';
+import { type GatewayOptions, startGateway } from './functiongraph/gateway.ts';
 import { startKafkaTrigger } from './functiongraph/kafka-trigger.ts';
 import { type Runtime, startRuntime } from './functiongraph/runtime.ts';
 import { startTimerTrigger } from './functiongraph/timer.ts';
@@ -45,12 +47,18 @@ async function run(): Promise<void> {
   const leave = () => process.exit(130);
   process.on('SIGINT', leave).on('SIGTERM', leave);
   const port = await ownPort();
+  const origins = readConfig(
+    (name) => process.env[name],
+    (variables) => variables.list('HTTP_CORS_ORIGINS'),
+  );
   const embedded = await startEmbeddedKafka();
   const environment = { ...SAMPLE_VARIABLES, ...embedded?.environment, ...ownVariables() };
   const runtimes = await startFunctions(environment);
   if (embedded) await startKafkaTriggerFor(runtimes, embedded.cluster);
   startCheckTimer(runtimes);
-  const gateway = await startGateway({ port, routes: routesTo(runtimes) });
+  const problemOf: GatewayOptions['problemOf'] = (headers, ownPort) =>
+    callerProblem(headers, ownPort, origins);
+  const gateway = await startGateway({ port, routes: routesTo(runtimes), problemOf });
   started.push(() => gateway.close());
   process.off('SIGINT', leave).off('SIGTERM', leave);
   printWhatToPaste(gateway.url);

@@ -1,7 +1,7 @@
 /** A local APIG: HTTP in, a function call with an APIG event, the function's answer back as HTTP. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ApigAnswer, type ApigEvent, readAnswer, toApigEvent } from './apig.ts';
 import type { InvocationResult, Runtime } from './runtime.ts';
@@ -26,6 +26,8 @@ export interface GatewayOptions {
   routes: readonly Route[];
   timeoutMs?: number;
   maxBodyBytes?: number;
+  /** Why a request is refused by its headers alone, as 403; default none is. */
+  problemOf?: (headers: IncomingHttpHeaders, port: number) => string | undefined;
   /** Gets the error behind each 500 and 504; default stderr. */
   onLog?: (line: string) => void;
 }
@@ -55,13 +57,17 @@ const HOP_BY_HOP = new Set(['connection', 'content-length', 'keep-alive', 'trans
 /** Listens; rejects when the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', routes, timeoutMs = 60_000, maxBodyBytes = 12 * 1024 * 1024 } = options;
-  const { onLog = (line) => process.stderr.write(`${line}\n`) } = options;
+  const { problemOf = () => undefined, onLog = (line) => process.stderr.write(`${line}\n`) } = options;
   const apiId = randomUUID();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = randomBytes(16).toString('hex');
     response.setHeader('x-request-id', requestId);
     const { method = 'GET', url = '/', headers } = request;
+    const problem = problemOf(headers, port);
+    if (problem !== undefined) {
+      return refuse(response, { status: 403, code: 'LOCAL.0403', message: problem }, requestId);
+    }
     const [path = '/', query = ''] = splitOnce(url, '?');
     const route = routes.find((candidate) => matches(candidate, method, path));
     const body = await readBody(request, maxBodyBytes);

@@ -45,16 +45,17 @@ test('npm start: what is published is delivered to consume-batch, and Ctrl-C end
   const [port = 0] = await freePorts(1);
   const { child, ended, until, output } = npmStart(`${port}`);
   await until('Ready.');
-  const publish = (value: unknown) =>
+  const publish = (value: unknown, headers = {}) =>
     fetch(`http://127.0.0.1:${port}/topics/orders`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ records: [{ key: 'a', value }] }),
     });
   assert.equal((await publish({ total: -5 })).status, 200);
   await until('a record was dead-lettered');
   assert.equal((await publish({ id: '1', total: 5 })).status, 200);
   await until('"processed":1');
+  assert.equal((await publish({ id: '2' }, { origin: 'https://evil.example' })).status, 403);
   child.kill('SIGINT');
   assert.equal(await ended, 0, output());
 });
