@@ -7,7 +7,7 @@ import type { Producer } from '../../src/kafka/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { Committer } from './committer.ts';
-import { DeadLetters } from './dead-letter.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { drain, type PullAnswer } from './drain.ts';
 import { plainHandler } from './handle-plain.ts';
 import { handleRecord } from './handle-record.ts';

@@ -5,7 +5,8 @@ import type { CommittedOffset, GroupOffsets } from '../../src/kafka/group-offset
 import { Fenced, RecordsRefused, TransactionalProducer } from '../../src/kafka/transactional-producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
-import { type DeadLetter, deadLetterFailure, position as place } from './dead-letter.ts';
+import { type DeadLetter, deadLetterFailure, logDeadLetter } from './dead-letter.ts';
+import { afterRefusal, refusedFailure } from './dead-letter-fit.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
 import { oldTransactionalIds } from './old-transactional-ids.ts';
 import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
@@ -88,8 +89,7 @@ class TransactionalPartition {
 
   async handle(batch: Batch): Promise<BatchResult> {
     const whole = await this.#commit(batch, []);
-    if (whole !== 'refused') return whole;
-    return this.#commitOneByOne(batch);
+    return whole instanceof RecordsRefused ? this.#commitOneByOne(batch) : whole;
   }
 
   /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
@@ -98,17 +98,14 @@ class TransactionalPartition {
     for (const [index, record] of records.entries()) {
       const next = records[index + 1]?.offset ?? nextOffset;
       const single: Batch = { records: [record], nextOffset: next, leaderEpoch };
-      let result = await this.#commit(single, []);
-      if (result === 'refused') {
-        const error = this.#refusal ?? new Error('the cluster refuses the record');
-        result = await this.#commit({ records: [], nextOffset: next, leaderEpoch }, [
-          { record, failureClass: 'permanent', error },
-        ]);
-      }
-      if (result === 'refused') {
-        const why = `${place(record)} is refused by the dead-letter topic, too: ${this.#refusal?.message}`;
-        return { ...sum, failed: 1, stop: new Failure('DEAD_LETTER_FAILED', why) };
-      }
+      const committed = await this.#commit(single, []);
+      const result =
+        committed instanceof RecordsRefused
+          ? await this.#bury(
+              { record, failureClass: 'permanent', error: committed.failure },
+              { nextOffset: next, leaderEpoch },
+            )
+          : committed;
       sum.processed += result.processed;
       sum.deadLettered += result.deadLettered;
       sum.failed += result.failed;
@@ -119,7 +116,22 @@ class TransactionalPartition {
     return sum;
   }
 
-  #refusal: Error | undefined;
+  /** Offers a dead letter with less and less beside its record, each time in a new transaction. */
+  async #bury(dead: DeadLetter, behind: Omit<Batch, 'records'>): Promise<BatchResult> {
+    const { deadLetter, connection, times, log } = this.#options;
+    const letter = deadLetter(dead);
+    const none = { processed: 0, deadLettered: 0, failed: 1, to: this.#to };
+    if (letter instanceof Failure) return { ...none, stop: letter };
+    const result = await this.#commit({ records: [], ...behind }, [dead]);
+    if (!(result instanceof RecordsRefused)) {
+      if (result.deadLettered > 0) logDeadLetter(log, dead, letter.topic);
+      return result;
+    }
+    const less = afterRefusal(dead, result.failure);
+    if (less) return this.#bury(less, behind);
+    const { deadline } = times;
+    return { ...none, stop: await refusedFailure(letter, dead, result.failure, { connection, deadline }) };
+  }
 
   get #to(): number {
     return this.#committed ?? 0;
@@ -129,7 +141,7 @@ class TransactionalPartition {
   async #commit(
     { records, nextOffset, leaderEpoch }: Batch,
     dead: readonly DeadLetter[],
-  ): Promise<BatchResult | 'refused'> {
+  ): Promise<BatchResult | RecordsRefused> {
     const none = { processed: 0, deadLettered: 0, failed: 0, to: this.#to };
     const outputs = this.#outputs(records, dead);
     if (outputs instanceof Failure) return { ...none, failed: 1, stop: outputs };
@@ -156,10 +168,7 @@ class TransactionalPartition {
       } catch (error) {
         this.#needsBegin = true;
         if (error instanceof Fenced) return { ...none, stop: this.#takenOver(undefined) };
-        if (error instanceof RecordsRefused) {
-          this.#refusal = error.failure;
-          return 'refused';
-        }
+        if (error instanceof RecordsRefused) return error;
         const failure = toFailure(error);
         const backoff = RETRY_BACKOFF_MS * 2 ** Math.min(5, attempt - 1);
         if (

@@ -1,7 +1,7 @@
 import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord, Header, ProducerRecord } from '../../src/record.ts';
 import { ERROR_HEADER_PREFIX } from '../../src/reserved-headers.ts';
-import { ORIGIN_HEADERS } from './dead-letter.ts';
+import { ORIGIN_HEADERS, TIMESTAMP_HEADER } from './dead-letter.ts';
 
 /** How often a record has been replayed, as text. */
 export const ATTEMPTS_HEADER = 'replay.attempts';
@@ -27,6 +27,7 @@ export function replayed(record: ConsumerRecord, { to }: ReplayTarget): Producer
   }
   const partition = to === undefined ? Number(textOf(record, partitionHeader) ?? Number.NaN) : Number.NaN;
   const attempts = Number(textOf(record, ATTEMPTS_HEADER) ?? 0);
+  const timestamp = ownTime(record);
   const headers = record.headers.filter(
     ({ key }) =>
       key !== ATTEMPTS_HEADER && (!key.startsWith(ERROR_HEADER_PREFIX) || ORIGIN_HEADERS.includes(key)),
@@ -37,8 +38,14 @@ export function replayed(record: ConsumerRecord, { to }: ReplayTarget): Producer
     key: record.key,
     value: record.value,
     headers: [...headers, text(ATTEMPTS_HEADER, `${Number.isInteger(attempts) ? attempts + 1 : 1}`)],
-    ...(record.timestamp !== undefined && { timestamp: record.timestamp }),
+    ...(timestamp !== undefined && { timestamp }),
   };
+}
+
+/** In epoch ms: a dead letter whose topic refused the record's timestamp has it in a header. */
+function ownTime(record: ConsumerRecord): number | undefined {
+  const text = textOf(record, TIMESTAMP_HEADER);
+  return text && /^\d{1,15}$/.test(text) ? Number(text) : record.timestamp;
 }
 
 function textOf({ headers }: ConsumerRecord, name: string | undefined): string | undefined {

@@ -7,7 +7,7 @@ import type { PullAnswer } from '../../functions/consume-batch/drain.ts';
 import type { PullWish } from '../../functions/consume-batch/pull-wish.ts';
 import type { Handle } from '../../functions/consume-batch/sinks/handler.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import type { ConnectionConfig, ConsumeConfig, PullConfig } from '../../src/config.ts';
+import type { ConnectionConfig, ConsumeConfig, ProducerConfig, PullConfig } from '../../src/config.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
@@ -46,18 +46,24 @@ export function newConsumer(
     handle,
     connection: connectionConfig = connectionConfigFor(cluster),
     log = recordingLog(),
+    producer: producerConfig = {},
     ...config
   }: Partial<ConsumeConfig> & {
     handle?: Handle;
     connection?: ConnectionConfig;
     log?: ReturnType<typeof recordingLog>;
+    producer?: Partial<ProducerConfig>;
   } = {},
 ): TestConsumer {
   const connection = new Connection(clientOptions(connectionConfig), log);
   after(() => connection.close());
   const handled: ConsumerRecord[] = [];
   const limits = { maxRequestSize: 16 * MIB, maxQueueBytes: 64 * MIB };
-  const producer = new Producer(connection, { ...producerDefaults, ...limits }, log as Log);
+  const producer = new Producer(
+    connection,
+    { ...producerDefaults, ...limits, ...producerConfig },
+    log as Log,
+  );
   const consumer = new Consumer({
     connection,
     producer,
