@@ -124,12 +124,12 @@ export class Consumer {
   }
 
   #handler(group: GroupOffsets, times: PullTimes, notes: OffsetNotes): PartitionHandler {
-    const { connection, config, log } = this.#options;
+    const { connection, producer, config, log } = this.#options;
     const deadLetters = this.#deadLetters;
     if (config.sink.name === 'topic') {
       const sinkTopic = config.sink.topic;
       return transactionalHandler({
-        ...{ connection, group, times, notes, log },
+        ...{ connection, group, times, notes, log, compression: producer.compression },
         target: (record) => forwarded(record, sinkTopic),
         deadLetter: (dead) => deadLetters.letter(dead),
       });

@@ -1,3 +1,4 @@
+import type { ProducerConfig } from '../../src/config.ts';
 import { sleep } from '../../src/deadline.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection.ts';
@@ -21,6 +22,8 @@ interface TransactionalOptions {
   target: (record: ConsumerRecord) => ProducerRecord | Failure;
   /** Where a record goes that the cluster refuses there. */
   deadLetter: (dead: DeadLetter) => ProducerRecord | Failure;
+  /** What records and dead letters are compressed with; `none` where absent. */
+  compression?: ProducerConfig['compression'];
   times: PullTimes;
   notes: OffsetNotes;
   log: Log;
@@ -64,12 +67,12 @@ class TransactionalPartition {
   #needsBegin = false;
 
   constructor({ topic, partition }: SourcePartition, options: PartitionOptions) {
-    const { connection, group, log } = options;
+    const { connection, group, log, compression } = options;
     // A slash is in no topic's name: no other group and topic have the same id.
     const transactionalId = `${group.groupId}-/${topic}/${partition}`;
     this.#options = options;
     this.#source = { topic, partition };
-    this.#producer = new TransactionalProducer(connection, transactionalId, group, log);
+    this.#producer = new TransactionalProducer(connection, transactionalId, group, log, compression);
   }
 
   /** The committed offset is read again: a predecessor that is shut out now may have committed meanwhile. */

@@ -99,6 +99,11 @@ export class Producer {
     return this.#connection;
   }
 
+  /** What it publishes compressed with, for whoever publishes beside it. */
+  get compression(): ProducerConfig['compression'] {
+    return this.#config.compression;
+  }
+
   get figures(): ProducerFigures {
     return { acknowledged: this.#acknowledged, failed: this.#failed, queuedBytes: this.#queuedBytes };
   }

@@ -1,3 +1,4 @@
+import type { ProducerConfig } from '../config.ts';
 import { remaining, sleep } from '../deadline.ts';
 import { type ErrorCode, Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -11,6 +12,7 @@ import type { GroupOffsets } from './group-offsets.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
+import { compressBatch } from './wire/compression.ts';
 import type { OffsetToCommit } from './wire/offset-commit.ts';
 import { type PartitionBatch, produceRequest } from './wire/produce.ts';
 import { encodeRecordBatch, recordBodySize, recordSizeBound } from './wire/record-batch.ts';
@@ -63,18 +65,26 @@ export class TransactionalProducer {
   readonly #transactionalId: string;
   readonly #group: GroupOffsets;
   readonly #log: Log;
+  readonly #compression: ProducerConfig['compression'];
   readonly #sticky = new StickyPartitions();
   readonly #sequences = new Map<string, number>();
   #identity: ProducerIdentity | undefined;
   /** Brokers before 2.8 refuse the name even where the group is empty; describing the group has to do there. */
   #namesMember = true;
 
-  constructor(connection: Connection, transactionalId: string, group: GroupOffsets, log: Log) {
+  constructor(
+    connection: Connection,
+    transactionalId: string,
+    group: GroupOffsets,
+    log: Log,
+    compression: ProducerConfig['compression'] = 'none',
+  ) {
     this.#connection = connection;
     this.#coordinator = new Coordinator(connection, 'transaction', transactionalId, log);
     this.#transactionalId = transactionalId;
     this.#group = group;
     this.#log = log;
+    this.#compression = compression;
   }
 
   /** Takes the transactional id over; read committed offsets only after it. Throws a Failure. */
@@ -154,16 +164,7 @@ export class TransactionalProducer {
 
   /** Sends batches of different partitions, each to its leader, until every one is in the log. */
   async #produce(batches: readonly PendingBatch[], deadline: number): Promise<void> {
-    const { producerId, producerEpoch } = this.#requireIdentity();
-    let open = batches.map((batch): PartitionBatch & { records: Buffer; count: number } => {
-      const baseSequence = this.#sequences.get(`${batch.topic}/${batch.partition}`) ?? 0;
-      const now = Date.now();
-      const records = encodeRecordBatch(
-        batch.records.map((record) => ({ ...record, timestamp: record.timestamp ?? now })),
-        { producerId, producerEpoch, baseSequence, transactional: true },
-      );
-      return { topic: batch.topic, partition: batch.partition, records, count: batch.records.length };
-    });
+    let open = await Promise.all(batches.map((batch) => this.#encode(batch)));
     let failure: Failure | undefined;
     for (let attempt = 0; open.length > 0; attempt++) {
       if (attempt > 0) {
@@ -191,6 +192,17 @@ export class TransactionalProducer {
       const name = `${topic}/${partition}`;
       this.#sequences.set(name, ((this.#sequences.get(name) ?? 0) + records.length) % 2 ** 31);
     }
+  }
+
+  async #encode({ topic, partition, records }: PendingBatch): Promise<PartitionBatch> {
+    const { producerId, producerEpoch } = this.#requireIdentity();
+    const baseSequence = this.#sequences.get(`${topic}/${partition}`) ?? 0;
+    const now = Date.now();
+    const batch = encodeRecordBatch(
+      records.map((record) => ({ ...record, timestamp: record.timestamp ?? now })),
+      { producerId, producerEpoch, baseSequence, transactional: true },
+    );
+    return { topic, partition, records: await compressBatch(batch, this.#compression) };
   }
 
   async #produceTo(leader: Broker, parts: readonly PartitionBatch[], deadline: number): Promise<void> {
