@@ -91,13 +91,13 @@ describe('the http sink', () => {
     assert.equal((await pull()).processed, 3);
     const [post, ...rest] = posts;
     assert.equal(rest.length, 0);
-    // The value's own JSON text: big numbers and 1.10 as they were published.
+    // The record's own JSON text: big numbers and 1.10 as they were published.
     assert.equal(
       post?.text,
       `{"records":[${[
-        `{"topic":"${topic}","partition":0,"offset":0,"timestamp":1700000000000,"key":"k","value":{"a": 1.10, "big": 12345678901234567890},"headers":[{"key":"h","value":"/w=="}]}`,
-        `{"topic":"${topic}","partition":0,"offset":1,"timestamp":1700000000001,"key":"quoted","value":null,"headers":[]}`,
-        `{"topic":"${topic}","partition":0,"offset":2,"timestamp":1700000000002,"key":null,"value":"text","headers":[]}`,
+        `{"topic":"${topic}","partition":0,"offset":0,"timestamp":1700000000000,"keyText":"k","value":{"a": 1.10, "big": 12345678901234567890},"headers":[{"key":"h","value":"/w=="}]}`,
+        `{"topic":"${topic}","partition":0,"offset":1,"timestamp":1700000000001,"key":"quoted","headers":[]}`,
+        `{"topic":"${topic}","partition":0,"offset":2,"timestamp":1700000000002,"value":"text","headers":[]}`,
       ].join(',')}]}`,
     );
     assert.equal(post?.headers['idempotency-key'], `${topic}-0-0-2`);
@@ -253,6 +253,6 @@ describe('the http sink', () => {
     const { failures } = await consumer.push(records, { isRedelivered: false, deadline: Date.now() + 5_000 });
     assert.deepEqual(failures, []);
     assert.equal(posts[0]?.headers['idempotency-key'], undefined);
-    assert.equal(posts[0]?.text, '{"records":[{"topic":"t","key":null,"value":1,"headers":[]}]}');
+    assert.equal(posts[0]?.text, '{"records":[{"topic":"t","value":1,"headers":[]}]}');
   });
 });

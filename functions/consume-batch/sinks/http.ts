@@ -1,7 +1,8 @@
 import type { SinkConfig } from '../../../src/config.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
-import { type FailureClass, PoisonError, type RecordFailure, recordFailure } from '../record-failure.ts';
+import { type FailureClass, type RecordFailure, recordFailure } from '../record-failure.ts';
 import { post } from './post.ts';
+import { recordJson } from './record-json.ts';
 import type { Sink, SinkCall } from './sink.ts';
 
 /** What one POST holds: enough to be worth its round trip, and within what receivers take (nginx: 1 MiB). */
@@ -13,9 +14,9 @@ const BODY_END = ']}';
 type HttpSinkConfig = Extract<SinkConfig, { name: 'http' }>;
 
 /**
- * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers}]}`. The status
- * says what became of all of them, `{"failures":[index, …]}` in the answer which ones failed alone. Errors
- * name neither the URL nor a header: both may hold a secret.
+ * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers}]}`, each record as
+ * `recordJson` writes it. The status says what became of all of them, `{"failures":[index, …]}` in the answer
+ * which ones failed alone. Errors name neither the URL nor a header: both may hold a secret.
  */
 export function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
   const own = Object.entries(headers).map(([name, value]) => [name, value.reveal()] as const);
@@ -51,7 +52,7 @@ function encodeBatch(records: readonly ConsumerRecord[], format: HttpSinkConfig[
   let taken = 0;
   for (const [index, record] of records.slice(0, MAX_RECORDS).entries()) {
     try {
-      const part = encodeRecord(record, format);
+      const part = recordJson(record, format);
       bytes += Buffer.byteLength(part) + 1;
       if (indices.length > 0 && bytes > MAX_BODY_BYTES) break;
       parts.push(part);
@@ -62,47 +63,6 @@ function encodeBatch(records: readonly ConsumerRecord[], format: HttpSinkConfig[
     taken++;
   }
   return { taken, body: `${BODY_START}${parts.join(',')}${BODY_END}`, indices, poison };
-}
-
-/** Written by hand, because in the format `json` key and value are JSON text already and stay as they are. */
-function encodeRecord(record: ConsumerRecord, format: HttpSinkConfig['format']): string {
-  const { topic, partition, offset, timestamp, headers } = record;
-  const coordinates = JSON.stringify({ topic, partition, offset, timestamp }).slice(1, -1);
-  const encoded = headers.map(({ key, value }) => ({ key, value: value?.toString('base64') ?? null }));
-  const key = record.key === null ? 'null' : encodeKey(record.key, format);
-  const value = record.value === null ? 'null' : encodeValue(record.value, format);
-  return `{${coordinates},"key":${key},"value":${value},"headers":${JSON.stringify(encoded)}}`;
-}
-
-function encodeKey(key: Buffer, format: HttpSinkConfig['format']): string {
-  if (format === 'base64') return JSON.stringify(key.toString('base64'));
-  const text = key.toString();
-  return format === 'json' && isJson(text) ? text : JSON.stringify(text);
-}
-
-function encodeValue(value: Buffer, format: HttpSinkConfig['format']): string {
-  if (format === 'base64') return JSON.stringify(value.toString('base64'));
-  const text = utf8(value);
-  if (format === 'text') return JSON.stringify(text);
-  if (!isJson(text)) throw new PoisonError('the value is not JSON (CONSUME_SINK_FORMAT=json)');
-  return text;
-}
-
-function utf8(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new PoisonError('the value is not UTF-8 (CONSUME_SINK_FORMAT=base64 takes any bytes)', { cause });
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The same for the same records, so that a receiver can tell a repetition; absent where offsets are not known. */
