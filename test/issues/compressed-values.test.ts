@@ -18,21 +18,21 @@ const start = await bundledConsumer(cluster);
 const large = Buffer.from(
   JSON.stringify(Array.from({ length: 100_000 }, (_, n) => ({ n, name: 'somebody' }))),
 );
-const values = [Buffer.from('1'), large, Buffer.from('2')];
+const threeValues = [Buffer.from('1'), large, Buffer.from('2')];
 
 /** Nothing has more than the default of max.message.bytes. */
-async function topicWithLargeValue(compression: 'gzip' | 'lz4'): Promise<string> {
+async function topicWithLargeValue(compression: 'gzip' | 'lz4', values = threeValues): Promise<string> {
   const topic = await newTopic(cluster, { partitions: 1 });
   for (const name of [`${topic}.out`, `${topic}.dead-letter`]) {
     await cluster.createTopic(name, { partitions: 1 });
   }
-  const config = { compression, maxRequestSize: 8 * MIB, batchSize: 8 * MIB };
+  const config = { compression, maxRequestSize: 16 * MIB, batchSize: 16 * MIB };
   const { producer } = newProducer(connectionConfigFor(cluster), config);
   const records = values.map((value) => ({ topic, key: null, value, headers: [] }));
   const outcomes = await producer.send(records, Date.now() + 20_000);
   assert.deepEqual(
     outcomes.map((outcome) => 'offset' in outcome && outcome.offset),
-    [0, 1, 2],
+    [...values.keys()],
   );
   return topic;
 }
@@ -55,7 +55,7 @@ describe('a value of 3 MB that its topic holds compressed', () => {
       assert.ok(result.ok, JSON.stringify(result));
       const { processed, deadLettered } = result.result as Record<string, number>;
       assert.deepEqual([processed, deadLettered], [3, 0]);
-      assert.deepEqual(await committedValues(`${topic}.out`, 3), values);
+      assert.deepEqual(await committedValues(`${topic}.out`, 3), threeValues);
     });
 
     test(`KAFKA_COMPRESSION_TYPE=${compression}: it fits into the dead-letter topic, in a transaction too`, async () => {
@@ -72,6 +72,18 @@ describe('a value of 3 MB that its topic holds compressed', () => {
       assert.deepEqual(await committedValues(`${topic}.dead-letter`, 2), [large, large]);
     });
   }
+
+  test('KAFKA_COMPRESSION_TYPE=lz4: and so does one of 6 MB, which are several blocks of an lz4 frame', async () => {
+    const huge = Buffer.from(JSON.stringify(Array.from({ length: 1_000_000 }, (_, n) => n % 100_000 === 0)));
+    const topic = await topicWithLargeValue('gzip', [huge]);
+    const { pull } = newConsumer(
+      cluster,
+      { groupId: `${topic}-g`, topics: [topic] },
+      { sink: { name: 'topic', topic: '{topic}.out' }, producer: { compression: 'lz4' } },
+    );
+    assert.equal((await pull()).processed, 1);
+    assert.deepEqual(await committedValues(`${topic}.out`, 1), [huge]);
+  });
 
   for (const sink of [{ name: 'handler' }, { name: 'topic', topic: '{topic}.out' }] as const) {
     test(`without it (${sink.name}): DEAD_LETTER_FAILED says what to set`, async () => {

@@ -11,7 +11,7 @@ const deflate = promisify(gzip);
 
 /** A record batch with its records compressed; as it is where that would not make it smaller. */
 export async function compressBatch(batch: Buffer, type: ProducerConfig['compression']): Promise<Buffer> {
-  if (type === 'none' || (type === 'lz4' && batch.length > LZ4_BLOCK_BYTES)) return batch;
+  if (type === 'none') return batch;
   const records = await compressors[type](batch.subarray(BATCH_OVERHEAD));
   if (BATCH_OVERHEAD + records.length >= batch.length) return batch;
   const compressed = Buffer.concat([batch.subarray(0, BATCH_OVERHEAD), records]);
@@ -23,18 +23,24 @@ export async function compressBatch(batch: Buffer, type: ProducerConfig['compres
 
 /**
  * The first bytes of an LZ4 frame whose blocks stand each for itself, which Java's client insists on: magic,
- * flags, block size 4 MiB, checksum of these two. lz4js doesn't set that flag; it is true of a single block.
+ * flags, block size 4 MiB, checksum of these two. lz4js doesn't set that flag, and it is true of a single block
+ * only: each block is compressed as a frame of its own.
  */
 const LZ4_BLOCK_BYTES = 4 * 1024 * 1024;
 const LZ4_FRAME_START = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]);
+/** A block of no bytes ends the frame. */
+const LZ4_FRAME_END = Buffer.alloc(4);
 
 const compressors = {
   gzip: (bytes: Buffer): Promise<Buffer> => deflate(bytes),
   lz4: async (bytes: Buffer): Promise<Buffer> => {
     const { compress } = await import('lz4js');
-    const frame = asBuffer(compress(bytes));
-    LZ4_FRAME_START.copy(frame);
-    return frame;
+    const parts: Buffer[] = [LZ4_FRAME_START];
+    for (let at = 0; at < bytes.length; at += LZ4_BLOCK_BYTES) {
+      const frame = asBuffer(compress(bytes.subarray(at, at + LZ4_BLOCK_BYTES)));
+      parts.push(frame.subarray(LZ4_FRAME_START.length, -LZ4_FRAME_END.length));
+    }
+    return Buffer.concat([...parts, LZ4_FRAME_END]);
   },
 };
 
