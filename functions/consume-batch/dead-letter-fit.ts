@@ -1,5 +1,5 @@
 import { remaining } from '../../src/deadline.ts';
-import { Failure } from '../../src/errors.ts';
+import type { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection.ts';
 import { describeConfigsRequest } from '../../src/kafka/wire/describe-configs.ts';
 import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/record-batch.ts';
@@ -31,16 +31,15 @@ export async function refusedFailure(
   refusal: Failure,
   { connection, deadline }: { connection: Connection; deadline: number },
 ): Promise<Failure> {
-  if (refusal.code !== 'RECORD_TOO_LARGE') return deadLetterFailure(letter, dead, refusal);
+  const remedied = (remedy: string) => deadLetterFailure(letter, dead, refusal, remedy);
+  if (refusal.code !== 'RECORD_TOO_LARGE') return remedied('');
+  // Ours is a sentence with both sizes; the broker's has none.
+  if (refusal.message.includes('KAFKA_MAX_REQUEST_SIZE')) return remedied(': raise KAFKA_MAX_REQUEST_SIZE');
   const size = singleBatchSize(recordBodySize(letter));
-  const limit = await maxMessageBytes(letter.topic, connection, deadline);
-  const sentence = [
-    refusal.message,
-    `; the record alone takes ${size} bytes uncompressed, max.message.bytes of ${letter.topic} is `,
-    limit === undefined ? 'not shown to this user' : limit,
-    ': raise it, or set KAFKA_COMPRESSION_TYPE',
-  ].join('');
-  return deadLetterFailure(letter, dead, new Failure(refusal.code, sentence, { cause: refusal }));
+  const limit = (await maxMessageBytes(letter.topic, connection, deadline)) ?? 'not shown to this user';
+  return remedied(
+    `; the record alone takes ${size} bytes uncompressed, max.message.bytes of ${letter.topic} is ${limit}: raise it, or compress (KAFKA_COMPRESSION_TYPE)`,
+  );
 }
 
 async function maxMessageBytes(

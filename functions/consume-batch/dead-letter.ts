@@ -101,11 +101,12 @@ export function deadLetterFailure(
   letter: ProducerRecord,
   dead: DeadLetter | undefined,
   cause: Failure,
+  remedy = '',
 ): Failure {
   const record = dead ? position(dead.record) : 'a record';
   return new Failure(
     'DEAD_LETTER_FAILED',
-    `${record} failed (${dead?.error.message}) and could not be written to ${letter.topic}: ${cause.message}`,
+    `${record} failed (${dead?.error.message}) and could not be written to ${letter.topic}: ${cause.message}${remedy}`,
     { cause },
   );
 }
