@@ -9,10 +9,11 @@ import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 /** The built bundle, and instances of it under the platform's calling convention, stopped when the tests are over. */
 export async function bundledConsumer(
   cluster: KafkaCluster,
+  builder = build,
 ): Promise<(variables: Record<string, string>, options?: Partial<RuntimeOptions>) => Runtime> {
   const outdir = await mkdtemp(join(tmpdir(), 'consume-batch-'));
   after(() => rm(outdir, { recursive: true, force: true }));
-  const [built] = await build({ functions: ['consume-batch'], outdir });
+  const [built] = await builder({ functions: ['consume-batch'], outdir });
   const directory = built?.directory ?? '';
   return (variables, options = {}) => {
     const runtime = startRuntime({

@@ -116,9 +116,49 @@ export async function killTransactional(
   await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
   const sink = { CONSUME_SINK: 'topic', CONSUME_SINK_TOPIC: '{topic}.out' };
   const killed = await pullUnderFire(start({ ...variables(topic, records, kills), ...sink }), kills);
-  const out = (await readCommitted(cluster, `${topic}.out`)).map(({ value }) => JSON.parse(String(value)).n);
-  console.log(`# ${killed} kills, ${records} records, ${out.length - new Set(out).size} twice`);
+  console.log(`# ${killed} kills, ${records} records`);
   assert.ok(killed > 0);
+  await assertExactlyOnce(cluster, topic, records);
+}
+
+/** With the topic sink, `old` killed at random moments of its calls and `start` called right after each: exactly once. */
+export async function killedBefore(
+  cluster: KafkaCluster,
+  startOld: Start,
+  start: Start,
+  { records, kills }: KillOptions,
+): Promise<number> {
+  const topic = await topicOfNumbers(cluster, records);
+  await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
+  const sink = { CONSUME_SINK: 'topic', CONSUME_SINK_TOPIC: '{topic}.out' };
+  const [old, heir] = [startOld, start].map((begin) =>
+    begin({ ...variables(topic, records, kills), ...sink }),
+  );
+  assert.ok(old && heir);
+  const random = randomFrom(newSeed());
+  let killed = 0;
+  for (let round = 0; round < kills; round++) {
+    const call = old.invoke({});
+    await wait(random.below(old.pid() === undefined ? COLD_MS : WARM_MS));
+    const hit = kill(old);
+    if (hit && !(await call).ok) killed++;
+    await pullOnce(heir);
+  }
+  while (await pullOnce(heir));
+  await assertExactlyOnce(cluster, topic, records);
+  console.log(`# ${killed} kills of the old build, ${records} records`);
+  return killed;
+}
+
+/** Whether something is left. */
+async function pullOnce(runtime: Runtime): Promise<boolean> {
+  const result = await runtime.invoke({});
+  assert.ok(result.ok, JSON.stringify(result));
+  return (result.result as { more: boolean }).more;
+}
+
+async function assertExactlyOnce(cluster: KafkaCluster, topic: string, records: number): Promise<void> {
+  const out = (await readCommitted(cluster, `${topic}.out`)).map(({ value }) => JSON.parse(String(value)).n);
   assert.equal(new Set(out).size, records, 'records lost');
   assert.equal(out.length, records, 'records twice');
   await assertAllCommitted(cluster, topic, records);
@@ -197,9 +237,7 @@ export async function besideLiveMember(
     await watch();
   }
   for (let more = true; more; ) {
-    const result = await runtime.invoke({});
-    assert.ok(result.ok, JSON.stringify(result));
-    ({ more } = result.result as { more: boolean });
+    more = await pullOnce(runtime);
     await watch();
   }
   const out = sink === 'http' ? [] : await readCommitted(cluster, `${topic}.out`);

@@ -1,0 +1,39 @@
+/**
+ * A version before 0.2.0, which has other transactional ids, is killed inside its transactions, and this one goes on
+ * at once: every record exactly once. Needs the project's history, for the commit that 0.1.1 was.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundledConsumer } from '../consume-batch/bundled.ts';
+import { killedBefore } from '../consume-batch/killing.ts';
+import { kafkaForTests } from '../kafka.ts';
+
+const OLD = '124cf51';
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The sources of an earlier commit, with this one's dependencies. */
+function checkedOut(commit: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'old-build-'));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+  const tree = join(directory, 'tree');
+  mkdirSync(tree);
+  const archive = execFileSync('git', ['archive', commit], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
+  execFileSync('tar', ['-x', '-C', tree], { input: archive });
+  symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
+  return tree;
+}
+
+test('0.1.1 killed inside a transaction 30 times, this build goes on: every record exactly once', async () => {
+  const cluster = await kafkaForTests();
+  const { build }: typeof import('../../build.ts') = await import(
+    pathToFileURL(join(checkedOut(OLD), 'build.ts')).href
+  );
+  const [start, startOld] = [await bundledConsumer(cluster), await bundledConsumer(cluster, build)];
+  const killed = await killedBefore(cluster, startOld, start, { records: 60_000, kills: 30 });
+  assert.ok(killed >= 20, `${killed} kills`);
+});
