@@ -15,7 +15,7 @@ import {
   resetPosition,
   type SourcePartition,
 } from './positions.ts';
-import { PullProgress } from './pull-progress.ts';
+import { PullProgress, type StoppedPartition } from './pull-progress.ts';
 import type { PullWish } from './pull-wish.ts';
 
 /** Answers that wait or are being handled; enough for the broker and the network to keep up. */
@@ -44,8 +44,14 @@ export interface DrainOptions {
   config: PullConfig;
   log: Log;
   handlers: (times: PullTimes, notes: OffsetNotes) => PartitionHandler;
-  /** Nothing is committed, and the group is not joined. */
+  /** Nothing is committed, and the group is not joined; no budget ends it. */
   dryRun?: boolean;
+}
+
+/** What became of a pull in which some partitions may have stopped. */
+export interface Drained {
+  answer: PullAnswer;
+  stopped: readonly StoppedPartition[];
 }
 
 /**
@@ -55,15 +61,18 @@ export interface DrainOptions {
  * committed then.
  */
 export async function drain(wish: PullWish, options: DrainOptions, deadline: number): Promise<PullAnswer> {
+  const { answer, stopped } = await drainEach(wish, options, deadline);
+  const [first] = stopped;
+  if (first) throw first.failure;
+  return answer;
+}
+
+/** As `drain`, and tells which partitions stopped. Throws a Failure where none can go on. */
+export async function drainEach(wish: PullWish, options: DrainOptions, deadline: number): Promise<Drained> {
   const startedAt = Date.now();
-  const { group, config, log } = options;
+  const { group, log } = options;
   const times = pullTimes(startedAt, deadline);
-  const { maxRecords, maxBytes } = config;
-  const progress = new PullProgress({
-    maxRecords: Math.min(maxRecords, wish.maxRecords ?? maxRecords),
-    maxBytes,
-    startBefore: times.startBefore,
-  });
+  const progress = new PullProgress({ ...budget(wish, options), startBefore: times.startBefore });
   const partitions = await wantedPartitions(wish, progress, options, deadline);
   const describing = group.requireNoMembers(deadline);
   const reading = group.committed(partitions, deadline);
@@ -87,8 +96,17 @@ export async function drain(wish: PullWish, options: DrainOptions, deadline: num
     ...answer,
     ...(failure && { code: failure.code, error: failure }),
   });
-  if (failure) throw failure;
-  return answer;
+  if (failure?.code === 'GROUP_ACTIVE') throw failure;
+  return { answer, stopped: progress.stopped };
+}
+
+/** A dry run commits nothing, so it has to see everything in one call. */
+function budget({ maxRecords }: PullWish, { config, dryRun }: DrainOptions) {
+  if (dryRun) return { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER };
+  return {
+    maxRecords: Math.min(config.maxRecords, maxRecords ?? config.maxRecords),
+    maxBytes: config.maxBytes,
+  };
 }
 
 /** Some of the remaining time is for what is being handled to come to its end, some for the last commit. */

@@ -55,6 +55,11 @@ export function transactionalHandler(given: TransactionalOptions): PartitionHand
   };
 }
 
+/** A slash is in no topic's name: no other group and topic have the same id. */
+export function transactionalIdOf(groupId: string, { topic, partition }: SourcePartition): string {
+  return `${groupId}-/${topic}/${partition}`;
+}
+
 interface PartitionOptions extends TransactionalOptions {
   oldIds: ReturnType<typeof oldTransactionalIds>;
 }
@@ -68,8 +73,7 @@ class TransactionalPartition {
 
   constructor({ topic, partition }: SourcePartition, options: PartitionOptions) {
     const { connection, group, log, compression } = options;
-    // A slash is in no topic's name: no other group and topic have the same id.
-    const transactionalId = `${group.groupId}-/${topic}/${partition}`;
+    const transactionalId = transactionalIdOf(group.groupId, { topic, partition });
     this.#options = options;
     this.#source = { topic, partition };
     this.#producer = new TransactionalProducer(connection, transactionalId, group, log, compression);

@@ -1,6 +1,7 @@
 /**
- * `npm run replay -- --topic orders.dead-letter [--to orders] [--dry-run]`: publishes dead letters back to
- * where they came from, each exactly once, as often as it is called. The variables are those of the function.
+ * `npm run replay -- --topic orders.dead-letter [--to orders | --origins orders,…] [--dry-run]`: publishes dead
+ * letters back to where they came from, each exactly once, as often as it is called. The variables are those of
+ * the function; without `--to` and `--origins`, CONSUME_TOPICS lists where they may go.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -8,27 +9,38 @@ import { connectionConfig, logLevel, type PullConfig } from '../../src/config.ts
 import { Failure, toFailure } from '../../src/errors.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
+import { kafkaErrors } from '../../src/kafka/error-codes.ts';
 import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import { createLog, type Log } from '../../src/log.ts';
-import { readConfig } from '../../src/variables.ts';
-import { drain } from './drain.ts';
+import type { ProducerRecord } from '../../src/record.ts';
+import { readConfig, type Variables } from '../../src/variables.ts';
+import { position } from './dead-letter.ts';
+import { drainEach } from './drain.ts';
 import { transactionalHandler } from './handle-transactional.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
+import { looking, publishing } from './replay-handlers.ts';
+import { ReplayTargets } from './replay-targets.ts';
 import { type ReplayTarget, replayed } from './replayed.ts';
 
-const USAGE = `Usage: npm run replay -- --topic <dead-letter topic> [--to <topic>] [--group <id>] [--dry-run]
+const USAGE = `Usage: npm run replay -- --topic <dead-letter topic> [--to <topic> | --origins <topics>] [--group <id>] [--dry-run]
 
   --topic    where the dead letters are
-  --to       where they go; default: the topic that each one came from
+  --to       where they go; default: the topic that each one says it came from
+  --origins  which topics they may go back to: names and prefix*, separated by commas; default: CONSUME_TOPICS
   --group    the consumer group that remembers what was replayed; default <dead-letter topic>.replay
-  --dry-run  counts, looks whether each target exists, and publishes nothing`;
+  --dry-run  tells what would become of each one, and publishes nothing
+
+A dead letter that can't go back is named, and stays with what is behind it in its partition; the exit code is 1.`;
 const ROUND_MS = 30_000;
+const LOOK_MS = 300_000;
 const ROUND_RECORDS = 5_000;
 const MIB = 1024 * 1024;
 
-interface Arguments extends ReplayTarget {
+interface Arguments {
   topic: string;
+  to: string | undefined;
+  origins: string | undefined;
   groupId: string;
   dryRun: boolean;
 }
@@ -40,15 +52,16 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const environment = (name: string) => process.env[name];
+  const environment = (name: string) => (name === '--origins' ? wanted.origins : process.env[name]);
   const config = readConfig(environment, (variables) => ({
     connection: connectionConfig(variables),
     logLevel: logLevel(variables),
+    target: replayTarget(wanted, variables),
   }));
   const log = quieter(createLog(config.logLevel));
   const connection = new Connection(clientOptions(config.connection), log);
   try {
-    await replay(wanted, connection, log);
+    await new Replay(wanted, config.target, connection, log).run();
   } finally {
     connection.close();
   }
@@ -61,117 +74,205 @@ function readArguments(): Arguments | string {
       options: {
         topic: { type: 'string' },
         to: { type: 'string' },
+        origins: { type: 'string' },
         group: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
       },
     });
-    const { topic, to, group } = values;
+    const { topic, to, origins, group } = values;
     if (!topic) return '--topic is required';
     if (to === topic) return `--to ${to} is where the dead letters are`;
     if (to === '') return '--to is empty';
+    if (origins?.trim() === '') return '--origins is empty';
+    if (to !== undefined && origins !== undefined) return '--to and --origins: only one of them says where';
     if (group === '') return '--group is empty';
-    return { topic, to, groupId: group ?? `${topic}.replay`, dryRun: values['dry-run'] };
+    return { topic, to, origins, groupId: group ?? `${topic}.replay`, dryRun: values['dry-run'] };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-/** Round after round, until nothing waits; what was published in the rounds before stays published. */
-async function replay(wanted: Arguments, connection: Connection, log: Log): Promise<void> {
-  const { topic, groupId, dryRun } = wanted;
-  const counts = new Map<string, number>();
-  const group = new GroupOffsets(connection, groupId, log);
-  const config: PullConfig = {
-    groupId,
-    topics: [topic],
-    autoOffsetReset: 'earliest',
-    isolationLevel: 'read_committed',
-    checkCrcs: true,
-    unreadable: 'stop',
-    // A dry run commits nothing, so it has to see everything in one round.
-    maxRecords: dryRun ? Number.MAX_SAFE_INTEGER : ROUND_RECORDS,
-    maxBytes: dryRun ? Number.MAX_SAFE_INTEGER : 64 * MIB,
-  };
-  const handlers = (times: PullTimes, notes: OffsetNotes) => {
-    const options = { connection, group, times, notes, log };
-    return counting(counts, wanted, dryRun ? countOnly() : publishing(wanted, options));
-  };
-  let done = 0;
-  for (let more = true; more; ) {
-    const deadline = Date.now() + (dryRun ? 10 * ROUND_MS : ROUND_MS);
-    const answer = await drain({}, { connection, group, config, log, handlers, dryRun }, deadline);
-    done += answer.processed;
-    const left = answer.partitions.reduce((sum, { lag }) => sum + lag, 0);
-    more = !dryRun && answer.more;
-    console.error(`${done} ${dryRun ? 'dead letters would be replayed' : 'replayed'}, ${left} left`);
-    // Another replay holds the partitions that are left.
-    if (more && answer.processed === 0) await wait(1_000);
+function replayTarget({ to, origins }: Arguments, variables: Variables): ReplayTarget {
+  if (origins !== undefined) {
+    return { to, isOrigin: variables.topicPatterns('--origins'), origins: '--origins' };
   }
-  for (const [target, count] of counts) console.log(`${target}\t${count}`);
-  if (dryRun) await requireTopics([...counts.keys()], connection);
+  const topics = variables.list('CONSUME_TOPICS');
+  if (to === undefined && topics.length === 0) {
+    variables.reject(
+      'CONSUME_TOPICS',
+      'must list the topics that dead letters may go back to, or --origins, or give --to',
+    );
+  }
+  return { to, isOrigin: (topic) => topics.includes(topic), origins: 'CONSUME_TOPICS' };
 }
 
-/** Throws a Failure where one of them does not exist, or can't be seen. */
-async function requireTopics(names: readonly string[], connection: Connection): Promise<void> {
-  const deadline = Date.now() + ROUND_MS;
-  const looks = await Promise.allSettled(names.map((name) => connection.topic(name, deadline)));
-  const failures = looks.flatMap((look) => (look.status === 'rejected' ? toFailure(look.reason) : []));
-  const [first] = failures;
-  if (first) throw new Failure(first.code, failures.map(({ message }) => message).join('; '));
-}
+/** One run of the command. */
+class Replay {
+  readonly #wanted: Arguments;
+  readonly #target: ReplayTarget;
+  readonly #connection: Connection;
+  readonly #group: GroupOffsets;
+  readonly #log: Log;
+  /** By the topic that they went to. */
+  readonly #counts = new Map<string, number>();
+  /** What stopped a partition: at most one line each. */
+  readonly #told = new Set<string>();
+  #refused = 0;
+  #held = 0;
 
-function publishing(
-  target: ReplayTarget,
-  options: {
-    connection: Connection;
-    group: GroupOffsets;
-    times: PullTimes;
-    notes: OffsetNotes;
-    log: Log;
-  },
-): PartitionHandler {
-  return transactionalHandler({
-    ...options,
-    target: (record) => replayed(record, target),
-    deadLetter: ({ record, error }) =>
-      new Failure('SINK_FAILED', `${record.topic}-${record.partition}@${record.offset}: ${error.message}`),
-  });
-}
+  constructor(wanted: Arguments, target: ReplayTarget, connection: Connection, log: Log) {
+    this.#wanted = wanted;
+    this.#target = target;
+    this.#connection = connection;
+    this.#group = new GroupOffsets(connection, wanted.groupId, log);
+    this.#log = log;
+  }
 
-function countOnly(): PartitionHandler {
-  return {
-    renew: async () => {},
-    begin: async (position) => position,
-    handle: async (_position, { records, nextOffset }) => ({
-      processed: records.length,
-      deadLettered: 0,
-      failed: 0,
-      to: nextOffset,
-      stop: undefined,
-    }),
-  };
-}
+  async run(): Promise<void> {
+    const { dryRun } = this.#wanted;
+    await this.#requireGroup();
+    if (dryRun) {
+      await this.#look(undefined, (record) => this.#count(record));
+    } else {
+      const stopped = await this.#publish();
+      // What else can't go back is told at once, and not one by one with every call.
+      if (stopped.length > 0) await this.#look(stopped, () => this.#held++);
+    }
+    for (const [target, count] of this.#counts) console.log(`${target}\t${count}`);
+    const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+    const done = dryRun ? 'dead letters would be replayed' : 'replayed';
+    const stay = this.#refused > 0 ? `, ${this.#refused} refused, ${this.#held} held back by them` : '';
+    console.error(`${total} ${done}${stay}`);
+  }
 
-/** Counts what was done, by target. */
-function counting(
-  counts: Map<string, number>,
-  target: ReplayTarget,
-  handler: PartitionHandler,
-): PartitionHandler {
-  return {
-    renew: (committed) => handler.renew(committed),
-    begin: (position) => handler.begin(position),
-    async handle(position, batch) {
-      const targets = batch.records.map((record) => replayed(record, target));
-      const failure = targets.find((it) => it instanceof Failure);
-      if (failure) return { processed: 0, deadLettered: 0, failed: 1, to: undefined, stop: failure };
-      const result = await handler.handle(position, batch);
-      for (const it of targets.slice(0, result.processed)) {
-        if (!(it instanceof Failure)) counts.set(it.topic, (counts.get(it.topic) ?? 0) + 1);
+  /** Round after round, until nothing waits; resolves with the partitions that stopped before their end. */
+  async #publish(): Promise<number[]> {
+    const { topic } = this.#wanted;
+    const stopped = new Set<number>();
+    let partitions: number[] | undefined;
+    let done = 0;
+    do {
+      const deadline = Date.now() + ROUND_MS;
+      const targets = new ReplayTargets(this.#connection, deadline);
+      const round = await drainEach(
+        partitions ? { partitions } : {},
+        {
+          ...this.#drainOptions,
+          handlers: (times, notes) =>
+            publishing({
+              target: this.#target,
+              targets,
+              onReplayed: (record) => this.#count(record),
+              handler: this.#transactional({ times, notes }),
+            }),
+        },
+        deadline,
+      );
+      for (const { partition, failure } of round.stopped) {
+        if (partition !== undefined) stopped.add(partition);
+        this.#tell(failure);
       }
-      return result;
-    },
-  };
+      const waiting = round.answer.partitions.filter(({ lag }) => lag > 0);
+      partitions = waiting.flatMap(({ partition }) => (stopped.has(partition) ? [] : [partition]));
+      done += round.answer.processed;
+      console.error(`${done} replayed, ${waiting.reduce((sum, { lag }) => sum + lag, 0)} left in ${topic}`);
+      // Another replay holds the partitions that are left.
+      if (partitions.length > 0 && round.answer.processed === 0) await wait(1_000);
+    } while (partitions.length > 0);
+    return [...stopped];
+  }
+
+  /** Tells what would become of each dead letter in these partitions, or in all. */
+  async #look(partitions: number[] | undefined, onReplayed: (record: ProducerRecord) => void): Promise<void> {
+    const deadline = Date.now() + LOOK_MS;
+    const connection = this.#connection;
+    const targets = new ReplayTargets(connection, deadline, (topic) =>
+      console.error(
+        `what topic ${topic} refuses can't be foreseen: this user may not see its settings (Describe Configs)`,
+      ),
+    );
+    const handlers = () =>
+      looking({
+        target: this.#target,
+        targets,
+        connection,
+        group: this.#group,
+        deadline,
+        onReplayed,
+        onRefused: (refusal) => this.#refuse(refusal),
+        onHeld: () => this.#held++,
+      });
+    const { answer, stopped } = await drainEach(
+      partitions ? { partitions } : {},
+      { ...this.#drainOptions, handlers, dryRun: true },
+      deadline,
+    );
+    for (const { failure } of stopped) this.#tell(failure);
+    const unseen = answer.partitions.filter(
+      ({ partition, lag }) => lag > 0 && stopped.every((stop) => stop.partition !== partition),
+    );
+    if (unseen.length > 0) {
+      const names = unseen.map(({ topic, partition, to }) => `${topic}-${partition} from ${to}`).join(', ');
+      this.#refuse(
+        new Failure('BROKER_UNREACHABLE', `${LOOK_MS / 1_000} s were not enough to look at ${names}`),
+      );
+    }
+  }
+
+  /** What a commit would be refused for; the offsets themselves may be readable all the same. */
+  async #requireGroup(): Promise<void> {
+    const { operations } = await this.#group.requireNoMembers(Date.now() + ROUND_MS);
+    if (operations && !operations.includes('READ')) {
+      throw this.#group.failure(kafkaErrors.GROUP_AUTHORIZATION_FAILED);
+    }
+  }
+
+  #transactional(options: { times: PullTimes; notes: OffsetNotes }): PartitionHandler {
+    return transactionalHandler({
+      ...options,
+      connection: this.#connection,
+      group: this.#group,
+      log: this.#log,
+      target: (record) => replayed(record, this.#target),
+      deadLetter: ({ record, error }) => new Failure('SINK_FAILED', `${position(record)}: ${error.message}`),
+    });
+  }
+
+  get #drainOptions() {
+    const { topic, groupId } = this.#wanted;
+    const config: PullConfig = {
+      groupId,
+      topics: [topic],
+      autoOffsetReset: 'earliest',
+      isolationLevel: 'read_committed',
+      checkCrcs: true,
+      unreadable: 'stop',
+      maxRecords: ROUND_RECORDS,
+      maxBytes: 64 * MIB,
+    };
+    return { connection: this.#connection, group: this.#group, config, log: this.#log };
+  }
+
+  #count({ topic }: ProducerRecord): void {
+    this.#counts.set(topic, (this.#counts.get(topic) ?? 0) + 1);
+  }
+
+  /** Why a partition does not go on. */
+  #tell(failure: Failure): void {
+    this.#refuse(failure);
+    this.#told.add(sentence(failure));
+  }
+
+  #refuse(failure: Failure): void {
+    if (this.#told.has(sentence(failure))) return;
+    this.#refused++;
+    console.error(sentence(failure));
+    process.exitCode = 1;
+  }
+}
+
+function sentence({ code, message }: Failure): string {
+  return `${code}: ${message}`;
 }
 
 /** The progress is told in sentences; lines at info would hide them. */
@@ -180,7 +281,6 @@ function quieter(log: Log): Log {
 }
 
 main().catch((error: unknown) => {
-  const { code, message } = toFailure(error);
-  console.error(`${code}: ${message}`);
+  console.error(sentence(toFailure(error)));
   process.exitCode = 1;
 });

@@ -9,6 +9,7 @@ import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { SharedAttempt } from './shared-attempt.ts';
 import { type CoordinatorKind, findCoordinatorRequest } from './wire/find-coordinator.ts';
 import { allTopicsRequest, metadataRequest } from './wire/metadata.ts';
+import type { Operation } from './wire/operations.ts';
 import type { Request } from './wire/request.ts';
 
 /** Kafka's own default for `metadata.max.age.ms`. */
@@ -31,6 +32,10 @@ export interface TopicMetadata {
   name: string;
   /** In the order of their numbers, from 0. */
   partitions: PartitionMetadata[];
+  /** One of Kafka's own. */
+  isInternal: boolean;
+  /** What this user may do with it; undefined where the broker is too old to say (before Kafka 2.3). */
+  operations: Operation[] | undefined;
   readAt: number;
 }
 
@@ -171,14 +176,14 @@ export class Connection {
   async #readMetadata(names: readonly string[], deadline: number): Promise<void> {
     const { brokers, topics } = await this.#askAnyBroker(metadataRequest(names), deadline);
     this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
-    for (const { name, errorCode, partitions } of topics) {
+    for (const { name, errorCode, partitions, isInternal, operations } of topics) {
       const failure = metadataFailure(errorCode, name);
       if (failure) {
         this.#topics.delete(name);
         throw failure;
       }
       partitions.sort((a, b) => a.partition - b.partition);
-      this.#topics.set(name, { name, partitions, readAt: Date.now() });
+      this.#topics.set(name, { name, partitions, isInternal, operations, readAt: Date.now() });
     }
   }
 

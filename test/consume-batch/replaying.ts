@@ -4,21 +4,27 @@ import type { KafkaCluster, Listener } from '../../local/kafka/cluster.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The command as npm runs it. */
-export async function replayWith(
+/** The command as npm runs it, by a user that may do all of it. */
+export function replayWith(cluster: KafkaCluster, listener: Listener, ...args: string[]) {
+  return runReplay(cluster, args, { KAFKA_SECURITY_PROTOCOL: listener });
+}
+
+/** `variables` win over those that reach the cluster. */
+export async function runReplay(
   cluster: KafkaCluster,
-  listener: Listener,
-  ...args: string[]
+  args: readonly string[],
+  variables: Record<string, string> = {},
 ): Promise<{ stdout: string; stderr: string; code: number | null }> {
+  const listener = (variables.KAFKA_SECURITY_PROTOCOL ?? 'SASL_SSL') as Listener;
   const child = spawn(process.execPath, ['local/run.mjs', 'functions/consume-batch/replay.ts', ...args], {
     cwd: root,
     env: {
       ...process.env,
       KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers[listener],
-      KAFKA_SECURITY_PROTOCOL: listener,
       KAFKA_SSL_CA_LOCATION: cluster.caLocation,
       KAFKA_SASL_USERNAME: cluster.users.app.username,
       KAFKA_SASL_PASSWORD: cluster.users.app.password,
+      ...variables,
     },
   });
   const output = { stdout: '', stderr: '' };

@@ -194,7 +194,8 @@ describe('a dead letter whose timestamp its topic refuses', () => {
       assert.equal(String(letter?.headers['__connect.errors.timestamp']), `${timestamp}`);
       assert.ok(namesOf(letter?.headers ?? {}).includes('exception.stacktrace'), 'nothing else is left out');
 
-      const replay = await replayWith(cluster, 'SASL_SSL', '--topic', `${topic}.dead-letter`);
+      const args = ['--topic', `${topic}.dead-letter`, '--origins', topic];
+      const replay = await replayWith(cluster, 'SASL_SSL', ...args);
       assert.equal(replay.code, 0, replay.stderr);
       const [, again] = await readCommitted(cluster, topic);
       assert.deepEqual([again?.timestamp, again?.value?.length], [timestamp, letter?.value?.length]);

@@ -118,12 +118,13 @@ async function newReplay(cluster: KafkaCluster): Promise<Idle> {
     { handle: () => Promise.reject(new PermanentError('no')) },
   );
   assert.equal((await failing.pull()).deadLettered, RECORDS);
-  const first = await replayWith(cluster, listener, '--topic', `${topic}.dead-letter`);
+  const replay = () => replayWith(cluster, listener, '--topic', `${topic}.dead-letter`, '--origins', topic);
+  const first = await replay();
   assert.equal(first.code, 0, first.stderr);
   return {
     what: 'replay',
     async pull() {
-      const { code, stdout, stderr } = await replayWith(cluster, listener, '--topic', `${topic}.dead-letter`);
+      const { code, stdout, stderr } = await replay();
       assert.deepEqual([code, stdout], [0, ''], stderr);
     },
     count: async () => (await readCommitted(cluster, topic)).length,
