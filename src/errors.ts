@@ -1,3 +1,5 @@
+import { visible } from './visible.ts';
+
 /** May the record be in the log all the same? `none`: certainly not. `unknown`: nobody can say. */
 export type Delivery = 'none' | 'unknown';
 
@@ -72,7 +74,8 @@ export class Failure extends Error {
   readonly allow: readonly string[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: FailureDetails = {}) {
-    super(message, { cause: details.cause });
+    // Much of what messages name was said by somebody else, and they end on terminals.
+    super(visible(message), { cause: details.cause });
     this.code = code;
     this.validationErrors = details.validationErrors;
     this.retryAfterMs = details.retryAfterMs;

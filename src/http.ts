@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Failure } from './errors.ts';
+import { visible } from './visible.ts';
 
 export const JSON_TYPE = 'application/json';
 const DEFAULT_RETRY_AFTER_MS = 1_000;
@@ -46,7 +47,7 @@ export function mediaType(header: string | undefined): string {
 }
 
 export function jsonResponse(status: number, body: unknown, type = JSON_TYPE): HttpResponse {
-  return { status, headers: { 'content-type': type }, body: JSON.stringify(body) };
+  return { status, headers: { 'content-type': type }, body: visible(JSON.stringify(body)) };
 }
 
 /** The error body of the contract, with whatever else is known. */

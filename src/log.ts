@@ -1,4 +1,5 @@
 import { Failure } from './errors.ts';
+import { visible } from './visible.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -23,7 +24,7 @@ export function createLog(level: LogLevel): Log {
       ? () => {}
       : (message: string, fields: LogFields = {}) => {
           const line = { time: new Date().toISOString(), level: lineLevel, message, ...fields };
-          console[lineLevel](JSON.stringify(line, plain));
+          console[lineLevel](visible(JSON.stringify(line, plain)));
         };
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }

@@ -2,6 +2,7 @@ import { checkConfig, connectionConfig, logLevel } from '../../src/config.ts';
 import { toFailure } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
+import { visible } from '../../src/visible.ts';
 import { check } from './check.ts';
 import { configurationReport } from './configuration-report.ts';
 import type { Report } from './report.ts';
@@ -19,12 +20,21 @@ export async function runCheck({ environment, deadline }: CheckCall): Promise<Re
     const config = readCheckConfig(environment);
     const limit = config.check.timeoutMs;
     const until = limit === undefined ? deadline : Math.min(deadline, startedAt + limit);
-    return await check(config, until, createLog(config.logLevel));
+    return visibleIn(await check(config, until, createLog(config.logLevel)));
   } catch (error) {
     const failure = toFailure(error);
     if (failure.code !== 'CONFIG_INVALID') throw failure;
     return configurationReport(failure.message, startedAt);
   }
+}
+
+/** Whoever reads the report, in whatever form: names and evidence in it were said by others. */
+function visibleIn<T>(value: T): T;
+function visibleIn(value: unknown): unknown {
+  if (typeof value === 'string') return visible(value);
+  if (Array.isArray(value)) return value.map((item) => visibleIn(item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, visibleIn(member)]));
 }
 
 export function readCheckConfig(environment: Environment) {

@@ -14,6 +14,7 @@ import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { readConfig, type Variables } from '../../src/variables.ts';
+import { visible } from '../../src/visible.ts';
 import { position } from './dead-letter.ts';
 import { drainEach } from './drain.ts';
 import { transactionalHandler } from './handle-transactional.ts';
@@ -138,7 +139,7 @@ class Replay {
       // What else can't go back is told at once, and not one by one with every call.
       if (stopped.length > 0) await this.#look(stopped, () => this.#held++);
     }
-    for (const [target, count] of this.#counts) console.log(`${target}\t${count}`);
+    for (const [target, count] of this.#counts) console.log(`${visible(target)}\t${count}`);
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
     const done = dryRun ? 'dead letters would be replayed' : 'replayed';
     const stay = this.#refused > 0 ? `, ${this.#refused} refused, ${this.#held} held back by them` : '';
@@ -188,7 +189,7 @@ class Replay {
     const connection = this.#connection;
     const targets = new ReplayTargets(connection, deadline, (topic) =>
       console.error(
-        `what topic ${topic} refuses can't be foreseen: this user may not see its settings (Describe Configs)`,
+        `what topic ${visible(topic)} refuses can't be foreseen: this user may not see its settings (Describe Configs)`,
       ),
     );
     const handlers = () =>
