@@ -20,7 +20,7 @@ export async function logIn(sasl: SaslConfig, ask: <T>(request: Request<T>) => P
     const answer = await ask(saslAuthenticateRequest(Buffer.from(message)));
     if (answer.errorCode === kafkaErrors.NONE) return answer;
     const words = answer.errorMessage ?? kafkaErrorName(answer.errorCode);
-    throw new AuthenticationRefused(answer.errorCode, withoutSecrets(words, [password, username]));
+    throw new AuthenticationRefused(answer.errorCode, withoutSecrets(words, { username, password }));
   };
   // RFC 4616: no authorization identity.
   if (mechanism === 'PLAIN') return (await step(`\0${username}\0${password}`)).lifetimeMs;
@@ -31,7 +31,16 @@ export async function logIn(sasl: SaslConfig, ask: <T>(request: Request<T>) => P
   return second.lifetimeMs;
 }
 
-/** A broker's own words could repeat what it was sent. */
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, '[redacted]'), text);
+/** A broker's own words could repeat what it was sent, as it is or as programs like to write it. */
+function withoutSecrets(
+  text: string,
+  { username, password }: { username: string; password: string },
+): string {
+  const base64 = [`\0${username}\0${password}`, password].flatMap((secret) => [
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+    Buffer.from(secret).toString('base64url'),
+  ]);
+  const secrets = [...base64, encodeURIComponent(password), password, username];
+  const any = secrets.map((secret) => secret.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|');
+  return text.replace(new RegExp(any, 'g'), '[redacted]');
 }
