@@ -311,6 +311,11 @@ const warnings: Record<WarningId, (detail: string, protocol: string) => { cause:
     cause: `${detail}; it works all the same.`,
     remedy: `Check that this is meant: DMS has Kafka on ${portTable}.`,
   }),
+  PASSWORD_IN_PLAIN: (detail) => ({
+    cause: `The password is sent as it is, without TLS (${detail}): whoever is on the way can read it.`,
+    remedy:
+      'Set KAFKA_SECURITY_PROTOCOL=SASL_SSL and its port; where the cluster has no TLS, KAFKA_SASL_MECHANISM=SCRAM-SHA-512, which never sends the password. Then change the password.',
+  }),
 };
 
 const portTable =

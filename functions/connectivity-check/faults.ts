@@ -75,6 +75,7 @@ export const warningIds = [
   'BOOTSTRAP_PARTIAL',
   'DEAD_LETTER_TOPIC_MISSING',
   'PORT_UNUSUAL',
+  'PASSWORD_IN_PLAIN',
 ] as const;
 
 export type Fault = keyof typeof faultStages;

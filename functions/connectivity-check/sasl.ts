@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
+import type { ConnectionConfig } from '../../src/config.ts';
 import { kafkaErrors } from '../../src/kafka/error-codes.ts';
 import { AuthenticationRefused, LoginBroken, RequestFailed } from '../../src/kafka/request-failed.ts';
 import { Session } from '../../src/kafka/session.ts';
 import { type ApiVersion, apiVersionsFrame } from '../../src/kafka/wire/api-versions.ts';
+import type { Address } from '../../src/variables.ts';
 import { exchange } from './answer.ts';
 import { dial } from './dial.ts';
 import { mechanismsOf } from './identify.ts';
-import { Broken, type Passed } from './ladder.ts';
-import { type Endpoint, question, type Run } from './run.ts';
+import { Broken, type Notice, type Passed } from './ladder.ts';
+import { addressText, type Endpoint, question, type Run } from './run.ts';
 import { secure } from './tls.ts';
 
 const CORRELATION_ID = 1_263_948_356;
@@ -32,7 +34,15 @@ export async function logIn(
   }
   const session = adopt(socket, apiVersions, run);
   run.sessions.set(key, session);
-  return { value: await session, ...(mechanism && { evidence: mechanism }) };
+  const notices = plainPasswordNotices(endpoint.address, run.connection);
+  return { value: await session, ...(mechanism && { evidence: mechanism }), notices };
+}
+
+/** RFC 4616, section 6: PLAIN is for connections that are encrypted. */
+function plainPasswordNotices(address: Address, { securityProtocol, sasl }: ConnectionConfig): Notice[] {
+  if (securityProtocol !== 'SASL_PLAINTEXT' || sasl?.mechanism !== 'PLAIN') return [];
+  const detail = 'KAFKA_SASL_MECHANISM=PLAIN with KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT';
+  return [{ warning: 'PASSWORD_IN_PLAIN', target: addressText(address), detail }];
 }
 
 async function adopt(socket: Socket, apiVersions: readonly ApiVersion[], run: Run): Promise<Session> {

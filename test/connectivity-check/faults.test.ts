@@ -469,6 +469,18 @@ const rows: Row[] = [
     skip: ownAddresses().length === 0 && 'this machine has no address but the loopback one',
     prepare: async (t) => plain(await relay(t, ownAddresses()[0] ?? '', faulty.port('PLAINTEXT'))),
   },
+  {
+    fault: 'PASSWORD_IN_PLAIN',
+    what: 'PLAIN without TLS',
+    prepare: async () => ({
+      ...variablesFor(faulty.cluster, 'SASL_PLAINTEXT'),
+      KAFKA_SASL_MECHANISM: 'PLAIN',
+    }),
+    verify: (report) => {
+      const [{ cause = '', remedy = '' } = {}] = report.warnings;
+      assert.match(`${cause} ${remedy}`, /without TLS .*SASL_SSL.*SCRAM-SHA-512/);
+    },
+  },
 ];
 
 describe('each fault by its name', { concurrency: 4 }, () => {
