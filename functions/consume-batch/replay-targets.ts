@@ -1,7 +1,9 @@
+import type { ProducerConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection, TopicMetadata } from '../../src/kafka/connection.ts';
+import { compressBatch } from '../../src/kafka/wire/compression.ts';
 import { describeConfigsRequest } from '../../src/kafka/wire/describe-configs.ts';
-import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/record-batch.ts';
+import { encodeRecordBatch, recordBodySize, singleBatchSize } from '../../src/kafka/wire/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 
 /** The settings by which a topic refuses records. */
@@ -24,19 +26,24 @@ interface Target {
   settings: ReadonlyMap<string, string | null>;
 }
 
+interface LookOptions {
+  /** What the run would compress with: a topic's limit is for what arrives. */
+  compression: ProducerConfig['compression'];
+  /** Epoch milliseconds. */
+  deadline: number;
+  /** Told of a topic whose settings this user may not see: what it refuses can't be foreseen. */
+  onUnseen?: (topic: string) => void;
+}
+
 /** The topics that dead letters go to, as one look at each of them shows them; nothing is written. */
 export class ReplayTargets {
   readonly #connection: Connection;
-  /** Epoch milliseconds. */
-  readonly #deadline: number;
+  readonly #options: LookOptions;
   readonly #targets = new Map<string, Promise<Target | Failure>>();
-  readonly #onUnseen: (topic: string) => void;
 
-  /** `onUnseen` is told of a topic whose settings this user may not see: what it refuses can't be foreseen. */
-  constructor(connection: Connection, deadline: number, onUnseen: (topic: string) => void = () => {}) {
+  constructor(connection: Connection, options: LookOptions) {
     this.#connection = connection;
-    this.#deadline = deadline;
-    this.#onUnseen = onUnseen;
+    this.#options = options;
   }
 
   /** Why its topic would not take the record; undefined where nothing speaks against it. Throws a Failure. */
@@ -45,11 +52,11 @@ export class ReplayTargets {
     const look = known ?? this.#look(record.topic);
     if (!known) this.#targets.set(record.topic, look);
     const target = await look;
-    return target instanceof Failure ? target : refusalBy(target, record);
+    return target instanceof Failure ? target : refusalBy(target, record, this.#options.compression);
   }
 
   async #look(name: string): Promise<Target | Failure> {
-    const deadline = this.#deadline;
+    const { deadline, onUnseen } = this.#options;
     try {
       const topic = await this.#connection.topic(name, deadline);
       if (topic.isInternal) return new Failure('TOPIC_NOT_ALLOWED', `topic ${name} is one of Kafka's own`);
@@ -58,7 +65,7 @@ export class ReplayTargets {
       }
       const broker = await this.#connection.anyBroker(deadline);
       const settings = await broker.send(describeConfigsRequest('topic', name, settingNames), deadline);
-      if (settings.size === 0) this.#onUnseen(name);
+      if (settings.size === 0) onUnseen?.(name);
       return { topic, settings };
     } catch (error) {
       // What concerns this topic alone is no reason to stop.
@@ -69,20 +76,27 @@ export class ReplayTargets {
 }
 
 /** By the rules of org.apache.kafka.storage.internals.log.LogValidator and UnifiedLog. */
-function refusalBy({ topic, settings }: Target, record: ProducerRecord): Failure | undefined {
+async function refusalBy(
+  { topic, settings }: Target,
+  record: ProducerRecord,
+  compression: ProducerConfig['compression'],
+): Promise<Failure | undefined> {
   const { name, partitions } = topic;
   const { partition, key, timestamp = NO_TIMESTAMP } = record;
   if (partition !== undefined && partition >= partitions.length) {
     const has = `topic ${name} has ${partitions.length} partitions, and no partition ${partition}`;
     return new Failure('UNKNOWN_PARTITION', `${has}: give it more, or give --to`);
   }
-  const size = singleBatchSize(recordBodySize(record));
   const maxBytes = numberOf(settings, 'max.message.bytes') ?? NO_LIMIT;
-  if (size > maxBytes) {
-    return new Failure(
-      'RECORD_TOO_LARGE',
-      `${size} bytes are more than max.message.bytes of topic ${name}, ${maxBytes}`,
-    );
+  if (singleBatchSize(recordBodySize(record)) > maxBytes) {
+    const alone = encodeRecordBatch([{ ...record, timestamp }]);
+    const { length: size } = await compressBatch(alone, compression);
+    if (size > maxBytes) {
+      return new Failure(
+        'RECORD_TOO_LARGE',
+        `${size} bytes are more than max.message.bytes of topic ${name}, ${maxBytes} (KAFKA_COMPRESSION_TYPE is ${compression})`,
+      );
+    }
   }
   if (key === null && settings.get('cleanup.policy')?.includes('compact')) {
     return new Failure('INVALID_RECORD', `topic ${name} is compacted and takes no record without a key`);

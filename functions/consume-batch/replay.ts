@@ -5,7 +5,13 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { connectionConfig, logLevel, type PullConfig } from '../../src/config.ts';
+import {
+  connectionConfig,
+  logLevel,
+  type ProducerConfig,
+  type PullConfig,
+  producerConfig,
+} from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
@@ -57,12 +63,13 @@ async function main(): Promise<void> {
   const config = readConfig(environment, (variables) => ({
     connection: connectionConfig(variables),
     logLevel: logLevel(variables),
+    compression: producerConfig(variables).compression,
     target: replayTarget(wanted, variables),
   }));
   const log = quieter(createLog(config.logLevel));
   const connection = new Connection(clientOptions(config.connection), log);
   try {
-    await new Replay(wanted, config.target, connection, log).run();
+    await new Replay({ ...config, wanted, connection, log }).run();
   } finally {
     connection.close();
   }
@@ -107,10 +114,19 @@ function replayTarget({ to, origins }: Arguments, variables: Variables): ReplayT
   return { to, isOrigin: (topic) => topics.includes(topic), origins: 'CONSUME_TOPICS' };
 }
 
+interface ReplayOptions {
+  wanted: Arguments;
+  target: ReplayTarget;
+  compression: ProducerConfig['compression'];
+  connection: Connection;
+  log: Log;
+}
+
 /** One run of the command. */
 class Replay {
   readonly #wanted: Arguments;
   readonly #target: ReplayTarget;
+  readonly #compression: ProducerConfig['compression'];
   readonly #connection: Connection;
   readonly #group: GroupOffsets;
   readonly #log: Log;
@@ -121,9 +137,10 @@ class Replay {
   #refused = 0;
   #held = 0;
 
-  constructor(wanted: Arguments, target: ReplayTarget, connection: Connection, log: Log) {
+  constructor({ wanted, target, compression, connection, log }: ReplayOptions) {
     this.#wanted = wanted;
     this.#target = target;
+    this.#compression = compression;
     this.#connection = connection;
     this.#group = new GroupOffsets(connection, wanted.groupId, log);
     this.#log = log;
@@ -154,7 +171,7 @@ class Replay {
     let done = 0;
     do {
       const deadline = Date.now() + ROUND_MS;
-      const targets = new ReplayTargets(this.#connection, deadline);
+      const targets = new ReplayTargets(this.#connection, { compression: this.#compression, deadline });
       const round = await drainEach(
         partitions ? { partitions } : {},
         {
@@ -187,11 +204,14 @@ class Replay {
   async #look(partitions: number[] | undefined, onReplayed: (record: ProducerRecord) => void): Promise<void> {
     const deadline = Date.now() + LOOK_MS;
     const connection = this.#connection;
-    const targets = new ReplayTargets(connection, deadline, (topic) =>
-      console.error(
-        `what topic ${visible(topic)} refuses can't be foreseen: this user may not see its settings (Describe Configs)`,
-      ),
-    );
+    const targets = new ReplayTargets(connection, {
+      compression: this.#compression,
+      deadline,
+      onUnseen: (topic) =>
+        console.error(
+          `what topic ${visible(topic)} refuses can't be foreseen: this user may not see its settings (Describe Configs)`,
+        ),
+    });
     const handlers = () =>
       looking({
         target: this.#target,
@@ -234,6 +254,7 @@ class Replay {
       connection: this.#connection,
       group: this.#group,
       log: this.#log,
+      compression: this.#compression,
       target: (record) => replayed(record, this.#target),
       deadLetter: ({ record, error }) => new Failure('SINK_FAILED', `${position(record)}: ${error.message}`),
     });

@@ -8,6 +8,7 @@ import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
 import { newConsumer } from '../consume-batch/consuming.ts';
 import { failsWith } from '../consume-batch/pulling.ts';
+import { runReplay } from '../consume-batch/replaying.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../kafka.ts';
 
 const MIB = 1024 * 1024;
@@ -72,6 +73,20 @@ describe('a value of 3 MB that its topic holds compressed', () => {
       assert.deepEqual(await committedValues(`${topic}.dead-letter`, 2), [large, large]);
     });
   }
+
+  test('replay takes it back, and the dry run knows whether it will', async () => {
+    const topic = await topicWithLargeValue('gzip');
+    const arguments_ = ['--topic', topic, '--to', `${topic}.out`];
+    const dryRun = (variables = {}) => runReplay(cluster, [...arguments_, '--dry-run'], variables);
+    const compressed = { KAFKA_COMPRESSION_TYPE: 'gzip' };
+    const refused = await dryRun();
+    assert.match(refused.stderr, /RECORD_TOO_LARGE: .*@1: .*KAFKA_COMPRESSION_TYPE is none/);
+    assert.equal(refused.code, 1);
+    assert.equal((await dryRun(compressed)).code, 0);
+    const { code, stderr } = await runReplay(cluster, arguments_, compressed);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await committedValues(`${topic}.out`, 3), threeValues);
+  });
 
   test('KAFKA_COMPRESSION_TYPE=lz4: and so does one of 6 MB, which are several blocks of an lz4 frame', async () => {
     const huge = Buffer.from(JSON.stringify(Array.from({ length: 1_000_000 }, (_, n) => n % 100_000 === 0)));

@@ -1,5 +1,5 @@
 /**
- * Found 2026-12-01: `replay --dry-run` counted every dead letter as one that would go back, whatever the run
+ * Found 2026-11-28: `replay --dry-run` counted every dead letter as one that would go back, whatever the run
  * was then refused by the cluster.
  */
 import assert from 'node:assert/strict';
