@@ -6,6 +6,7 @@ import type { CommittedOffset } from '../../src/kafka/group-offsets.ts';
 import { logOffsets } from '../../src/kafka/log-offsets.ts';
 import { epochEndsRequest } from '../../src/kafka/wire/epoch-ends.ts';
 import type { Log } from '../../src/log.ts';
+import { gapAt, type LogBounds } from './log-gap.ts';
 
 export interface SourcePartition {
   topic: string;
@@ -120,14 +121,6 @@ async function readDivergences(
   return divergences;
 }
 
-/** What is known of a log: its first offset, where reading ends, where the log itself ends, where it diverged. */
-interface LogBounds {
-  start: number;
-  end: number;
-  length: number;
-  divergence: number | undefined;
-}
-
 /** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
 function place(
   source: CommittedPartition,
@@ -159,38 +152,6 @@ function place(
     );
   }
   return { ...source, from: goOnAt ?? (reset === 'latest' ? end : start), end };
-}
-
-interface Gap {
-  /** For the log. */
-  message: string;
-  sentence: string;
-  /** How many records are gone; undefined where nobody knows. */
-  lost?: number;
-  /** The first offset that was not read; undefined where KAFKA_AUTO_OFFSET_RESET has to tell. */
-  goOnAt?: number;
-}
-
-/** Why the log can't be read on at the committed offset; undefined where it can. */
-function gapAt(committed: number, { start, length, divergence }: LogBounds): Gap | undefined {
-  const message = 'the committed offset is out of range';
-  if (divergence !== undefined && divergence >= 0) {
-    const lost = committed - divergence;
-    return {
-      message: 'the log was truncated, as by an unclean leader election: what was handled is gone from it',
-      sentence: `the log was truncated to offset ${divergence}: the ${lost} behind it are gone`,
-      lost,
-      goOnAt: Math.max(start, divergence),
-    };
-  }
-  if (committed < start) {
-    const lost = start - committed;
-    return { message, lost, sentence: `${lost} records are gone, the log begins at ${start}` };
-  }
-  // The log was truncated or the topic made anew: nobody knows how much is gone.
-  if (committed > length) return { message, sentence: `the log ends at ${length}` };
-  if (divergence === undefined) return undefined;
-  return { message, sentence: 'the log does not know the leader that wrote what is before it' };
 }
 
 function missing({ topic, partition }: SourcePartition): Failure {
