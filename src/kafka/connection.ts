@@ -17,6 +17,8 @@ const METADATA_MAX_AGE_MS = 300_000;
 /** How long one address may take before the next one is tried beside it. */
 const HEAD_START_MS = 500;
 const MAX_ATTEMPTS = 3;
+/** How long one broker may take to answer before another one is asked. */
+const ANSWER_WITHIN_MS = 2_000;
 
 export interface PartitionMetadata {
   partition: number;
@@ -117,15 +119,22 @@ export class Connection {
     if (known) known.readAt = 0;
   }
 
-  /** The first broker to be reached: connected ones are asked before others, those that owe no answer first. */
-  async anyBroker(deadline: number): Promise<Broker> {
-    const addresses = [...this.#addresses.values(), ...this.#options.bootstrapServers];
-    const rank = (broker: Broker) => (broker.isConnected ? 0 : 2) + (broker.isWaiting ? 1 : 0);
-    const brokers = [...new Set(addresses.map((address) => this.#broker(address)))];
+  /**
+   * The first broker to be reached: connected ones are asked before others, those that owe no answer first, and
+   * those in `late` last.
+   */
+  async anyBroker(deadline: number, late: ReadonlySet<Broker> = new Set()): Promise<Broker> {
+    const rank = (broker: Broker) =>
+      (late.has(broker) ? 4 : 0) + (broker.isConnected ? 0 : 2) + (broker.isWaiting ? 1 : 0);
     return this.#firstReady(
-      brokers.sort((a, b) => rank(a) - rank(b)),
+      this.#knownBrokers.sort((a, b) => rank(a) - rank(b)),
       deadline,
     );
+  }
+
+  get #knownBrokers(): Broker[] {
+    const addresses = [...this.#addresses.values(), ...this.#options.bootstrapServers];
+    return [...new Set(addresses.map((address) => this.#broker(address)))];
   }
 
   /**
@@ -187,13 +196,17 @@ export class Connection {
     }
   }
 
-  /** A broker may be lost between proving itself and answering; then another one is asked. */
+  /** A broker may be lost, or frozen, between proving itself and answering; then another one is asked. */
   async #askAnyBroker<T>(request: Request<T>, deadline: number): Promise<T> {
+    const late = new Set<Broker>();
     for (let attempt = 1; ; attempt++) {
-      const broker = await this.anyBroker(deadline);
+      const broker = await this.anyBroker(deadline, late);
+      const isLast = attempt === MAX_ATTEMPTS || this.#knownBrokers.length === 1;
+      const patience = isLast ? remaining(deadline) : Math.min(ANSWER_WITHIN_MS, remaining(deadline) / 2);
       try {
-        return await broker.send(request, deadline);
+        return await broker.send(request, Date.now() + patience);
       } catch (error) {
+        late.add(broker);
         if (attempt === MAX_ATTEMPTS || remaining(deadline) === 0) throw connectionFailure(error);
         this.#log.debug('a broker did not answer', { broker: `${broker}`, error });
       }
