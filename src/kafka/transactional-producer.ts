@@ -32,6 +32,8 @@ const TRANSACTION_TIMEOUT_MS = 60_000;
 /** Kafka's own default for `batch.size` is 16 KiB, a broker's limit about 1 MiB: a batch stays below that. */
 const BATCH_BYTES = 900 * 1024;
 const PRODUCE_BACKOFF_MS = 20;
+/** Until offsets that a broker does not show yet are looked at again. */
+const FIRST_LOOK_MS = 2;
 /** No member of any group has this name, so that the broker refuses it unless the group is empty. */
 const NO_SUCH_MEMBER = 'kafka-functions-outside-the-group';
 /** TxnOffsetCommit v2 is the last that names no member. */
@@ -247,7 +249,8 @@ export class TransactionalProducer {
    * member would begin at the offset before it.
    */
   async #sendOffsets(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
-    const { groupId } = this.#group;
+    const { groupId, knowsStable } = this.#group;
+    if (!knowsStable) await this.#requireSettled(offsets, deadline);
     const request = addOffsetsToTxnRequest(this.#transaction, groupId);
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
     let errors = await this.#commitOffsets(offsets, deadline);
@@ -262,22 +265,40 @@ export class TransactionalProducer {
     }
     for (const error of errors) this.#checkOffsets(error);
     await this.#group.requireNoMembers(deadline);
-    if (!this.#group.knowsStable) await this.#requireUnmoved(offsets, deadline);
+    if (!knowsStable) await this.#requireUnmoved(offsets, deadline);
   }
 
   /**
-   * Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come: by now they have.
-   * Throws Fenced where they are not what they were.
+   * Before Kafka 2.5 a broker shows a transaction's offsets some time after its end, and takes for them whatever the
+   * same producer has sent until then (GroupMetadata.completePendingTxnOffsetCommit): the next transaction's, too,
+   * even if that one is aborted. So the last one's have to be seen before others are sent.
+   */
+  async #requireSettled(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
+    for (let wait = FIRST_LOOK_MS; ; wait *= 2) {
+      const committed = await this.#committed(offsets, deadline);
+      const isOpen = ({ from }: OffsetToMove, at: number) => (committed[at] ?? -1) < (from ?? -1);
+      if (!offsets.some(isOpen) || remaining(deadline) < wait) {
+        requireAt(offsets, committed, ({ from }) => [from]);
+        return;
+      }
+      await sleep(wait);
+    }
+  }
+
+  /**
+   * Nor did anything tell at `begin` whether a predecessor's offsets were still to come: by now they have. Where the
+   * broker took this transaction's for them, only its commit is right any more.
    */
   async #requireUnmoved(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
+    requireAt(offsets, await this.#committed(offsets, deadline), ({ from, offset }) => [from, offset]);
+  }
+
+  async #committed(offsets: readonly OffsetToMove[], deadline: number): Promise<(number | undefined)[]> {
     const committed = await this.#group.committed(offsets, deadline);
-    for (const [index, { topic, partition, from }] of offsets.entries()) {
-      const current = committed[index];
-      if (current instanceof Failure) throw current;
-      if (current?.offset !== from) {
-        throw new Fenced(`offset ${current?.offset} of ${topic}-${partition} was committed meanwhile`);
-      }
-    }
+    return committed.map((found) => {
+      if (found instanceof Failure) throw found;
+      return found?.offset;
+    });
   }
 
   #commitOffsets(offsets: readonly OffsetToCommit[], deadline: number) {
@@ -386,6 +407,20 @@ const failureCodes: Record<number, ErrorCode> = {
   [kafkaErrors.GROUP_AUTHORIZATION_FAILED]: 'TOPIC_NOT_AUTHORIZED',
   [kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION]: 'UNKNOWN_TOPIC',
 };
+
+/** Throws Fenced where a committed offset is none of those that it may be. */
+function requireAt(
+  offsets: readonly OffsetToMove[],
+  committed: readonly (number | undefined)[],
+  allowed: (offset: OffsetToMove) => (number | undefined)[],
+): void {
+  for (const [at, offset] of offsets.entries()) {
+    if (allowed(offset).includes(committed[at])) continue;
+    throw new Fenced(
+      `offset ${committed[at]} of ${offset.topic}-${offset.partition} was committed meanwhile`,
+    );
+  }
+}
 
 /** Of every partition its n-th batch. */
 function nthOfEach(batches: readonly PendingBatch[], n: number): PendingBatch[] {
