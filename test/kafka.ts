@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import { type IHeaders, Kafka, logLevel } from 'kafkajs';
 import { type KafkaCluster, type KafkaOptions, type Listener, startKafka } from '../local/kafka/cluster.ts';
-import type { ConnectionConfig, ProducerConfig } from '../src/config.ts';
+import type { ConnectionConfig, ProducerConfig, SaslConfig } from '../src/config.ts';
 import { clientOptions } from '../src/kafka/client-options.ts';
 import { Connection } from '../src/kafka/connection.ts';
 import { Producer } from '../src/kafka/producer.ts';
@@ -33,7 +33,13 @@ export function connectionConfigFor(
     listener = 'SASL_SSL',
     bootstrapServers = cluster.bootstrapServers[listener],
     user = cluster.users.app,
-  }: { listener?: Listener; bootstrapServers?: string; user?: { username: string; password: string } } = {},
+    mechanism = 'SCRAM-SHA-512',
+  }: {
+    listener?: Listener;
+    bootstrapServers?: string;
+    user?: { username: string; password: string };
+    mechanism?: SaslConfig['mechanism'];
+  } = {},
 ): ConnectionConfig {
   return {
     bootstrapServers: bootstrapServers.split(',').map((server) => {
@@ -42,7 +48,7 @@ export function connectionConfigFor(
     }),
     securityProtocol: listener,
     sasl: listener.startsWith('SASL')
-      ? { mechanism: 'SCRAM-SHA-512', username: user.username, password: new Secret(user.password) }
+      ? { mechanism, username: user.username, password: new Secret(user.password) }
       : undefined,
     ssl: listener.endsWith('SSL') ? { ca: cluster.caPem, verifyHostname: undefined } : undefined,
     clientId: 'test',

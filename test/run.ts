@@ -1,18 +1,26 @@
 /**
- * `npm test [-- part of a file's name …]`: every test, or those of the files named. Fails as well where a
- * password of any test cluster shows up in the output.
+ * `npm test [-- part of a file's name …]`: every test, or those of the files named; `npm run test:soak` and
+ * `npm run test:brokers` the long ones and those on every old broker. Fails as well where a password of any test
+ * cluster shows up in the output.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { kafkaDistribution } from '../local/kafka/distribution.ts';
+import { type OldVersion, oldReleases } from '../local/kafka/releases.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const FILE_TIMEOUT_MS = 600_000;
 
-const isSoak = process.env.npm_lifecycle_event === 'test:soak';
-const ending = isSoak ? '.soak.ts' : '.test.ts';
+const suites = {
+  test: { ending: '.test.ts', oldVersions: ['2.7.2'] },
+  'test:soak': { ending: '.soak.ts', oldVersions: [] },
+  'test:brokers': { ending: '.brokers.ts', oldVersions: Object.keys(oldReleases) as OldVersion[] },
+} as const satisfies Record<string, { ending: string; oldVersions: readonly OldVersion[] }>;
+
+const name = process.env.npm_lifecycle_event ?? 'test';
+const { ending, oldVersions } = suites[name in suites ? (name as keyof typeof suites) : 'test'];
 const wanted = process.argv.slice(2);
 const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith(ending))
@@ -25,7 +33,7 @@ if (files.length === 0) {
 }
 
 // Fetched here, once and with progress, and not by each test at the same time.
-await kafkaDistribution();
+for (const version of [undefined, ...oldVersions]) await kafkaDistribution(version);
 
 const passwordPrefix = `pw${randomBytes(6).toString('hex')}`;
 const tests = spawn(

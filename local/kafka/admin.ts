@@ -1,16 +1,16 @@
-import { pbkdf2Sync, randomBytes } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { array, call, compactArray, compactBytes, int8, int16, int32, type Reader, string } from './wire.ts';
 
 /** Codes of Kafka's protocol: resource types, operations, pattern types. */
 const RESOURCE = { topic: 2, group: 3, cluster: 4, transactionalId: 5 } as const;
-const OPERATION = { all: 2, read: 3, write: 4, describe: 8 } as const;
+const OPERATION = { all: 2, read: 3, write: 4, describe: 8, idempotentWrite: 12 } as const;
 const PATTERN = { literal: 3, prefixed: 4 } as const;
 const ANY = 1;
 const ALLOW = 3;
 
 const SCRAM = [
-  { mechanism: 1, digest: 'sha256', length: 32 },
-  { mechanism: 2, digest: 'sha512', length: 64 },
+  { name: 'SCRAM-SHA-256', mechanism: 1, digest: 'sha256', length: 32 },
+  { name: 'SCRAM-SHA-512', mechanism: 2, digest: 'sha512', length: 64 },
 ] as const;
 const SCRAM_ITERATIONS = 4096;
 
@@ -174,6 +174,17 @@ export async function upsertScramCredentials(port: number, users: readonly Kafka
       answer.tags();
     });
   }
+}
+
+/** What a broker keeps of a password, for each mechanism (RFC 5802, section 3). */
+export function scramCredentials({ password }: KafkaUser) {
+  return SCRAM.map(({ name, digest, length }) => {
+    const salt = randomBytes(16);
+    const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, length, digest);
+    const hmac = (label: string): Buffer => createHmac(digest, salted).update(label).digest();
+    const storedKey = createHash(digest).update(hmac('Client Key')).digest();
+    return { name, iterations: SCRAM_ITERATIONS, salt, storedKey, serverKey: hmac('Server Key') };
+  });
 }
 
 function rejectError(action: string, code: number, message: string | null): void {

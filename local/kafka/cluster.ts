@@ -2,7 +2,13 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { aclResources, createTopic, hasCoordinator, type KafkaUser } from './admin.ts';
+import {
+  aclResources,
+  createTopic,
+  hasCoordinator,
+  type KafkaUser,
+  upsertScramCredentials,
+} from './admin.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -14,8 +20,10 @@ import { startGuard } from './guard.ts';
 import { type KafkaNode, port } from './node.ts';
 import { prepareNodes } from './nodes.ts';
 import { BootError, everyBrokerSees, leadersOf, until } from './readiness.ts';
+import type { OldVersion } from './releases.ts';
 import { INTERNAL, type Listener } from './server-properties.ts';
-import { ACL_RESOURCES, createUsers, type KafkaUsers, registerUsers } from './users.ts';
+import { ACL_RESOURCES, createUsers, type KafkaUsers, registerAccess } from './users.ts';
+import { keepCredentials, ZOOKEEPER } from './zookeeper.ts';
 
 export type { KafkaUser, KafkaUsers, Listener };
 
@@ -34,6 +42,8 @@ export interface ExtraListener {
 }
 
 export interface KafkaOptions {
+  /** An old release, with a ZooKeeper of its own; default: the one in pom.xml (KRaft). */
+  release?: OldVersion;
   /** 1 (default), broker and controller in one process; or 3, with a controller of their own. */
   brokers?: number;
   /** Further server.properties; they win over the defaults. */
@@ -83,14 +93,15 @@ export interface TopicOptions {
 }
 
 /**
- * Starts Apache Kafka (KRaft) on 127.0.0.1, with data that lives as long as this process at most. It keeps the
+ * Starts Apache Kafka on 127.0.0.1, with data that lives as long as this process at most. It keeps the
  * process running until `stop`. Rejects with the last lines of a broker's log when that broker can't start,
  * and as `kafkaDistribution` does.
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
-  const distribution = await kafkaDistribution();
+  const { release } = options;
+  const distribution = await kafkaDistribution(release);
   const javaOptions = await classArchive(distribution, async (warmUpOptions) => {
-    const cluster = await launch(distribution, {}, warmUpOptions);
+    const cluster = await launch(distribution, release ? { release } : {}, warmUpOptions);
     await cluster.stopBroker(1).finally(() => cluster.stop());
   });
   try {
@@ -130,7 +141,7 @@ async function launch(
     const users = createUsers();
     const caLocation = join(directory, 'ca.pem');
     await writeFile(caLocation, ca.certificate);
-    const { brokers, nodes } = await prepareNodes({
+    const { brokers, zookeeper, nodes } = await prepareNodes({
       distribution,
       options,
       javaOptions,
@@ -139,10 +150,19 @@ async function launch(
       ca,
       users,
     });
-    for (const node of nodes) node.start();
+    if (zookeeper) {
+      zookeeper.start();
+      await until([zookeeper], 'ZooKeeper', async () => {
+        await keepCredentials(port(zookeeper.ports, ZOOKEEPER), Object.values(users));
+        return true;
+      });
+    }
+    for (const node of nodes) if (!node.running) node.start();
     await everyBrokerSees(brokers, nodes);
     log('brokers are registered');
-    await registerUsers(internalPort(brokers), users);
+    if (!zookeeper) await upsertScramCredentials(internalPort(brokers), Object.values(users));
+    // Last, because the metadata log keeps its order: a broker that has the ACLs has the credentials too.
+    await registerAccess(internalPort(brokers));
     await until(nodes, 'users and ACLs', async () => {
       const counts = await Promise.all(brokers.map(({ ports }) => aclResources(port(ports, INTERNAL))));
       return counts.every((count) => count === ACL_RESOURCES);

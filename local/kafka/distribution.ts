@@ -7,11 +7,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withProgress } from '../console.ts';
+import { type OldVersion, oldReleases } from './releases.ts';
 import { temporarySibling } from './temporary.ts';
 
 const run = promisify(execFile);
 
 const POM = fileURLToPath(new URL('./pom.xml', import.meta.url));
+const OLD_POM = fileURLToPath(new URL('./old-pom.xml', import.meta.url));
 const MINIMUM_JAVA = 17;
 const OWN_CLUSTER = 'or set KAFKA_BOOTSTRAP_SERVERS to use a cluster of your own';
 
@@ -25,23 +27,30 @@ export interface Distribution {
   /** The cache directory, complete. */
   directory: string;
   classpath: string;
-  /** What formatting a metadata log directory writes beside meta.properties: the release's feature levels. */
-  bootstrapCheckpoint: string;
+  /**
+   * What formatting a metadata log directory writes beside meta.properties: the release's feature levels. Old
+   * releases, which keep their metadata in ZooKeeper, have none.
+   */
+  bootstrapCheckpoint: string | undefined;
 }
 
-let prepared: Promise<Distribution> | undefined;
+/** By version; the embedded Kafka's own under `undefined`. */
+const prepared = new Map<OldVersion | undefined, Promise<Distribution>>();
 
 /**
- * Apache Kafka's jars and the Java that runs them, fetched with Maven the first time and kept in
- * `KAFKA_FUNCTIONS_CACHE`, else in `kafka-functions` under `XDG_CACHE_HOME` or `~/.cache`.
- * Rejects with one sentence that names the remedy when Java or, for the first fetch, Maven is missing.
+ * The jars of Apache Kafka, or of an old release and its ZooKeeper, and the Java that runs them: fetched with
+ * Maven the first time and kept in `KAFKA_FUNCTIONS_CACHE`, else in `kafka-functions` under `XDG_CACHE_HOME` or
+ * `~/.cache`. Rejects with one sentence that names the remedy when Java or, for the first fetch, Maven is missing.
  */
-export function kafkaDistribution(): Promise<Distribution> {
-  prepared ??= prepare().catch((error: unknown) => {
-    prepared = undefined;
+export function kafkaDistribution(oldVersion?: OldVersion): Promise<Distribution> {
+  const known = prepared.get(oldVersion);
+  if (known) return known;
+  const preparing = prepare(oldVersion).catch((error: unknown) => {
+    prepared.delete(oldVersion);
     throw error;
   });
-  return prepared;
+  prepared.set(oldVersion, preparing);
+  return preparing;
 }
 
 /** The class path of the broker and of Kafka's command line tools. Rejects as `kafkaDistribution` does. */
@@ -49,27 +58,59 @@ export async function kafkaClasspath(): Promise<string> {
   return (await kafkaDistribution()).classpath;
 }
 
-async function prepare(): Promise<Distribution> {
+async function prepare(oldVersion: OldVersion | undefined): Promise<Distribution> {
+  const artefacts = oldVersion ? await oldArtefacts(oldVersion) : await currentArtefacts();
+  const { version, megabytes, hash } = artefacts;
+  const { java, javaId } = await findJava();
+  const directory = join(cacheRoot(), `kafka-${version}-${hash}`);
+  if (!existsSync(directory)) {
+    await withProgress(`Fetching Apache Kafka ${version} (${megabytes} MB, once)`, () =>
+      fill(directory, artefacts, java),
+    );
+  }
+  const classpath = await classpathOf(directory);
+  const bootstrapCheckpoint = oldVersion ? undefined : checkpointIn(directory);
+  return { version, java, javaId, directory, classpath, bootstrapCheckpoint };
+}
+
+/** What Maven fetches. */
+interface Artefacts {
+  version: string;
+  megabytes: number;
+  pom: string;
+  /** For the versions that the POM leaves open. */
+  properties: readonly string[];
+  /** Of all that decides which jars these are. */
+  hash: string;
+  hasCheckpoint: boolean;
+}
+
+async function currentArtefacts(): Promise<Artefacts> {
   const pom = await readFile(POM, 'utf8');
   const version = /<kafka\.version>([^<]+)</.exec(pom)?.[1];
   if (!version) throw new Error(`${POM} names no kafka.version`);
-  const { java, javaId } = await findJava();
-  const hash = createHash('sha256').update(pom).digest('hex').slice(0, 12);
-  const directory = join(cacheRoot(), `kafka-${version}-${hash}`);
-  if (!existsSync(directory)) {
-    await withProgress(`Fetching Apache Kafka ${version} (54 MB, once)`, () => fill(directory, java));
-  }
-  const classpath = await classpathOf(directory);
-  return { version, java, javaId, directory, classpath, bootstrapCheckpoint: checkpointIn(directory) };
+  return { version, megabytes: 54, pom: POM, properties: [], hash: hashOf(pom), hasCheckpoint: true };
+}
+
+async function oldArtefacts(version: OldVersion): Promise<Artefacts> {
+  const { scala, zookeeper } = oldReleases[version];
+  const versions = { kafka: version, scala, zookeeper };
+  const properties = Object.entries(versions).map(([name, value]) => `-D${name}.version=${value}`);
+  const hash = hashOf((await readFile(OLD_POM, 'utf8')) + properties);
+  return { version, megabytes: 40, pom: OLD_POM, properties, hash, hasCheckpoint: false };
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 /** Fills a sibling and renames it, so that a directory of that name is always complete. */
-async function fill(directory: string, java: string): Promise<void> {
+async function fill(directory: string, artefacts: Artefacts, java: string): Promise<void> {
   const temporary = await temporarySibling(directory);
   await mkdir(temporary);
   try {
-    await copyJars(join(temporary, 'lib'));
-    await writeBootstrapCheckpoint(temporary, java);
+    await copyJars(join(temporary, 'lib'), artefacts);
+    if (artefacts.hasCheckpoint) await writeBootstrapCheckpoint(temporary, java);
     await rename(temporary, directory).catch((error: unknown) => {
       // Another process was quicker, and what it put there is the same.
       if (!existsSync(directory)) throw error;
@@ -79,13 +120,14 @@ async function fill(directory: string, java: string): Promise<void> {
   }
 }
 
-async function copyJars(lib: string): Promise<void> {
+async function copyJars(lib: string, { pom, properties }: Artefacts): Promise<void> {
   const args = [
     '-B',
     '-f',
-    POM,
+    pom,
     'dependency:copy-dependencies',
     '-DincludeScope=runtime',
+    ...properties,
     `-DoutputDirectory=${lib}`,
   ];
   try {
@@ -178,7 +220,7 @@ async function findJava(): Promise<{ java: string; javaId: string }> {
       `Apache Kafka needs Java ${MINIMUM_JAVA} or newer, and ${java} is Java ${version}: ${remedy}`,
     );
   }
-  return { java, javaId: createHash('sha256').update(banner).digest('hex').slice(0, 12) };
+  return { java, javaId: hashOf(banner) };
 }
 
 function isMissing(error: unknown): boolean {

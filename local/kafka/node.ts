@@ -9,7 +9,7 @@ import { type NodeProperties, serverProperties } from './server-properties.ts';
 const LOG_CONFIGURATION = fileURLToPath(new URL('./log4j2.xml', import.meta.url));
 const LOG_LINES = 20;
 
-/** One Java process: a broker, a controller, or both. */
+/** One Java process: a broker, a controller, both, or the ZooKeeper of old brokers. */
 export interface KafkaNode {
   readonly nodeId: number;
   /** For messages: `broker 1`. */
@@ -29,36 +29,56 @@ const BOOT = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 /** What a server in production has: above all the compiler that knows the processor's AES. */
 const THROUGHPUT = ['-Xmx1g', '-XX:+UseG1GC'];
 
-export interface NodeOptions {
+export interface JavaNodeOptions {
   distribution: Distribution;
   javaOptions: readonly string[];
   guard: Guard;
-  clusterId: string;
   directory: string;
   heap: string;
   tunedFor: 'boot' | 'throughput';
   ports: Record<string, number>;
+}
+
+export interface NodeOptions extends JavaNodeOptions {
+  clusterId: string;
   properties: NodeProperties;
 }
 
 /** Writes a node's properties and formats its data directory; starting it is the caller's. */
 export async function prepareNode(options: NodeOptions): Promise<KafkaNode> {
-  const { distribution, guard, directory, ports, properties } = options;
+  const { directory, properties, distribution } = options;
   const { nodeId, roles, dataDirectory, users } = properties;
-  const label = `${roles[0]} ${nodeId}`;
   const propertiesFile = join(directory, `server-${nodeId}.properties`);
-  const log = join(directory, `server-${nodeId}.log`);
   await writeFile(propertiesFile, serverProperties(properties), { mode: 0o600 });
-  await format(dataDirectory, options.clusterId, nodeId, distribution.bootstrapCheckpoint);
+  const { bootstrapCheckpoint } = distribution;
+  if (bootstrapCheckpoint) await format(dataDirectory, options.clusterId, nodeId, bootstrapCheckpoint);
+  return javaNode(options, {
+    nodeId,
+    label: `${roles[0]} ${nodeId}`,
+    program: ['kafka.Kafka', propertiesFile],
+    secrets: Object.values(users).map(({ password }) => password),
+  });
+}
+
+/** A Java process that the guard starts when it is told to. */
+export function javaNode(
+  { distribution, javaOptions, guard, directory, heap, tunedFor, ports }: JavaNodeOptions,
+  {
+    nodeId,
+    label,
+    program,
+    secrets = [],
+  }: { nodeId: number; label: string; program: readonly string[]; secrets?: readonly string[] },
+): KafkaNode {
+  const log = join(directory, `server-${nodeId}.log`);
   const args = [
-    ...(options.tunedFor === 'throughput' ? THROUGHPUT : [`-Xmx${options.heap}`, ...BOOT]),
+    ...(tunedFor === 'throughput' ? THROUGHPUT : [`-Xmx${heap}`, ...BOOT]),
     '-Xlog:disable',
-    ...options.javaOptions,
+    ...javaOptions,
     `-Dlog4j2.configurationFile=${LOG_CONFIGURATION}`,
     '-cp',
     distribution.classpath,
-    'kafka.Kafka',
-    propertiesFile,
+    ...program,
   ];
   let current: GuardedProcess | undefined;
 
@@ -80,10 +100,7 @@ export async function prepareNode(options: NodeOptions): Promise<KafkaNode> {
     },
     async lastLogLines() {
       const lines = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-LOG_LINES);
-      return Object.values(users).reduce(
-        (text, { password }) => text.replaceAll(password, '[redacted]'),
-        lines.join('\n'),
-      );
+      return secrets.reduce((text, secret) => text.replaceAll(secret, '[redacted]'), lines.join('\n'));
     },
   };
 }

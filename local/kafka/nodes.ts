@@ -1,19 +1,22 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CertificateAuthority, IssuedCertificate } from './certificates.ts';
 import type { ExtraListener, KafkaOptions } from './cluster.ts';
 import { type Distribution, randomClusterId } from './distribution.ts';
 import type { Guard } from './guard.ts';
+import { javaKeyStore, pemKeyStore } from './key-store.ts';
 import { type KafkaNode, port, prepareNode } from './node.ts';
 import { freePorts } from './ports.ts';
+import { oldReleases } from './releases.ts';
 import {
   CONTROLLER,
+  type Coordination,
   INTERNAL,
   LISTENERS,
   type Listener,
   type ListenerProperties,
 } from './server-properties.ts';
 import type { KafkaUsers } from './users.ts';
+import { prepareZookeeper, ZOOKEEPER } from './zookeeper.ts';
 
 const CONTROLLER_ID = 100;
 
@@ -27,19 +30,34 @@ export interface Setting {
   users: KafkaUsers;
 }
 
+export interface PreparedNodes {
+  brokers: KafkaNode[];
+  /** Of old brokers, which need it before they start. */
+  zookeeper: KafkaNode | undefined;
+  /** The brokers, and what they need. */
+  nodes: KafkaNode[];
+}
+
 /** Chooses ports, issues certificates and writes the files of every node; starts none. */
-export async function prepareNodes(setting: Setting): Promise<{ brokers: KafkaNode[]; nodes: KafkaNode[] }> {
+export async function prepareNodes(setting: Setting): Promise<PreparedNodes> {
   const { options, directory, ca, users } = setting;
   const { brokers: count = 1, hosts = ['localhost', '127.0.0.1', '::1'], properties = {} } = options;
   const extraListeners = options.extraListeners ?? [];
   const names = [...LISTENERS, INTERNAL, ...extraListeners.map(({ name }) => name)];
   const ports = await freePorts(count * names.length + 1);
   const controllerPort = ports.pop() ?? 0;
+  const old = options.release && oldReleases[options.release];
   // A controller of its own, so that a test may kill every broker and the others are still told.
-  const dedicated = count > 1;
-  const voter = { nodeId: dedicated ? CONTROLLER_ID : 1, port: controllerPort };
+  const dedicated = count > 1 && !old;
+  const coordination: Coordination = old
+    ? { zookeeperPort: controllerPort, authorizer: old.authorizer }
+    : { voter: { nodeId: dedicated ? CONTROLLER_ID : 1, port: controllerPort } };
   const clusterId = randomClusterId();
-  const trustStore = join(directory, 'ca.pem');
+  const tunedFor = options.tunedFor ?? 'boot';
+  const keyStoreOf = old ? javaKeyStore : pemKeyStore;
+  const trustStore: Record<string, string> = old
+    ? {}
+    : { 'ssl.truststore.type': 'PEM', 'ssl.truststore.location': join(directory, 'ca.pem') };
 
   const prepare = async (
     nodeId: number,
@@ -47,21 +65,20 @@ export async function prepareNodes(setting: Setting): Promise<{ brokers: KafkaNo
     heap: string,
     byName: Record<string, number>,
   ): Promise<KafkaNode> => {
-    const keyStore = join(directory, `broker-${nodeId}.pem`);
-    const { chain, key } = await ca.issue({ commonName: `broker-${nodeId}`, hosts });
-    await writeFile(keyStore, key + chain, { mode: 0o600 });
+    const certificate = await ca.issue({ commonName: `broker-${nodeId}`, hosts });
+    const keyStore = await keyStoreOf(join(directory, `broker-${nodeId}`), certificate);
     const isBroker = roles.includes('broker');
     return prepareNode({
       ...setting,
       clusterId,
       heap,
-      tunedFor: options.tunedFor ?? 'boot',
+      tunedFor,
       ports: byName,
       properties: {
         nodeId,
         roles,
         brokers: count,
-        voter,
+        coordination,
         dataDirectory: join(directory, `data-${nodeId}`),
         keyStore,
         trustStore,
@@ -78,18 +95,23 @@ export async function prepareNodes(setting: Setting): Promise<{ brokers: KafkaNo
       const own = ports.slice(index * names.length);
       const byName = Object.fromEntries(names.map((name, position) => [name, own[position] ?? 0]));
       const fixed = nodeId === 1 && typeof options.ports === 'object' ? options.ports : {};
-      const roles = dedicated ? (['broker'] as const) : (['broker', 'controller'] as const);
-      return prepare(nodeId, roles, dedicated ? '400m' : '512m', {
+      const roles = dedicated || old ? (['broker'] as const) : (['broker', 'controller'] as const);
+      return prepare(nodeId, roles, count > 1 ? '400m' : '512m', {
         ...byName,
         ...fixed,
-        [CONTROLLER]: controllerPort,
+        ...(old ? {} : { [CONTROLLER]: controllerPort }),
       });
     }),
   );
+  if (old) {
+    const heapAndPorts = { heap: '128m', ports: { [ZOOKEEPER]: controllerPort } };
+    const zookeeper = await prepareZookeeper({ ...setting, tunedFor, ...heapAndPorts });
+    return { brokers, zookeeper, nodes: [zookeeper, ...brokers] };
+  }
   const controllers = dedicated
     ? [await prepare(CONTROLLER_ID, ['controller'], '256m', { [CONTROLLER]: controllerPort })]
     : [];
-  return { brokers, nodes: [...controllers, ...brokers] };
+  return { brokers, zookeeper: undefined, nodes: [...controllers, ...brokers] };
 }
 
 function listenersOf(

@@ -16,16 +16,21 @@ export interface ListenerProperties {
   properties: Record<string, string>;
 }
 
+/** Where brokers keep what they know of each other: in a controller's log (KRaft), before that in ZooKeeper. */
+export type Coordination =
+  | { voter: { nodeId: number; port: number } }
+  | { zookeeperPort: number; authorizer: string };
+
 export interface NodeProperties {
   nodeId: number;
   roles: readonly ('broker' | 'controller')[];
   brokers: number;
-  voter: { nodeId: number; port: number };
+  coordination: Coordination;
   dataDirectory: string;
-  /** PEM file of a broker's key followed by its chain. */
-  keyStore: string;
-  /** PEM file of the authority that signs client certificates, where a listener asks for them. */
-  trustStore: string;
+  /** The properties that name a broker's key and its chain. */
+  keyStore: Record<string, string>;
+  /** The properties that name the authority that signs client certificates, where a listener asks for them. */
+  trustStore: Record<string, string>;
   listeners: readonly ListenerProperties[];
   users: KafkaUsers;
   /** Win over everything else. */
@@ -42,13 +47,11 @@ export function serverProperties(node: NodeProperties): string {
 }
 
 function commonProperties(node: NodeProperties): Record<string, string> {
-  const { voter } = node;
-  const controller = node.nodeId === voter.nodeId ? [`${CONTROLLER}://127.0.0.1:${voter.port}`] : [];
+  const { coordination, nodeId } = node;
+  const isController = 'voter' in coordination && coordination.voter.nodeId === nodeId;
+  const controller = isController ? [`${CONTROLLER}://127.0.0.1:${coordination.voter.port}`] : [];
   return {
-    'process.roles': node.roles.join(','),
-    'node.id': `${node.nodeId}`,
-    'controller.quorum.voters': `${voter.nodeId}@127.0.0.1:${voter.port}`,
-    'controller.listener.names': CONTROLLER,
+    ...('voter' in coordination ? kraft(node, coordination) : zookeeper(node, coordination)),
     listeners: [...node.listeners.map(({ name, port }) => `${name}://127.0.0.1:${port}`), ...controller].join(
       ',',
     ),
@@ -57,13 +60,37 @@ function commonProperties(node: NodeProperties): Record<string, string> {
       ...node.listeners.map(({ name, protocol }) => `${name}:${protocol}`),
     ].join(','),
     'log.dirs': node.dataDirectory.replaceAll('\\', '/'),
-    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     'super.users': 'User:ANONYMOUS;User:admin',
+    'num.network.threads': '2',
+    'num.io.threads': '4',
+  };
+}
+
+function kraft(
+  { roles, nodeId }: NodeProperties,
+  { voter }: Extract<Coordination, { voter: unknown }>,
+): Record<string, string> {
+  return {
+    'process.roles': roles.join(','),
+    'node.id': `${nodeId}`,
+    'controller.quorum.voters': `${voter.nodeId}@127.0.0.1:${voter.port}`,
+    'controller.listener.names': CONTROLLER,
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     // A broker killed by a test is replaced after 3 s instead of 9 s.
     'broker.heartbeat.interval.ms': '500',
     'broker.session.timeout.ms': '3000',
-    'num.network.threads': '2',
-    'num.io.threads': '4',
+  };
+}
+
+function zookeeper(
+  { nodeId }: NodeProperties,
+  { zookeeperPort, authorizer }: Extract<Coordination, { zookeeperPort: unknown }>,
+): Record<string, string> {
+  return {
+    'broker.id': `${nodeId}`,
+    'zookeeper.connect': `127.0.0.1:${zookeeperPort}`,
+    'zookeeper.session.timeout.ms': '3000',
+    'authorizer.class.name': authorizer,
   };
 }
 
@@ -110,8 +137,8 @@ function brokerProperties({
 function listenerProperties(
   { name, protocol, properties }: ListenerProperties,
   users: KafkaUsers,
-  keyStore: string,
-  trustStore: string,
+  keyStore: Record<string, string>,
+  trustStore: Record<string, string>,
 ): Record<string, string> {
   const encrypted = protocol.endsWith('SSL') ? encryption(properties, keyStore, trustStore) : {};
   const authenticated = protocol.startsWith('SASL') ? authentication(users) : {};
@@ -126,15 +153,13 @@ function listenerProperties(
 
 function encryption(
   own: Record<string, string>,
-  keyStore: string,
-  trustStore: string,
+  keyStore: Record<string, string>,
+  trustStore: Record<string, string>,
 ): Record<string, string> {
   const brings = (prefix: string): boolean => Object.keys(own).some((key) => key.startsWith(prefix));
   return {
-    ...(brings('ssl.keystore.') ? {} : { 'ssl.keystore.type': 'PEM', 'ssl.keystore.location': keyStore }),
-    ...(brings('ssl.truststore.')
-      ? {}
-      : { 'ssl.truststore.type': 'PEM', 'ssl.truststore.location': trustStore }),
+    ...(brings('ssl.keystore.') ? {} : keyStore),
+    ...(brings('ssl.truststore.') ? {} : trustStore),
   };
 }
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { consoleConsumer } from '../../local/kafka/tools.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { connectionConfigFor, newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { committedOffsets, joinGroup, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
+import { overlappingPulls } from './overlapping.ts';
 import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
 
 interface Setting {
@@ -66,16 +66,8 @@ describe('the topic sink in a pull', () => {
     assert.equal(await committed(), 3_000);
   });
 
-  test('four pulls at once: nothing lost, nothing twice', async () => {
-    const { topic, another, pull, committed } = await setUp({ partitions: 6 });
-    await publish(cluster, topic, numbered(5_000));
-    await Promise.all([1, 2, 3, 4].map(() => another().pull()));
-    for (let more = true; more; ) ({ more } = await pull());
-    const isolationLevel = 'read_committed';
-    const published = await consoleConsumer(cluster, { topic: `${topic}.out`, isolationLevel });
-    assert.deepEqual(numbersOf(published), upTo(5_000));
-    assert.equal(await committed(), 5_000);
-  });
+  test('four calls at once: nothing lost, nothing twice', () =>
+    overlappingPulls(cluster, { records: 5_000, calls: 4, withinMs: 200 }));
 
   test('a live member of the group: refused, nothing published', async () => {
     const { topic, groupId, pull, out } = await setUp();

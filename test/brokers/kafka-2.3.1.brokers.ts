@@ -1,0 +1,7 @@
+import { kafkaForTests } from '../kafka.ts';
+import { everyPath, exactlyOnce, hardTimes } from './paths.ts';
+
+const cluster = await kafkaForTests({ release: '2.3.1' });
+everyPath(cluster, { short: false });
+await exactlyOnce(cluster, { records: 20_000, kills: 6, calls: 4 });
+await hardTimes(cluster, { records: 10_000, kills: 6, rounds: 3 });

@@ -1,0 +1,7 @@
+/** The short row on an old broker, with ZooKeeper: 2.7 is what DMS for Kafka offers beside 3.x. */
+import { kafkaForTests } from '../kafka.ts';
+import { everyPath, exactlyOnce } from './paths.ts';
+
+const cluster = await kafkaForTests({ release: '2.7.2' });
+everyPath(cluster, { short: true });
+await exactlyOnce(cluster, { records: 2_000, kills: 2, calls: 3 });
