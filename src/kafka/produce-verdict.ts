@@ -6,9 +6,17 @@ import type { PartitionResult } from './wire/produce.ts';
  * What a partition's error code in a Produce answer means for the batch.
  * `retry`: not appended, and a later attempt may be. `doubt`: it may be in the log. `split`: refused for
  * one of its records. `new-identity`: refused because the broker and we differ about its sequence.
- * `no-idempotence`: the cluster does not let this user produce idempotently. `refuse`: for good.
+ * `no-idempotence`: the cluster does not let this user produce idempotently. `old-format`: the topic's message
+ * format has no place for a producer's id. `refuse`: for good.
  */
-export type Verdict = 'retry' | 'doubt' | 'split' | 'new-identity' | 'no-idempotence' | 'refuse';
+export type Verdict =
+  | 'retry'
+  | 'doubt'
+  | 'split'
+  | 'new-identity'
+  | 'no-idempotence'
+  | 'old-format'
+  | 'refuse';
 
 const verdicts: Record<number, [Verdict, ErrorCode]> = {
   [kafkaErrors.CORRUPT_MESSAGE]: ['split', 'INVALID_RECORD'],
@@ -26,6 +34,7 @@ const verdicts: Record<number, [Verdict, ErrorCode]> = {
   [kafkaErrors.TOPIC_AUTHORIZATION_FAILED]: ['refuse', 'TOPIC_NOT_AUTHORIZED'],
   [kafkaErrors.CLUSTER_AUTHORIZATION_FAILED]: ['no-idempotence', 'TOPIC_NOT_AUTHORIZED'],
   [kafkaErrors.INVALID_TIMESTAMP]: ['split', 'INVALID_RECORD'],
+  [kafkaErrors.UNSUPPORTED_FOR_MESSAGE_FORMAT]: ['old-format', 'CONFIG_INVALID'],
   [kafkaErrors.POLICY_VIOLATION]: ['split', 'INVALID_RECORD'],
   [kafkaErrors.OUT_OF_ORDER_SEQUENCE_NUMBER]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.INVALID_PRODUCER_EPOCH]: ['new-identity', 'BROKER_UNREACHABLE'],
@@ -38,12 +47,19 @@ const verdicts: Record<number, [Verdict, ErrorCode]> = {
   [kafkaErrors.INVALID_RECORD]: ['split', 'INVALID_RECORD'],
 };
 
+/** Of what a broker refuses without a word. */
+const explanations: Record<number, string> = {
+  [kafkaErrors.UNSUPPORTED_FOR_MESSAGE_FORMAT]:
+    "the topic's message format is older than Kafka 0.11, and has neither idempotence nor transactions: raise its message.format.version",
+};
+
 /** The verdict on a refused batch, and the failure that its records end with where no later attempt succeeds. */
 export function judge(result: PartitionResult): { verdict: Verdict; failure: Failure } {
   const { topic, partition, errorCode, errorMessage, baseOffset } = result;
   // An error of the broker's own (-1, a duplicate too old to place, …) does not say whether it appended.
   const [verdict, code] = verdicts[errorCode] ?? (['refuse', 'INTERNAL'] as const);
-  const reason = errorMessage ? `${kafkaErrorName(errorCode)}: ${errorMessage}` : kafkaErrorName(errorCode);
+  const explained = errorMessage ?? explanations[errorCode];
+  const reason = explained ? `${kafkaErrorName(errorCode)}: ${explained}` : kafkaErrorName(errorCode);
   const sentence = `partition ${partition} of topic ${topic}: ${reason}`;
   // An offset beside the error: the leader appended the batch, and lost its place before its followers had it.
   return verdict === 'retry' && baseOffset >= 0

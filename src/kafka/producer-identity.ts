@@ -19,6 +19,8 @@ export class IdentityKeeper {
   /** Undefined before `obtain`, after `discard`, and for good where idempotence is off. */
   current: ProducerIdentity | undefined;
   #wanted: ProducerConfig['idempotence'];
+  /** Topics in a message format that has no place for a producer's id. */
+  readonly #without = new Set<string>();
   readonly #asking = new SharedAttempt<void>();
   readonly #log: Log;
 
@@ -38,6 +40,11 @@ export class IdentityKeeper {
     await this.#asking.join((until) => this.#ask(broker, until), deadline);
   }
 
+  /** The identity for a topic's records; undefined where they go without. */
+  of(topic: string): ProducerIdentity | undefined {
+    return this.#without.has(topic) ? undefined : this.current;
+  }
+
   discard(): void {
     this.current = undefined;
   }
@@ -55,6 +62,19 @@ export class IdentityKeeper {
     this.#log.warn('publishing without idempotence, because the cluster refuses it', { reason });
     this.#wanted = 'off';
     this.current = undefined;
+  }
+
+  /**
+   * The topic's message format has no idempotence. Where it was only preferred, the topic's records go without;
+   * else throws CONFIG_INVALID.
+   */
+  giveUpFor(topic: string, reason: string): void {
+    if (this.#wanted === 'required') {
+      throw new Failure('CONFIG_INVALID', `KAFKA_ENABLE_IDEMPOTENCE is true, but ${reason}`);
+    }
+    if (this.#without.has(topic)) return;
+    this.#log.warn('publishing to a topic without idempotence', { topic, reason });
+    this.#without.add(topic);
   }
 
   async #ask(broker: Broker, deadline: number): Promise<void> {

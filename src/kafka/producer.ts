@@ -7,6 +7,7 @@ import type { Broker } from './broker.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection, TopicMetadata } from './connection.ts';
 import { kafkaErrors } from './error-codes.ts';
+import { namingOldFormat } from './message-format.ts';
 import { type Batch, Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
@@ -392,7 +393,7 @@ export class Producer {
     for (const queue of queues.slice(0, share)) {
       const overhead = partitionSize(queue.topic);
       const batch = queue.take(
-        this.#identity.current,
+        this.#identity.of(queue.topic),
         Math.min(room - overhead, batchSize),
         batches.length === 0,
       );
@@ -451,7 +452,14 @@ export class Producer {
     });
     const { partitions, throttleTimeMs } = await leader.send(request, deadline);
     if (throttleTimeMs > 0) leader.throttledUntil = Date.now() + throttleTimeMs;
-    return this.#config.acks === '0' ? undefined : partitions;
+    if (this.#config.acks === '0') return undefined;
+    const isPlain = partitions.every(({ errorCode }) => errorCode !== kafkaErrors.UNKNOWN_SERVER_ERROR);
+    if (isPlain) return partitions;
+    return Promise.all(
+      partitions.map((result) =>
+        hasHeaders(batches, result) ? namingOldFormat(result, leader, deadline) : result,
+      ),
+    );
   }
 
   async #encode({ queue, entries, identity, baseSequence }: Batch): Promise<PartitionBatch> {
@@ -508,7 +516,16 @@ export class Producer {
         this.#sendAgain(batch, failure);
         break;
       case 'no-idempotence':
-        this.#withoutIdempotence(batch, failure);
+        this.#withoutIdempotence(batch, failure, () => this.#identity.giveUp(failure.message));
+        break;
+      case 'old-format':
+        if (batch.identity) {
+          this.#withoutIdempotence(batch, failure, () =>
+            this.#identity.giveUpFor(batch.queue.topic, failure.message),
+          );
+        } else {
+          this.#separate(batch, ...blamingHeaders(batch, result));
+        }
         break;
       case 'refuse':
         this.#refuse(batch.entries, failure);
@@ -531,10 +548,11 @@ export class Producer {
     }
   }
 
-  #withoutIdempotence(batch: Batch, failure: Failure): void {
+  /** Sent again without an identity, once; a batch in doubt can't be, because it is sent as it was or not at all. */
+  #withoutIdempotence(batch: Batch, failure: Failure, giveUp: () => void): void {
     try {
-      this.#identity.giveUp(failure.message);
-      if (batch.identity) this.#sendAgain(batch, failure, { atOnce: true });
+      giveUp();
+      if (batch.identity && !batch.doubt) this.#sendAgain(batch, failure, { atOnce: true });
       else this.#refuse(batch.entries, failure);
     } catch (refusal) {
       this.#refuse(batch.entries, toFailure(refusal));
@@ -606,6 +624,22 @@ function waitingBytes(queues: readonly PartitionQueue[]): number {
 /** What a record takes in memory until it has its outcome. */
 function heldBytes({ headers }: Pick<ProducerRecord, 'headers'>, bodySize: number): number {
   return bodySize + RECORD_OVERHEAD + headers.length * HEADER_OVERHEAD;
+}
+
+function hasHeaders(batches: readonly Batch[], { topic, partition }: PartitionResult): boolean {
+  const batch = batches.find(({ queue }) => queue.topic === topic && queue.partition === partition);
+  return batch?.entries.some(({ record }) => record.headers.length > 0) ?? false;
+}
+
+/** Of a batch that the topic's message format has no place for, although it has no producer's id: its headers. */
+function blamingHeaders({ entries }: Batch, result: PartitionResult): [PartitionResult, Failure] {
+  const { topic, partition } = result;
+  const message = "the topic's message format is older than Kafka 0.11, and has no headers";
+  const recordErrors = entries.flatMap(({ record }, index) =>
+    record.headers.length > 0 ? [{ index, message }] : [],
+  );
+  const failure = new Failure('INVALID_RECORD', `partition ${partition} of topic ${topic}: ${message}`);
+  return [{ ...result, recordErrors }, failure];
 }
 
 function throttled(leader: Broker): Failure {

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts';
 import { Coordinator } from './coordinator.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import type { GroupOffsets } from './group-offsets.ts';
+import { namingOldFormat } from './message-format.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
 import { byTopic, type TopicPartition } from './wire/by-topic.ts';
@@ -214,7 +215,8 @@ export class TransactionalProducer {
       transactionalId: this.#transactionalId,
     });
     const { partitions } = await leader.send(request, deadline);
-    for (const result of partitions) {
+    for (const answer of partitions) {
+      const result = await namingOldFormat(answer, leader, deadline);
       const { errorCode } = result;
       if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.DUPLICATE_SEQUENCE_NUMBER) continue;
       this.#check(fencedCodes.includes(errorCode) ? errorCode : kafkaErrors.NONE, result);

@@ -1,7 +1,9 @@
+import { LARGE, oldFormats } from '../issues/old-formats.ts';
 import { kafkaForTests } from '../kafka.ts';
 import { everyPath, exactlyOnce, hardTimes } from './paths.ts';
 
-const cluster = await kafkaForTests({ release: '2.3.1' });
+const cluster = await kafkaForTests({ release: '2.3.1', properties: LARGE });
 everyPath(cluster, { short: false });
 await exactlyOnce(cluster, { records: 20_000, kills: 6, calls: 4 });
 await hardTimes(cluster, { records: 10_000, kills: 6, rounds: 3 });
+oldFormats(cluster);

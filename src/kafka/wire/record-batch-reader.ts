@@ -183,15 +183,20 @@ export class FetchedRecordsReader {
     }
   }
 
-  #fields({ baseOffset, lastOffset, count }: BatchHeader, error: Failure) {
-    const from = Math.max(baseOffset, this.#offset);
-    return { topic: this.#topic, partition: this.#partition, from, to: lastOffset, records: count, error };
+  #fields(header: BatchHeader, error: Failure) {
+    const { lastOffset: to, count: records } = header;
+    return { topic: this.#topic, partition: this.#partition, from: this.#from(header), to, records, error };
   }
 
-  #unreadable({ baseOffset, lastOffset, count }: BatchHeader, cause: unknown): Failure {
+  /** A compressed message of an older format has only its last record's offset: the others stand before it. */
+  #from({ magic, baseOffset }: BatchHeader): number {
+    return magic < CURRENT_MAGIC ? this.#offset : Math.max(baseOffset, this.#offset);
+  }
+
+  #unreadable(header: BatchHeader, cause: unknown): Failure {
+    const { lastOffset, count } = header;
     const where = `partition ${this.#partition} of topic ${this.#topic}`;
-    const from = Math.max(baseOffset, this.#offset);
-    const which = `offsets ${from} to ${lastOffset}${count === undefined ? '' : ` (${count} records)`}`;
+    const which = `offsets ${this.#from(header)} to ${lastOffset}${count === undefined ? '' : ` (${count} records)`}`;
     const reason = cause instanceof Error ? cause.message : String(cause);
     return new Failure('BATCH_UNREADABLE', `${where}: ${which} cannot be read: ${reason}`, { cause });
   }
@@ -199,7 +204,7 @@ export class FetchedRecordsReader {
   #check({ magic, start, end, crc }: BatchHeader): void {
     if (magic !== CURRENT_MAGIC) {
       throw new Error(
-        `they are stored in message format v${magic} (before Kafka 0.11), and only v2 is read: raise the topic's message.format.version, and begin behind them`,
+        `the topic's message format is older than Kafka 0.11 (magic ${magic}): raise its message.format.version, and set the group's offset behind them, or CONSUME_UNREADABLE=skip`,
       );
     }
     if (this.#options.checkCrcs && crc32c(this.#bytes, start + ATTRIBUTES_AT, end) !== crc) {
