@@ -8,7 +8,7 @@ export interface KafkaUsers {
   app: KafkaUser;
   /**
    * May write topics `restricted-allowed…`, describe topics `restricted-readonly…`, read topics
-   * `restricted-readable…` with groups `restricted…`, use transactional ids `restricted-new-/…`, and nothing else.
+   * `restricted-readable…` with groups `restricted…`, and nothing else.
    */
   restricted: KafkaUser;
 }
@@ -37,7 +37,6 @@ const RULES: readonly AccessRule[] = [
   restricted('restricted-readonly', 'describe'),
   restricted('restricted-readable', 'read'),
   restricted('restricted', 'read', 'group'),
-  restricted('restricted-new-/', 'write', 'transactionalId'),
 ];
 
 /** How many resource patterns the rules name: a broker that describes as many has received all of them. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { aclResources, createAcls } from '../../local/kafka/admin.ts';
+import { until } from '../../local/kafka/readiness.ts';
+import { ACL_RESOURCES } from '../../local/kafka/users.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { connectionConfigFor, newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
@@ -145,6 +148,15 @@ describe('the topic sink in a pull', () => {
     const topic = await newTopic(cluster, { partitions: 2 }, 'restricted-readable');
     const target = await newTopic(cluster, { partitions: 1 }, 'restricted-allowed');
     await publish(cluster, topic, numbered(20));
+    const port = cluster.brokers[0]?.ports.PLAINTEXT ?? 0;
+    const { username } = cluster.users.restricted;
+    await createAcls(port, [
+      {
+        ...{ principal: `User:${username}`, resource: 'transactionalId', operation: 'write' },
+        ...{ name: 'restricted-new-/', pattern: 'prefixed' },
+      },
+    ]);
+    await until([], 'the ACL', async () => (await aclResources(port)) > ACL_RESOURCES);
     const { pull, log } = newConsumer(
       cluster,
       { groupId: 'restricted-new', topics: [topic] },
