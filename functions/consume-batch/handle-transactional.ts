@@ -1,5 +1,5 @@
 import type { ProducerConfig } from '../../src/config.ts';
-import { sleep } from '../../src/deadline.ts';
+import { remaining, sleep } from '../../src/deadline.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection.ts';
 import type { CommittedOffset, GroupOffsets } from '../../src/kafka/group-offsets.ts';
@@ -14,6 +14,8 @@ import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partitio
 import type { Position, SourcePartition } from './positions.ts';
 
 const RETRY_BACKOFF_MS = 50;
+/** How long a broker before Kafka 2.5 gets to show the offsets of a transaction that has ended. */
+const SETTLE_MS = 500;
 
 interface TransactionalOptions {
   connection: Connection;
@@ -209,6 +211,7 @@ class TransactionalPartition {
   async #takeOver(): Promise<number | undefined> {
     const { group, times, oldIds } = this.#options;
     await Promise.all([this.#producer.begin(times.deadline), oldIds.shutOut(this.#source, times.deadline)]);
+    if (!group.knowsStable) await sleep(Math.min(SETTLE_MS, remaining(times.deadline)));
     const [committed] = await group.committed([this.#source], times.deadline, { waitForTransactions: true });
     if (committed instanceof Failure) throw committed;
     this.#needsBegin = false;

@@ -4,10 +4,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { MAX_BATCH } from '../../functions/consume-batch/partition-pull.ts';
 import type { Runtime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { newTopic, readTopic } from '../kafka.ts';
 import { listening } from '../listening.ts';
 import { newSeed, randomFrom } from '../random.ts';
 import { committedOffsets, kafkajs, publish, readCommitted } from './consuming.ts';
+import { numbersOf } from './pulling.ts';
 
 const PARTITIONS = 6;
 /** How late after a call's begin it may be killed: with and without the start of an instance. */
@@ -158,7 +160,8 @@ async function pullOnce(runtime: Runtime): Promise<boolean> {
 }
 
 async function assertExactlyOnce(cluster: KafkaCluster, topic: string, records: number): Promise<void> {
-  const out = (await readCommitted(cluster, `${topic}.out`)).map(({ value }) => JSON.parse(String(value)).n);
+  const isolationLevel = 'read_committed';
+  const out = numbersOf(await consoleConsumer(cluster, { topic: `${topic}.out`, isolationLevel }));
   assert.equal(new Set(out).size, records, 'records lost');
   assert.equal(out.length, records, 'records twice');
   await assertAllCommitted(cluster, topic, records);
