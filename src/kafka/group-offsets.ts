@@ -33,6 +33,8 @@ export class GroupOffsets {
   readonly #coordinator: Coordinator;
   /** Epoch milliseconds: when `joinAndLeave` failed last. */
   joinFailedAt: number | undefined;
+  /** Whether the broker has the group coordinator of Kafka 4, as it showed last. */
+  isNewCoordinator = false;
   /** Whether offsets of unfinished transactions can be waited for, as the coordinator showed last (Kafka 2.5 or later). */
   knowsStable = true;
   #retentionMs: number | undefined;
@@ -104,6 +106,7 @@ export class GroupOffsets {
     const group = await describeGroup(this.groupId, (request) =>
       this.#coordinator.ask(request, (answer) => (answer ? [answer.errorCode] : []), { deadline }),
     );
+    this.isNewCoordinator = group.knowsTypes;
     const { errorCode, type, state, members } = group;
     if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
     if (!MEMBERLESS_STATES.includes(state)) {

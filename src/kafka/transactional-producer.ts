@@ -251,8 +251,8 @@ export class TransactionalProducer {
    * member would begin at the offset before it.
    */
   async #sendOffsets(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
-    const { groupId, knowsStable } = this.#group;
-    if (!knowsStable) await this.#requireSettled(offsets, deadline);
+    const { groupId, knowsStable, isNewCoordinator } = this.#group;
+    if (!isNewCoordinator) await this.#requireSettled(offsets, deadline);
     const request = addOffsetsToTxnRequest(this.#transaction, groupId);
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
     let errors = await this.#commitOffsets(offsets, deadline);
@@ -271,13 +271,13 @@ export class TransactionalProducer {
   }
 
   /**
-   * Before Kafka 2.5 a broker shows a transaction's offsets some time after its end, and takes for them whatever the
-   * same producer has sent until then (GroupMetadata.completePendingTxnOffsetCommit): the next transaction's, too,
-   * even if that one is aborted. So the last one's have to be seen before others are sent.
+   * The group coordinator before Kafka 4 shows a transaction's offsets some time after its end, and takes for them
+   * whatever the same producer has sent until then (GroupMetadata.completePendingTxnOffsetCommit): the next
+   * transaction's, too, even if that one is aborted. So the last one's have to be seen before others are sent.
    */
   async #requireSettled(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
     for (let wait = FIRST_LOOK_MS; ; wait *= 2) {
-      const committed = await this.#committed(offsets, deadline);
+      const committed = await this.#committed(offsets, deadline, { waitForTransactions: true });
       const isOpen = ({ from }: OffsetToMove, at: number) => (committed[at] ?? -1) < (from ?? -1);
       if (!offsets.some(isOpen) || remaining(deadline) < wait) {
         requireAt(offsets, committed, ({ from }) => [from]);
@@ -288,15 +288,19 @@ export class TransactionalProducer {
   }
 
   /**
-   * Nor did anything tell at `begin` whether a predecessor's offsets were still to come: by now they have. Where the
+   * Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come: by now they have. Where the
    * broker took this transaction's for them, only its commit is right any more.
    */
   async #requireUnmoved(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
     requireAt(offsets, await this.#committed(offsets, deadline), ({ from, offset }) => [from, offset]);
   }
 
-  async #committed(offsets: readonly OffsetToMove[], deadline: number): Promise<(number | undefined)[]> {
-    const committed = await this.#group.committed(offsets, deadline);
+  async #committed(
+    offsets: readonly OffsetToMove[],
+    deadline: number,
+    { waitForTransactions = false } = {},
+  ): Promise<(number | undefined)[]> {
+    const committed = await this.#group.committed(offsets, deadline, { waitForTransactions });
     return committed.map((found) => {
       if (found instanceof Failure) throw found;
       return found?.offset;

@@ -165,7 +165,7 @@ export async function exactlyOnce(
     killTransactional(cluster, start, { records, kills }));
 
   test('overlapping pulls, topic sink: every record exactly once', () =>
-    overlappingPulls(cluster, { records, calls, withinMs: 500 }));
+    overlappingPulls(cluster, { records, calls, withinMs: 200 }));
 }
 
 /** Nothing is lost with a plain sink, and no pull moves the offsets of a live member back. */

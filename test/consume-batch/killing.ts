@@ -21,6 +21,8 @@ type Start = (variables: Record<string, string>) => Runtime;
 export interface KillOptions {
   records: number;
   kills: number;
+  /** The broker may hide what a killed call has committed, so that its records come again. */
+  mayRepeat?: boolean;
 }
 
 /** A receiver that counts what it was posted, by partition and offset. */
@@ -112,7 +114,7 @@ export async function killPlain(
 export async function killTransactional(
   cluster: KafkaCluster,
   start: Start,
-  { records, kills }: KillOptions,
+  { records, kills, mayRepeat = false }: KillOptions,
 ): Promise<void> {
   const topic = await topicOfNumbers(cluster, records);
   await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
@@ -120,7 +122,7 @@ export async function killTransactional(
   const killed = await pullUnderFire(start({ ...variables(topic, records, kills), ...sink }), kills);
   console.log(`# ${killed} kills, ${records} records`);
   assert.ok(killed > 0);
-  await assertExactlyOnce(cluster, topic, records);
+  await assertPublished(cluster, topic, records, { mayRepeat });
 }
 
 /** With the topic sink, `old` killed at random moments of its calls and `start` called right after each: exactly once. */
@@ -147,7 +149,7 @@ export async function killedBefore(
     await pullOnce(heir);
   }
   while (await pullOnce(heir));
-  await assertExactlyOnce(cluster, topic, records);
+  await assertPublished(cluster, topic, records);
   console.log(`# ${killed} kills of the old build, ${records} records`);
   return killed;
 }
@@ -159,11 +161,17 @@ async function pullOnce(runtime: Runtime): Promise<boolean> {
   return (result.result as { more: boolean }).more;
 }
 
-async function assertExactlyOnce(cluster: KafkaCluster, topic: string, records: number): Promise<void> {
+/** Every record once. */
+async function assertPublished(
+  cluster: KafkaCluster,
+  topic: string,
+  records: number,
+  { mayRepeat = false } = {},
+): Promise<void> {
   const isolationLevel = 'read_committed';
   const out = numbersOf(await consoleConsumer(cluster, { topic: `${topic}.out`, isolationLevel }));
   assert.equal(new Set(out).size, records, 'records lost');
-  assert.equal(out.length, records, 'records twice');
+  if (!mayRepeat) assert.equal(out.length, records, 'records twice');
   await assertAllCommitted(cluster, topic, records);
 }
 

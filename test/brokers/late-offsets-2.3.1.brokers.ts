@@ -1,0 +1,3 @@
+import { lateOffsets } from './late-offsets.ts';
+
+await lateOffsets('2.3.1');
