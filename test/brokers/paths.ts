@@ -142,7 +142,8 @@ async function buryAndReplay(cluster: KafkaCluster): Promise<void> {
     { handle: () => Promise.reject(new PermanentError('not yet')) },
   );
   assert.equal((await failing.pull()).deadLettered, 50);
-  const replay = () => replayWith(cluster, 'SASL_SSL', '--topic', `${topic}.dead-letter`);
+  const origins = ['--origins', topic];
+  const replay = () => replayWith(cluster, 'SASL_SSL', '--topic', `${topic}.dead-letter`, ...origins);
   const first = await replay();
   assert.deepEqual([first.code, first.stdout], [0, `${topic}\t50\n`], first.stderr);
   const again = await replay();
