@@ -142,6 +142,7 @@ describe('whatever is answered to whichever request', () => {
         const call = instance();
         await settled(call(WITHIN_MS), where);
         proxy.pass();
+        proxy.resetAll();
         await settled(call(HONEST_MS), `the honest call after ${where}`, { succeeds: true });
       }
       assert.deepEqual(played, asked);
