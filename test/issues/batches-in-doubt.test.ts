@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
+import { withErrorCode } from '../faults/produce-answers.ts';
 import { startFaultProxy } from '../faults/proxy.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, readTopic } from '../kafka.ts';
 
@@ -34,12 +35,7 @@ async function sendWith(topic: string, count: number, codeOf: (attempt: number) 
   let attempts = 0;
   proxy.rewriteResponses((frame, { apiKey }) => {
     if (apiKey !== PRODUCE) return undefined;
-    const rewritten = Buffer.from(frame);
-    // After correlation id, one topic with its name, and one partition with its number.
-    const at = 4 + 4 + 2 + Buffer.byteLength(topic) + 4 + 4;
-    rewritten.writeInt16BE(codeOf(attempts++), at);
-    rewritten.writeBigInt64BE(-1n, at + 2);
-    return rewritten;
+    return withErrorCode(frame, topic, codeOf(attempts++));
   });
   const record = { topic, key: null, value: Buffer.from('x'), headers: [] };
   const outcomes = await producer.send(Array(count).fill(record), Date.now() + 2_000);

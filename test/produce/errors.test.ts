@@ -6,6 +6,7 @@ import { createPublish, type Publisher } from '../../functions/produce/publish.t
 import { call, int8, string } from '../../local/kafka/wire.ts';
 import type { ConnectionConfig, ProducerConfig } from '../../src/config.ts';
 import type { HttpResponse } from '../../src/http.ts';
+import { withErrorCode } from '../faults/produce-answers.ts';
 import { startFaultProxy } from '../faults/proxy.ts';
 import { unusedPort } from '../faults/servers.ts';
 import {
@@ -287,13 +288,7 @@ describe('under way', () => {
         if (refused === 2) return 'swallow';
         if (apiKey !== PRODUCE) return undefined;
         refused++;
-        const rewritten = Buffer.from(frame);
-        // After correlation id, one topic with its name, and one partition with its number.
-        const at = 4 + 4 + 2 + Buffer.byteLength(topic) + 4 + 4;
-        rewritten.writeInt16BE(kafkaCode, at);
-        // A broker that did not append has no offset to tell.
-        rewritten.writeBigInt64BE(-1n, at + 2);
-        return rewritten;
+        return withErrorCode(frame, topic, kafkaCode);
       });
       const answer = assertFailure(await publish(topic, good), code);
       proxy.pass();
@@ -309,8 +304,7 @@ describe('under way', () => {
     const publish = await warmThroughProxy(topic, 600);
     proxy.rewriteResponses((frame, { apiKey }) => {
       if (apiKey !== PRODUCE) return undefined;
-      frame.writeInt16BE(6, 4 + 4 + 2 + Buffer.byteLength(topic) + 4 + 4);
-      return frame;
+      return withErrorCode(frame, topic, 6, { keepsOffset: true });
     });
     assertFailure(await publish(topic, good), 'ACK_TIMEOUT');
     proxy.pass();
