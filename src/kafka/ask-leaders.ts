@@ -1,6 +1,7 @@
 import { remaining, sleep } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { Broker } from './broker.ts';
+import { byLeader, noLeader } from './by-leader.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
@@ -40,8 +41,10 @@ export async function askLeaders<P extends TopicPartition, A extends PartitionEr
         await connection.topic(topic, until, { maxAgeMs: 0 }).catch(() => {});
       }
     }
-    const asked = [...byLeader(connection, open, results)].map(([leader, wanted]) =>
-      askLeader(leader, wanted, requestFor(wanted), until),
+    const asked = [...byLeader(connection, open)].map(([leader, wanted]) =>
+      leader
+        ? askLeader(leader, wanted, requestFor(wanted), until)
+        : wanted.map((item): [P, Failure] => [item, noLeader(item)]),
     );
     for (const answers of await Promise.all(asked)) {
       for (const [item, answer] of answers) results.set(item, answer);
@@ -52,20 +55,6 @@ export async function askLeaders<P extends TopicPartition, A extends PartitionEr
     });
   }
   return partitions.map((item) => results.get(item) ?? noLeader(item));
-}
-
-function byLeader<P extends TopicPartition>(
-  connection: Connection,
-  partitions: readonly P[],
-  results: Map<P, unknown>,
-): Map<Broker, P[]> {
-  const leaders = new Map<Broker, P[]>();
-  for (const item of partitions) {
-    const leader = connection.leader(item.topic, item.partition);
-    if (!leader) results.set(item, noLeader(item));
-    else leaders.set(leader, [...(leaders.get(leader) ?? []), item]);
-  }
-  return leaders;
 }
 
 async function askLeader<P extends TopicPartition, A extends PartitionError>(
@@ -97,8 +86,4 @@ function refusal({ topic, partition, errorCode }: PartitionError): Failure {
   }
   const sentence = `the offsets of partition ${partition} of topic ${topic} are not known: ${kafkaErrorName(errorCode)}`;
   return new Failure('NO_LEADER', sentence);
-}
-
-function noLeader({ topic, partition }: TopicPartition): Failure {
-  return new Failure('NO_LEADER', `partition ${partition} of topic ${topic} has no leader at the moment`);
 }

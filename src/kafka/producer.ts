@@ -4,6 +4,7 @@ import { Failure, toFailure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ProducerRecord } from '../record.ts';
 import type { Broker } from './broker.ts';
+import { noLeader } from './by-leader.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection, TopicMetadata } from './connection.ts';
 import { kafkaErrors } from './error-codes.ts';
@@ -289,8 +290,7 @@ export class Producer {
     if (leader) {
       this.#serve(leader);
     } else {
-      const sentence = `partition ${queue.partition} of topic ${queue.topic} has no leader at the moment`;
-      this.#park(queue, new Failure('NO_LEADER', sentence));
+      this.#park(queue, noLeader(queue));
     }
   }
 

@@ -4,6 +4,7 @@ import { type ErrorCode, Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ProducerRecord } from '../record.ts';
 import type { Broker } from './broker.ts';
+import { byLeader, noLeader } from './by-leader.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
 import { Coordinator } from './coordinator.ts';
@@ -177,7 +178,7 @@ export class TransactionalProducer {
         for (const [topic] of byTopic(open)) await this.#refresh(topic, deadline);
       }
       const rest: typeof open = [];
-      for (const [leader, parts] of this.#byLeader(open)) {
+      for (const [leader, parts] of byLeader(this.#connection, open)) {
         try {
           if (!leader) throw noLeader(parts[0]);
           await this.#produceTo(leader, parts, deadline);
@@ -227,15 +228,6 @@ export class TransactionalProducer {
         throw new Failure(failure.code === 'INTERNAL' ? 'BROKER_UNREACHABLE' : failure.code, failure.message);
       throw failure;
     }
-  }
-
-  #byLeader<T extends TopicPartition>(parts: readonly T[]): Map<Broker | undefined, T[]> {
-    const leaders = new Map<Broker | undefined, T[]>();
-    for (const part of parts) {
-      const leader = this.#connection.leader(part.topic, part.partition);
-      leaders.set(leader, [...(leaders.get(leader) ?? []), part]);
-    }
-    return leaders;
   }
 
   async #refresh(topic: string, deadline: number): Promise<void> {
@@ -288,8 +280,8 @@ export class TransactionalProducer {
   }
 
   /**
-   * Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come: by now they have. Where the
-   * broker took this transaction's for them, only its commit is right any more.
+   * Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come: by now they have.
+   * Where the broker took this transaction's for them, only its commit is right any more.
    */
   async #requireUnmoved(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
     requireAt(offsets, await this.#committed(offsets, deadline), ({ from, offset }) => [from, offset]);
@@ -437,11 +429,4 @@ function nthOfEach(batches: readonly PendingBatch[], n: number): PendingBatch[] 
     seen.set(name, index + 1);
     return index === n;
   });
-}
-
-function noLeader(at: TopicPartition | undefined): Failure {
-  return new Failure(
-    'NO_LEADER',
-    `partition ${at?.partition} of topic ${at?.topic} has no leader at the moment`,
-  );
 }

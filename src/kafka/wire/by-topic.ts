@@ -1,3 +1,5 @@
+import type { Decoder } from './decoder.ts';
+
 export interface TopicPartition {
   topic: string;
   partition: number;
@@ -12,4 +14,13 @@ export function byTopic<T extends { topic: string }>(partitions: readonly T[]): 
     else topics.set(item.topic, [item]);
   }
   return [...topics];
+}
+
+/** The same in an answer, before tagged fields: `read` reads what stands of one partition. */
+export function readByTopic<T>(decoder: Decoder, read: (topic: string) => T): T[] {
+  const topics = decoder.readArray(() => {
+    const topic = decoder.readString() ?? '';
+    return decoder.readArray(() => read(topic));
+  });
+  return topics.flat();
 }

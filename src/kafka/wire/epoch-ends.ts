@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, type TopicPartition } from './by-topic.ts';
+import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
@@ -45,16 +45,12 @@ export function epochEndsRequest(epochs: readonly LeaderEpoch[]): Request<EpochE
     decode: (payload) => {
       const decoder = new Decoder(payload);
       decoder.readInt32(); // throttle_time_ms
-      const topics = decoder.readArray(() => {
-        const topic = decoder.readString() ?? '';
-        return decoder.readArray(() => {
-          const errorCode = decoder.readInt16();
-          const partition = decoder.readInt32();
-          decoder.readInt32(); // leader_epoch: the one asked for, or the one before it
-          return { topic, partition, errorCode, endOffset: decoder.readLong() };
-        });
+      return readByTopic(decoder, (topic) => {
+        const errorCode = decoder.readInt16();
+        const partition = decoder.readInt32();
+        decoder.readInt32(); // leader_epoch: the one asked for, or the one before it
+        return { topic, partition, errorCode, endOffset: decoder.readLong() };
       });
-      return topics.flat();
     },
   };
 }

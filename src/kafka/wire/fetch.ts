@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic } from './by-topic.ts';
+import { byTopic, readByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
@@ -102,11 +102,8 @@ function decodeResponse(payload: Buffer, version: number): FetchResponse {
   const throttleTimeMs = decoder.readInt32();
   const errorCode = version >= 7 ? decoder.readInt16() : 0;
   if (version >= 7) decoder.readInt32(); // session_id
-  const topics = decoder.readArray(() => {
-    const topic = decoder.readString() ?? '';
-    return decoder.readArray(() => decodePartition(decoder, topic, version));
-  });
-  return { throttleTimeMs, errorCode, partitions: topics.flat() };
+  const partitions = readByTopic(decoder, (topic) => decodePartition(decoder, topic, version));
+  return { throttleTimeMs, errorCode, partitions };
 }
 
 function decodePartition(decoder: Decoder, topic: string, version: number): FetchedPartition {

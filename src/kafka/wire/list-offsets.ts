@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, type TopicPartition } from './by-topic.ts';
+import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import { type IsolationLevel, isolationLevels } from './fetch.ts';
 import type { Request } from './request.ts';
@@ -43,16 +43,12 @@ export function listOffsetsRequest(
     decode: (payload) => {
       const decoder = new Decoder(payload);
       decoder.readInt32(); // throttle_time_ms
-      const topics = decoder.readArray(() => {
-        const topic = decoder.readString() ?? '';
-        return decoder.readArray(() => {
-          const partition = decoder.readInt32();
-          const errorCode = decoder.readInt16();
-          decoder.readLong(); // timestamp
-          return { topic, partition, errorCode, offset: decoder.readLong() };
-        });
+      return readByTopic(decoder, (topic) => {
+        const partition = decoder.readInt32();
+        const errorCode = decoder.readInt16();
+        decoder.readLong(); // timestamp
+        return { topic, partition, errorCode, offset: decoder.readLong() };
       });
-      return topics.flat();
     },
   };
 }

@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, type TopicPartition } from './by-topic.ts';
+import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
@@ -57,13 +57,9 @@ export function encodeTopics(offsets: readonly OffsetToCommit[], hasEpoch: boole
 export function decodePartitionErrors(payload: Buffer): PartitionError[] {
   const decoder = new Decoder(payload);
   decoder.readInt32(); // throttle_time_ms
-  const topics = decoder.readArray(() => {
-    const topic = decoder.readString() ?? '';
-    return decoder.readArray(() => ({
-      topic,
-      partition: decoder.readInt32(),
-      errorCode: decoder.readInt16(),
-    }));
-  });
-  return topics.flat();
+  return readByTopic(decoder, (topic) => ({
+    topic,
+    partition: decoder.readInt32(),
+    errorCode: decoder.readInt16(),
+  }));
 }

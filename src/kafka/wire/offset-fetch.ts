@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, type TopicPartition } from './by-topic.ts';
+import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
@@ -76,17 +76,14 @@ function encodeFlexible(groupId: string, partitions: readonly TopicPartition[]):
 function decode(payload: Buffer, version: number): OffsetFetchResponse {
   const decoder = new Decoder(payload);
   if (version >= 3) decoder.readInt32(); // throttle_time_ms
-  const topics = decoder.readArray(() => {
-    const topic = decoder.readString() ?? '';
-    return decoder.readArray(() => {
-      const partition = decoder.readInt32();
-      const offset = decoder.readLong();
-      const leaderEpoch = version >= 5 ? decoder.readInt32() : NO_LEADER_EPOCH;
-      const metadata = decoder.readString() ?? '';
-      return { topic, partition, offset, leaderEpoch, metadata, errorCode: decoder.readInt16() };
-    });
+  const partitions = readByTopic(decoder, (topic) => {
+    const partition = decoder.readInt32();
+    const offset = decoder.readLong();
+    const leaderEpoch = version >= 5 ? decoder.readInt32() : NO_LEADER_EPOCH;
+    const metadata = decoder.readString() ?? '';
+    return { topic, partition, offset, leaderEpoch, metadata, errorCode: decoder.readInt16() };
   });
-  return { partitions: topics.flat(), errorCode: decoder.readInt16(), knowsStable: false };
+  return { partitions, errorCode: decoder.readInt16(), knowsStable: false };
 }
 
 function decodeFlexible(payload: Buffer, version: number): OffsetFetchResponse {

@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic } from './by-topic.ts';
+import { byTopic, readByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import { headerSize, type Request } from './request.ts';
 
@@ -87,11 +87,8 @@ export function produceRequest(
 
 function decodeResponse(payload: Buffer, version: number): ProduceResponse {
   const decoder = new Decoder(payload);
-  const partitions = decoder.readArray(() => {
-    const topic = decoder.readString() ?? '';
-    return decoder.readArray(() => decodePartition(decoder, topic, version));
-  });
-  return { partitions: partitions.flat(), throttleTimeMs: decoder.readInt32() };
+  const partitions = readByTopic(decoder, (topic) => decodePartition(decoder, topic, version));
+  return { partitions, throttleTimeMs: decoder.readInt32() };
 }
 
 function decodePartition(decoder: Decoder, topic: string, version: number): PartitionResult {

@@ -1,7 +1,7 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { byTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
-import type { PartitionError } from './offset-commit.ts';
+import { decodePartitionErrors, type PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
 /** Who writes a transaction: the coordinator gives id and epoch together, and refuses an older epoch. */
@@ -59,19 +59,7 @@ export function addPartitionsToTxnRequest(
       );
       return [encodeIdentity(transaction).writeArray(topics).buffer];
     },
-    decode: (payload) => {
-      const decoder = new Decoder(payload);
-      decoder.readInt32(); // throttle_time_ms
-      const topics = decoder.readArray(() => {
-        const topic = decoder.readString() ?? '';
-        return decoder.readArray(() => ({
-          topic,
-          partition: decoder.readInt32(),
-          errorCode: decoder.readInt16(),
-        }));
-      });
-      return topics.flat();
-    },
+    decode: decodePartitionErrors,
   };
 }
 
