@@ -20,8 +20,6 @@ const CONNECTION_TIMEOUT_MS = 10_000;
 /** One broker. The connection is opened when first needed, shared by all callers, and opened anew once lost. */
 export class Broker {
   readonly address: Address;
-  /** Until when (epoch milliseconds) the broker asked not to be sent records. */
-  throttledUntil = 0;
   #session: Session | undefined;
   readonly #opening = new SharedAttempt<Session>();
   #closing = new AbortController();
@@ -41,6 +39,15 @@ export class Broker {
   /** Is an answer of its outstanding? Another question would wait behind it. */
   get isWaiting(): boolean {
     return this.#session?.isWaiting ?? false;
+  }
+
+  /** Until when (epoch milliseconds) the broker asked not to be sent records; with its connection that ends. */
+  get throttledUntil(): number {
+    return this.isConnected ? (this.#session?.throttledUntil ?? 0) : 0;
+  }
+
+  throttle(ms: number): void {
+    if (this.#session && ms > 0) this.#session.throttledUntil = Date.now() + ms;
   }
 
   /** Gives up an attempt at a connection, unless others wait for it as well. */

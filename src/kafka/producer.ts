@@ -451,7 +451,7 @@ export class Producer {
       timeout: Math.max(1, remaining(deadline)),
     });
     const { partitions, throttleTimeMs } = await leader.send(request, deadline);
-    if (throttleTimeMs > 0) leader.throttledUntil = Date.now() + throttleTimeMs;
+    leader.throttle(throttleTimeMs);
     if (this.#config.acks === '0') return undefined;
     const isPlain = partitions.every(({ errorCode }) => errorCode !== kafkaErrors.UNKNOWN_SERVER_ERROR);
     if (isPlain) return partitions;

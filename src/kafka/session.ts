@@ -35,6 +35,8 @@ interface Pending {
 export class Session {
   /** When the broker was last heard, in epoch milliseconds. */
   heardAt = 0;
+  /** Until when (epoch milliseconds) the broker asked not to be sent records over this connection. */
+  throttledUntil = 0;
   readonly #options: ClientOptions;
   readonly #socket: Socket;
   readonly #frames = new FrameReader((bytes) => this.#answered(bytes));
@@ -191,14 +193,21 @@ export class Session {
     const version = Math.min(request.highestVersion, this.#highestVersions.get(request.apiKey) ?? -1);
     if (version < (request.lowestVersion ?? 0)) {
       if (request.unspoken) return request.unspoken.answer;
-      throw new RequestFailed(`this broker does not speak ${request.apiName}`);
+      throw this.#senseless(new RequestFailed(`this broker does not speak ${request.apiName}`));
     }
     const payload = await this.#exchange(request, version, await request.encodeBody(version), deadline);
     try {
       return await request.decode(payload, version);
     } catch (cause) {
-      throw new RequestFailed(`the answer to ${request.apiName} cannot be read`, { sent: true, cause });
+      const message = `the answer to ${request.apiName} cannot be read`;
+      throw this.#senseless(new RequestFailed(message, { sent: true, cause }));
     }
+  }
+
+  /** What this broker says, or once said of its versions, makes no sense: the next request asks anew. */
+  #senseless(failure: RequestFailed): RequestFailed {
+    this.destroy(failure);
+    return failure;
   }
 
   #exchange(
