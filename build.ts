@@ -6,14 +6,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build as esbuild } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
+import { CertificatesRefused, certificatesIn, describeCertificates } from './build/certificates.ts';
+import { pemOf } from './src/certificate-reader.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
+const CERTIFICATES = join(root, 'certificates');
 /** The artefact of `functions/http`: what the platform calls a function that is a server. */
 const HTTP_FUNCTION = 'http-function';
 /** Zip's number for the system whose file modes its attributes are. */
 const UNIX = 3;
-/** What DMS documents for the `client.jks` in its certificate zip. */
-const DMS_TRUSTSTORE_PASSWORD = 'dms@kafka';
 /** Zip files can't hold an earlier moment; any fixed one makes builds comparable. */
 const EPOCH = new Date(1980, 0, 1);
 
@@ -21,7 +22,7 @@ export interface BuildOptions {
   /** Default: every folder in `functions/` with an `index.ts`. */
   functions?: readonly string[];
   outdir?: string;
-  /** A folder with `*.crt`, `*.pem` and `client.jks`. */
+  /** A folder with certificates: PEM, DER, PKCS7, PKCS12, JKS. */
   certificates?: string;
 }
 
@@ -38,10 +39,10 @@ export interface BuiltFunction {
 export async function build({
   functions,
   outdir = join(root, 'dist'),
-  certificates = join(root, 'certificates'),
+  certificates = CERTIFICATES,
 }: BuildOptions = {}): Promise<BuiltFunction[]> {
   const names = functions ?? (await functionNames());
-  const trusted = await bundledCertificates(certificates);
+  const trusted = pemOf((await certificatesIn(certificates)).map(({ certificate }) => certificate));
   return Promise.all(names.map((name) => buildFunction(name, outdir, trusted)));
 }
 
@@ -89,31 +90,6 @@ async function buildFunction(name: string, outdir: string, certificates: string)
   return { name, directory, zip: `${directory}.zip`, bytes };
 }
 
-/** The PEM text of all certificates in the folder, in the order of their files' names. */
-async function bundledCertificates(directory: string): Promise<string> {
-  const files = existsSync(directory) ? (await readdir(directory)).sort() : [];
-  const texts = await Promise.all(
-    files.map((file) => {
-      const path = join(directory, file);
-      if (/\.(crt|pem)$/.test(file)) return readFile(path, 'utf8');
-      return file.endsWith('.jks') ? truststoreCertificates(path) : '';
-    }),
-  );
-  const blocks = texts.join('\n').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-  return [...new Set(blocks)].join('\n');
-}
-
-async function truststoreCertificates(path: string): Promise<string> {
-  const { toPem } = await import('jks-js');
-  const password = process.env.KAFKA_SSL_TRUSTSTORE_PASSWORD ?? DMS_TRUSTSTORE_PASSWORD;
-  try {
-    const entries = Object.values(toPem(await readFile(path), password));
-    return entries.map((entry) => ('ca' in entry ? entry.ca : '')).join('\n');
-  } catch (cause) {
-    throw new Error(`${path} cannot be opened: is KAFKA_SSL_TRUSTSTORE_PASSWORD its password?`, { cause });
-  }
-}
-
 function printSizes(built: readonly BuiltFunction[]): void {
   const rows = built.map(({ name, bytes: { bundle, gzip, zip } }) => ({
     function: name,
@@ -133,4 +109,22 @@ function printSizes(built: readonly BuiltFunction[]): void {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) printSizes(await build());
+async function printCertificates(): Promise<void> {
+  const bundled = await certificatesIn(CERTIFICATES);
+  for (const line of describeCertificates(bundled)) console.log(`certificates/${line}`);
+  if (bundled.length > 0) return;
+  console.warn(
+    'certificates/ is empty: over TLS only brokers with a certificate of a public authority pass.',
+  );
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  try {
+    await printCertificates();
+    printSizes(await build());
+  } catch (error) {
+    if (!(error instanceof CertificatesRefused)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
+import { CertificateRefused, pemOf, readCertificates } from './certificate-reader.ts';
 import { isCredentialHeader } from './credential-headers.ts';
 import { Failure } from './errors.ts';
 import { IDEMPOTENCY_PREFIX, isReservedHeader } from './reserved-headers.ts';
@@ -230,18 +230,17 @@ export class Variables {
     return addresses.filter((address) => address !== undefined);
   }
 
-  /** PEM text, as it stands in a file or on one line with `\n` written out. */
+  /** The certificates of a text in the shapes that people have (`certificate-reader.ts`), as plain PEM. */
   certificates(name: string): string | undefined {
-    const text = this.text(name)?.replaceAll('\\n', '\n');
-    if (text === undefined) return undefined;
-    return this.#pem(name, text);
+    const text = this.text(name);
+    return text === undefined ? undefined : this.#pem(name, Buffer.from(text));
   }
 
   certificateFile(name: string): string | undefined {
     const path = this.text(name);
     if (path === undefined) return undefined;
     try {
-      return this.#pem(name, readFileSync(path, 'utf8'));
+      return this.#pem(name, readFileSync(path), 'names a file that ');
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
       this.reject(name, `names a file that cannot be read${reason}`);
@@ -249,27 +248,14 @@ export class Variables {
     }
   }
 
-  #pem(name: string, text: string): string | undefined {
-    if (holdsCertificates(text)) return text;
-    this.reject(
-      name,
-      'must hold whole PEM certificates (-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----)',
-    );
-    return undefined;
-  }
-}
-
-/** TLS would pass over a block that it can't read, trust nothing, and blame the broker. */
-function holdsCertificates(text: string): boolean {
-  const [, ...blocks] = text.split('-----BEGIN CERTIFICATE-----');
-  return blocks.length > 0 && blocks.every((block) => isCertificate(`-----BEGIN CERTIFICATE-----${block}`));
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
+  #pem(name: string, content: Buffer, subject = ''): string | undefined {
+    try {
+      return pemOf(readCertificates(content));
+    } catch (error) {
+      if (!(error instanceof CertificateRefused)) throw error;
+      this.reject(name, `${subject}${error.message}`);
+      return undefined;
+    }
   }
 }
 
