@@ -54,8 +54,18 @@ export const kafkaErrors = {
   PRODUCER_FENCED: 90,
 } as const;
 
+/** Whether the protocol has this code, as far as it is known here. */
+export function isKafkaError(code: number): boolean {
+  return nameOf(code) !== undefined;
+}
+
 /** The protocol's own name for a code, for logs and messages: `NOT_LEADER_OR_FOLLOWER (6)`. */
 export function kafkaErrorName(code: number): string {
+  return `${nameOf(code) ?? 'an error that is not known here'} (${code})`;
+}
+
+function nameOf(code: number): string | undefined {
   const name = Object.entries(kafkaErrors).find(([, known]) => known === code)?.[0];
-  return `${name ?? createErrorFromCode(code).type} (${code})`;
+  const { type } = createErrorFromCode(code);
+  return name ?? (type === 'KAFKAJS_UNKNOWN_ERROR_CODE' ? undefined : type);
 }
