@@ -27,6 +27,13 @@ export function pemOf(certificates: readonly X509Certificate[]): string {
   return certificates.map(String).join('');
 }
 
+/** The object identifier of a certificate's signature algorithm (RFC 5280, section 4.1.1.2), in hex as DER has it. */
+export function signatureAlgorithmOf(der: Buffer): string {
+  const [, algorithm] = children(der, elementAt(der, 0));
+  const [identifier] = algorithm ? children(der, algorithm) : [];
+  return identifier ? der.toString('hex', identifier.start, identifier.end) : '';
+}
+
 /** In text no `0` is followed by a byte of 0x80 or more. */
 function isDer(content: Buffer): boolean {
   return content[0] === SEQUENCE && (content[1] ?? 0) >= 0x80;

@@ -82,11 +82,15 @@ export interface CheckConfig {
   needsIdempotence: boolean;
   acksAll: boolean;
   deadLetterTopics: string[];
+  /** Those that the group reads, or will. */
+  groupTopics: string[];
+  autoOffsetReset: (typeof offsetResets)[number];
   timeoutMs: number | undefined;
   /** What may be dialled; undefined: wherever the bootstrap servers and the brokers' metadata point. */
   allowedAddresses: BlockList | undefined;
 }
 
+export const offsetResets = ['earliest', 'latest', 'none'] as const;
 export const sinkNames = ['handler', 'log', 'http', 'topic'] as const;
 export const sinkFormats = ['json', 'text', 'base64'] as const;
 export const recordOrders = ['partition', 'key', 'none'] as const;
@@ -111,7 +115,7 @@ export type SinkConfig =
 export interface PullConfig {
   groupId: string;
   topics: string[];
-  autoOffsetReset: 'earliest' | 'latest' | 'none';
+  autoOffsetReset: (typeof offsetResets)[number];
   isolationLevel: 'read_committed' | 'read_uncommitted';
   checkCrcs: boolean;
   /** What happens to a batch that can't be read. */
@@ -220,6 +224,7 @@ export function checkConfig(variables: Variables): CheckConfig {
   if (roundTrip && topic === undefined) variables.reject('CHECK_ROUND_TRIP', 'true needs CHECK_TOPIC');
   const publishes = isSet(variables, ['KAFKA_TOPIC', 'PRODUCE_TOPICS']);
   const reads = group !== undefined || isSet(variables, ['KAFKA_GROUP_ID', 'CONSUME_TOPICS']);
+  const isOwnGroup = [undefined, group].includes(variables.text('KAFKA_GROUP_ID'));
   return {
     topic,
     group,
@@ -232,6 +237,8 @@ export function checkConfig(variables: Variables): CheckConfig {
       variables,
       sourceTopics.length > 0 ? sourceTopics : topic ? [topic] : [],
     ),
+    groupTopics: [...new Set([...(topic ? [topic] : []), ...(isOwnGroup ? sourceTopics : [])])],
+    autoOffsetReset: offsetReset(variables),
     timeoutMs: variables.integer('CHECK_TIMEOUT_MS', undefined, { min: 1 }),
     allowedAddresses: variables.networks('CHECK_ALLOWED_ADDRESSES'),
   };
@@ -333,11 +340,7 @@ export function pullConfig(variables: Variables): PullConfig {
   return {
     groupId: variables.required('KAFKA_GROUP_ID'),
     topics,
-    autoOffsetReset: variables.oneOf(
-      'KAFKA_AUTO_OFFSET_RESET',
-      ['earliest', 'latest', 'none'] as const,
-      'earliest',
-    ),
+    autoOffsetReset: offsetReset(variables),
     isolationLevel: variables.oneOf(
       'KAFKA_ISOLATION_LEVEL',
       ['read_committed', 'read_uncommitted'] as const,
@@ -348,6 +351,10 @@ export function pullConfig(variables: Variables): PullConfig {
     maxRecords: variables.integer('CONSUME_MAX_RECORDS', 10_000, { min: 1 }),
     maxBytes: variables.integer('CONSUME_MAX_BYTES', 64 * MIB, { min: 1 }),
   };
+}
+
+function offsetReset(variables: Variables): (typeof offsetResets)[number] {
+  return variables.oneOf('KAFKA_AUTO_OFFSET_RESET', offsetResets, 'earliest');
 }
 
 export function logLevel(variables: Variables): LogLevel {

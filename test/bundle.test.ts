@@ -15,7 +15,7 @@ const CEILING_BYTES: Record<string, number> = {
   produce: 140_000,
   'connectivity-check': 170_000,
   'consume-batch': 210_000,
-  'http-function': 390_000,
+  'http-function': 410_000,
 };
 
 const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });

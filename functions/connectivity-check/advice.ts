@@ -1,10 +1,11 @@
-import { accessModeOf, isPrivate, ownAddresses } from './addresses.ts';
+import { saslMechanisms } from '../../src/config.ts';
+import { accessModeOf, accessPorts, isLoopback, isPrivate, ownAddresses } from './addresses.ts';
 import type { Climb } from './climb.ts';
 import { baseOf, type Fault, stageOf, type WarningId } from './faults.ts';
 import type { Findings } from './findings.ts';
 import type { Notice } from './ladder.ts';
 import type { Finding, Probe } from './report.ts';
-import { addressText } from './run.ts';
+import { addressText, type Run } from './run.ts';
 
 /** What an explanation may look at. */
 interface Case {
@@ -18,18 +19,25 @@ interface Case {
   findings: Findings;
   /** The address was advertised by the cluster, not configured. */
   isAdvertised: boolean;
+  dms: Wording;
 }
 
+/** The words for a cluster that may be DMS for Kafka, else those for any other. */
+type Wording = (dms: string, other?: string) => string;
+
 type Explanation = (c: Case) => { cause: string; remedy: string };
+const OTHER_CLOUDS = /\.(amazonaws\.com|confluent\.cloud|servicebus\.windows\.net|aivencloud\.com)$/i;
+
 type BrokenLadder = NonNullable<Climb['ladder']['broken']>;
 
-/** One cause and one remedy for the fault that decided, in the terms of DMS for Kafka. */
+/** One cause and one remedy for the fault that decided, in the terms of the cluster at hand. */
 export function adviseFault(climb: Climb, broken: BrokenLadder, findings: Findings): Finding {
   const isAdvertised = broken.fault.startsWith('ADVERTISED_');
   const target = broken.target ?? addressText(climb.address);
   const { host, port } = climb.address;
   const { evidence, probes } = broken;
-  const found = { target, host, port, ips: climb.ips, evidence, probes, findings, isAdvertised };
+  const dms = wordingFor(findings.run);
+  const found = { target, host, port, ips: climb.ips, evidence, probes, findings, isAdvertised, dms };
   const { cause, remedy } = explanations[baseOf(broken.fault)](found);
   const introduction = isAdvertised ? advertisedIntroduction(found, climb) : '';
   return { fault: broken.fault, target, cause: `${introduction}${cause}`, remedy };
@@ -37,9 +45,16 @@ export function adviseFault(climb: Climb, broken: BrokenLadder, findings: Findin
 
 /** What a warning means and what to do about it, in time. */
 export function adviseWarning({ warning, target, detail }: Notice, { run }: Findings): Finding {
-  const mechanism = run.connection.securityProtocol;
-  const { cause, remedy } = warnings[warning](detail, mechanism);
+  const { cause, remedy } = warnings[warning](detail, wordingFor(run));
   return { fault: warning, target, cause, remedy };
+}
+
+/** DMS always has the same ports, on addresses; the console that its words lead to is nobody else's. */
+function wordingFor({ connection }: Run): Wording {
+  const isDms = connection.bootstrapServers.every(
+    ({ host, port }) => accessPorts.includes(port) && !isLoopback(host) && !OTHER_CLOUDS.test(host),
+  );
+  return (words, other = '') => (isDms ? words : other);
 }
 
 function advertisedIntroduction({ findings, target, ips }: Case, climb: Climb): string {
@@ -95,8 +110,11 @@ const explanations: Record<Fault, Explanation> = {
       cause:
         `${c.target} is reached, but nothing listens on port ${c.port}: a wrong port, or the broker is down. ${answeringSibling(c) ? siblingSentence(c) : ''}`.trim(),
       remedy: answeringSibling(c)
-        ? `Use the port that fits KAFKA_SECURITY_PROTOCOL (${portTable}), or turn that access on for the instance.`
-        : `Check in the DMS console that the instance runs and which address and port its access has (${portTable}).`,
+        ? `Use the port that fits KAFKA_SECURITY_PROTOCOL${c.dms(` (${portTable}), or turn that access on for the instance`)}.`
+        : c.dms(
+            `Check in the DMS console that the instance runs and which address and port its access has (${portTable}).`,
+            'Check that the broker runs, and which address and port its listener has.',
+          ),
     },
   TCP_TIMEOUT: (c) =>
     brokerAlone(c, `No answer from ${c.target}: the packets are dropped on the way`) ?? {
@@ -121,13 +139,13 @@ const explanations: Record<Fault, Explanation> = {
       'Check that the instance and the backends behind this address run; for a VPC endpoint, that its endpoint service points to port 9011 of this broker.',
   }),
   TCP_ACCEPT_CLOSE: (c) => ({
-    cause: `${c.target} accepts the connection and closes it at once (${c.evidence}): a load balancer without a backend, or the broker's connection limit (DMS: 1,000 for each client address).`,
+    cause: `${c.target} accepts the connection and closes it at once (${c.evidence}): a load balancer without a backend, or the broker's connection limit${c.dms(' (1,000 for each client address)')}.`,
     remedy:
       'Check the backends behind this address, and the number of connections of this client to the broker (max.connections.per.ip).',
   }),
   TCP_SILENT: (c) => ({
     cause: `${c.target} accepts the connection, and then says nothing (${c.evidence}): a broker that hangs, or something else that listens there.`,
-    remedy: `Check the broker's load and state in the DMS console, and that ${c.target} is its address; restart the broker if it hangs.`,
+    remedy: `Check the broker's load and state${c.dms(' in the DMS console')}, and that ${c.target} is its address; restart the broker if it hangs.`,
   }),
   ADDRESS_NOT_ALLOWED: (c) => ({
     cause: `${c.target} was not dialled: ${c.evidence}.`,
@@ -140,27 +158,30 @@ const explanations: Record<Fault, Explanation> = {
   }),
   PLAIN_TO_TLS: (c) => ({
     cause: `${c.target} speaks TLS, and this function speaks without (KAFKA_SECURITY_PROTOCOL=${c.findings.run.connection.securityProtocol}).`,
-    remedy: `Set KAFKA_SECURITY_PROTOCOL to ${c.findings.run.options.sasl ? 'SASL_SSL' : 'SASL_SSL (or SSL where the cluster has no users)'}, or use the plaintext port of the instance (${portTable}).`,
+    remedy: `Set KAFKA_SECURITY_PROTOCOL to ${c.findings.run.options.sasl ? 'SASL_SSL' : 'SASL_SSL (or SSL where the cluster has no users)'}, or use a plaintext port${c.dms(` of the instance (${portTable})`)}.`,
   }),
   TLS_TO_PLAIN: (c) => ({
     cause: `${c.target} is Kafka without TLS, and this function wants TLS (KAFKA_SECURITY_PROTOCOL=${c.findings.run.connection.securityProtocol}).`,
     remedy: /with SASL/.test(c.evidence)
-      ? "Set KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT, or change the instance's security protocol to SASL_SSL (DMS console, ciphertext access)."
-      : `Use the port with ciphertext access (${portTable}), or set KAFKA_SECURITY_PROTOCOL=PLAINTEXT.`,
+      ? `Set KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT, or ${c.dms("change the instance's security protocol to SASL_SSL (DMS console, ciphertext access)", 'use a listener with SASL_SSL')}.`
+      : `Use the port with ${c.dms(`ciphertext access (${portTable})`, 'TLS')}, or set KAFKA_SECURITY_PROTOCOL=PLAINTEXT.`,
   }),
   NOT_TLS: (c) => ({
     cause: `${c.target} does not speak TLS (${c.evidence}).`,
-    remedy: `Check the address and port in KAFKA_BOOTSTRAP_SERVERS: DMS has Kafka on ${portTable}.`,
+    remedy: `Check the address and port in KAFKA_BOOTSTRAP_SERVERS${c.dms(`: DMS has Kafka on ${portTable}`)}.`,
   }),
   TLS_VERSION: (c) => ({
     cause: `${c.target} and this function have no TLS version or cipher in common (${c.evidence}).`,
-    remedy:
-      'Let the broker offer TLS 1.2 or newer (ssl.enabled.protocols); this function takes nothing older.',
+    remedy: /PROTOCOL|FALLBACK|\(TLSv1(\.1)?\)/.test(c.evidence)
+      ? 'Let the broker offer TLS 1.2 or newer (ssl.enabled.protocols); this function takes nothing older.'
+      : 'Let the broker offer a cipher suite of today (ssl.cipher.suites), and a key that fits it.',
   }),
   CA_UNTRUSTED: (c) => ({
     cause: `The certificate of ${c.target} was issued by an authority that this function does not trust (${c.evidence}).`,
-    remedy:
+    remedy: c.dms(
       "Put phy_ca.crt (or client.jks) from the instance's certificate zip into certificates/ and build again, or set KAFKA_SSL_CA_PEM; kafka-certs.zip and kafka-cert-otc.zip are not interchangeable.",
+      "Put the certificate of the cluster's authority into certificates/ and build again, or set KAFKA_SSL_CA_PEM.",
+    ),
   }),
   CHAIN_INCOMPLETE: (c) => ({
     cause: `${c.target} sends its certificate without the intermediate one that issued it (${c.evidence}).`,
@@ -173,22 +194,35 @@ const explanations: Record<Fault, Explanation> = {
   }),
   HOST_MISMATCH: (c) => ({
     cause: `The certificate of ${c.target} does not name the host that was dialled: ${c.evidence}.`,
-    remedy:
-      "With DMS, whose certificates do not name the brokers' addresses, set KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM to none (the chain is verified all the same); elsewhere add the name to the certificate's subject alternative names.",
+    remedy: c.dms(
+      "DMS's certificates do not name the brokers' addresses: set KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM to none (the chain is verified all the same).",
+      'Use a name that the certificate has, or add this one to its subject alternative names; KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM=none verifies the chain alone.',
+    ),
   }),
   CERT_EXPIRED: (c) => ({
     cause: `The certificate chain of ${c.target} has expired: ${c.evidence}.`,
-    remedy:
-      "Renew the certificate; with DMS download the instance's certificate zip again and build with the new phy_ca.crt.",
+    remedy: `Renew the certificate${c.dms("; where it is the instance's, download its certificate zip again and build with the new phy_ca.crt")}.`,
   }),
   CERT_NOT_YET_VALID: (c) => ({
     cause: `The certificate chain of ${c.target} is not valid yet: ${c.evidence}.`,
     remedy: 'Wait until it is, or correct the clock of whichever side is wrong.',
   }),
+  CERT_PURPOSE: (c) => ({
+    cause: `The certificate chain of ${c.target} is not made for this: ${c.evidence}.`,
+    remedy:
+      'Give the broker a certificate for servers (extended key usage serverAuth), issued by an authority.',
+  }),
+  CERT_WEAK: (c) => ({
+    cause: `The certificate chain of ${c.target} is too weak to be trusted: ${c.evidence}.`,
+    remedy: 'Issue it anew with SHA-256 or better, and a key of 2,048 bits (RSA) or 256 bits (EC).',
+  }),
+  ROOT_MISSING: (c) => ({
+    cause: `An intermediate authority alone is trusted for ${c.target}: ${c.evidence}.`,
+    remedy: 'Put the root that issued it into certificates/ and build again, or add it to KAFKA_SSL_CA_PEM.',
+  }),
   MTLS_REQUIRED: (c) => ({
     cause: `${c.target} asks for a client certificate, which this function does not have (${c.evidence}).`,
-    remedy:
-      'Use a listener with SASL (DMS: SASL_SSL with user and password), or turn ssl.client.auth off on this one.',
+    remedy: `Use a listener with SASL${c.dms(' (SASL_SSL with user and password)')}, or turn ssl.client.auth off on this one.`,
   }),
   NOT_KAFKA_HTTP: (c) => notKafka(c, 'an HTTP server'),
   NOT_KAFKA_SSH: (c) => notKafka(c, 'an SSH server'),
@@ -205,25 +239,23 @@ const explanations: Record<Fault, Explanation> = {
   }),
   SASL_NOT_ENABLED: (c) => ({
     cause: `${c.target} takes no login, and this function wants one (KAFKA_SECURITY_PROTOCOL=${c.findings.run.connection.securityProtocol}).`,
-    remedy: `Set KAFKA_SECURITY_PROTOCOL=${c.findings.run.options.tls ? 'SSL' : 'PLAINTEXT'}, or use the port with ciphertext access (${portTable}).`,
+    remedy: `Set KAFKA_SECURITY_PROTOCOL=${c.findings.run.options.tls ? 'SSL' : 'PLAINTEXT'}, or use ${c.dms(`the port with ciphertext access (${portTable})`, 'a listener with SASL')}.`,
   }),
   SASL_MECHANISM: (c) => ({
     cause: `${c.evidence} (${c.target}).`,
-    remedy:
-      'Set KAFKA_SASL_MECHANISM to one of those, or enable the mechanism for the instance (DMS: PLAIN is optional, SCRAM-SHA-512 always on).',
+    remedy: mechanismRemedy(c),
   }),
   SASL_BAD_CREDENTIALS: (c) => ({
     cause: `${c.target} refuses the user name or the password; Kafka hides which of the two is wrong (${c.evidence}).`,
-    remedy:
-      'Check KAFKA_SASL_USERNAME and reset its password in the DMS console (instance, users), then store it in KAFKA_SASL_PASSWORD of encrypted_user_data; a user made for SCRAM may lack PLAIN.',
+    remedy: `Check KAFKA_SASL_USERNAME and reset its password${c.dms(' in the DMS console (instance, users)')}, then store it in KAFKA_SASL_PASSWORD (encrypted); a user made for SCRAM may lack PLAIN.`,
   }),
   BROKER_DOWN: (c) => ({
     cause: `The cluster gives no address for ${c.evidence}. It is down, or has no listener of this kind.${silentBootstraps(c)}`,
-    remedy: `Start ${c.target} again, or look in the DMS console (instance, brokers) why it doesn't run. If it was removed for good, move its replicas to the others (kafka-reassign-partitions).`,
+    remedy: `Start ${c.target} again, or look${c.dms(' in the DMS console (instance, brokers)')} why it doesn't run. If it was removed for good, move its replicas to the others (kafka-reassign-partitions).`,
   }),
   TOPIC_MISSING: (c) => ({
     cause: `Topic ${c.target} does not exist (${c.evidence}).`,
-    remedy: `Create topic ${c.target} in the DMS console (instance, topics), or correct CHECK_TOPIC.`,
+    remedy: `Create topic ${c.target}${c.dms(' in the DMS console (instance, topics)')}, or correct CHECK_TOPIC.`,
   }),
   TOPIC_INVALID: (c) => ({
     cause: `The cluster refuses ${c.target} as a topic name (${c.evidence}).`,
@@ -231,19 +263,19 @@ const explanations: Record<Fault, Explanation> = {
   }),
   ACL_TOPIC_DESCRIBE: (c) => ({
     cause: `The user may not see topic ${c.target}, or it does not exist: Kafka hides which.`,
-    remedy: `Grant the user access to topic ${c.target} in the DMS console (topic, user permissions), or kafka-acls --add --operation Describe --topic ${c.target}; if that doesn't help, create it.`,
+    remedy: `Grant the user access to topic ${c.target}${c.dms(' in the DMS console (topic, user permissions), or', ':')} kafka-acls --add --operation Describe --topic ${c.target}; if that doesn't help, create it.`,
   }),
   ACL_TOPIC_WRITE: (c) => ({
     cause: `The user may not publish to topic ${c.target} (${c.evidence}).`,
-    remedy: `Grant the user publishing on topic ${c.target} in the DMS console (topic, user permissions: publish), or kafka-acls --add --operation Write --topic ${c.target}.`,
+    remedy: `Grant the user publishing on topic ${c.target}${c.dms(' in the DMS console (topic, user permissions: publish), or', ':')} kafka-acls --add --operation Write --topic ${c.target}.`,
   }),
   ACL_TOPIC_READ: (c) => ({
     cause: `The user may not read topic ${c.target} (${c.evidence}).`,
-    remedy: `Grant the user subscribing on topic ${c.target} in the DMS console (topic, user permissions: subscribe), or kafka-acls --add --operation Read --topic ${c.target}.`,
+    remedy: `Grant the user subscribing on topic ${c.target}${c.dms(' in the DMS console (topic, user permissions: subscribe), or', ':')} kafka-acls --add --operation Read --topic ${c.target}.`,
   }),
   ACL_GROUP: (c) => ({
     cause: `The user may not use consumer group ${c.target} (${c.evidence}).`,
-    remedy: `Grant the user consumer group ${c.target}: kafka-acls --add --operation Read --group ${c.target} (DMS: create the group, and give the user subscribe permission on its topics).`,
+    remedy: `Grant the user consumer group ${c.target}: kafka-acls --add --operation Read --group ${c.target}${c.dms(' (in DMS: create the group, and give the user subscribe permission on its topics)')}.`,
   }),
   ACL_CLUSTER: (c) => ({
     cause: `The user may not publish idempotently (${c.evidence}).`,
@@ -252,8 +284,7 @@ const explanations: Record<Fault, Explanation> = {
   }),
   NO_LEADER: (c) => ({
     cause: `Partition ${c.target} has no leader (${c.evidence}): the brokers that hold it are down.`,
-    remedy:
-      'Start the brokers that hold its replicas (DMS console, instance, brokers), and give the topic more than one replica.',
+    remedy: `Start the brokers that hold its replicas${c.dms(' (DMS console, instance, brokers)')}, and give the topic more than one replica.`,
   }),
   NOT_ENOUGH_REPLICAS: (c) => ({
     cause: `${c.target} has fewer replicas in sync than acks=all needs (${c.evidence}).`,
@@ -276,23 +307,22 @@ const explanations: Record<Fault, Explanation> = {
   }),
 };
 
-const warnings: Record<WarningId, (detail: string, protocol: string) => { cause: string; remedy: string }> = {
+const warnings: Record<WarningId, (detail: string, dms: Wording) => { cause: string; remedy: string }> = {
   DNS_PRIVATE: (detail) => ({
     cause: `The name resolves to private addresses (${detail}), which a client outside their network can't reach.`,
     remedy: "Use the instance's public address for access from outside, or put the function into the VPC.",
   }),
-  CERT_EXPIRES_SOON: (detail) => ({
+  CERT_EXPIRES_SOON: (detail, dms) => ({
     cause: `${detail}.`,
-    remedy:
-      "Renew it before then; with DMS download the instance's certificate zip again and build with the new phy_ca.crt.",
+    remedy: `Renew it before then${dms("; where it is the instance's, download its certificate zip again and build with the new phy_ca.crt")}.`,
   }),
-  UNDER_REPLICATED: (detail) => ({
+  UNDER_REPLICATED: (detail, dms) => ({
     cause: `${detail}.`,
-    remedy: 'Check the brokers that hold the missing replicas (DMS console, monitoring).',
+    remedy: `Check the brokers that hold the missing replicas${dms(' (DMS console, monitoring)')}.`,
   }),
-  THROTTLED: (detail) => ({
+  THROTTLED: (detail, dms) => ({
     cause: `A quota slows this client down: ${detail}.`,
-    remedy: 'Raise the quota of the user or client (DMS: instance, quotas), or publish less.',
+    remedy: `Raise the quota of the user or client${dms(' (DMS console, instance, quotas)')}, or publish less.`,
   }),
   CLOCK_SKEW: (detail) => ({
     cause: `${detail}.`,
@@ -311,6 +341,10 @@ const warnings: Record<WarningId, (detail: string, protocol: string) => { cause:
     cause: `${detail}; it works all the same.`,
     remedy: `Check that this is meant: DMS has Kafka on ${portTable}.`,
   }),
+  GROUP_NOT_BEGUN: (detail) => ({
+    cause: `${detail}.`,
+    remedy: 'Check that the pull runs, with this KAFKA_GROUP_ID; or that CHECK_GROUP_ID is its group.',
+  }),
   PASSWORD_IN_PLAIN: (detail) => ({
     cause: `The password is sent as it is, without TLS (${detail}): whoever is on the way can read it.`,
     remedy:
@@ -321,11 +355,21 @@ const warnings: Record<WarningId, (detail: string, protocol: string) => { cause:
 const portTable =
   '9092 plaintext and 9093 SASL in the VPC, 9094 and 9095 for public access, 9011 by VPC endpoint, 9192 and 9193 for IPv6';
 
-function notKafka({ target, evidence }: Case, what: string): { cause: string; remedy: string } {
+function notKafka({ target, evidence, dms }: Case, what: string): { cause: string; remedy: string } {
   return {
     cause: `${what[0]?.toUpperCase()}${what.slice(1)} answers at ${target} (${evidence}).`,
-    remedy: `Check the address and port in KAFKA_BOOTSTRAP_SERVERS: DMS has Kafka on ${portTable}.`,
+    remedy: `Check the address and port in KAFKA_BOOTSTRAP_SERVERS${dms(`: DMS has Kafka on ${portTable}`)}.`,
   };
+}
+
+/** Of the mechanisms that the broker named, those that this function speaks. */
+function mechanismRemedy({ evidence, dms }: Case): string {
+  const offered = /it offers (.*)$/.exec(evidence)?.[1]?.split(', ') ?? [];
+  const spoken = saslMechanisms.filter((mechanism) => offered.includes(mechanism));
+  const hint = dms(' (PLAIN is optional on DMS, SCRAM-SHA-512 always on)');
+  return spoken.length > 0
+    ? `Set KAFKA_SASL_MECHANISM=${spoken.join(' or ')}, or enable the mechanism on the brokers${hint}.`
+    : `Enable one of ${saslMechanisms.join(', ')} on the brokers (sasl.enabled.mechanisms)${hint}: this function speaks no other.`;
 }
 
 /** The rule or route that opens this port, by the access mode that the port belongs to. */
@@ -346,7 +390,7 @@ function openPort({ port, host, ips }: Case): string {
 
 /** Where other addresses of the cluster answer, neither the port nor the rules for it are what is wrong. */
 function brokerAlone(
-  { target, findings }: Case,
+  { target, findings, dms }: Case,
   what: string,
 ): { cause: string; remedy: string } | undefined {
   const others = [...findings.bootstraps, ...findings.brokers].filter(({ reached }) => reached);
@@ -355,7 +399,7 @@ function brokerAlone(
   if (answering.size === 0) return undefined;
   return {
     cause: `${what}, while ${[...answering].join(', ')} ${answering.size === 1 ? 'answers' : 'answer'}: this broker, or its host, is down.`,
-    remedy: `Look in the DMS console (instance, brokers) whether the broker at ${target} runs, and start it; if it does, check the way from this function to this one address.`,
+    remedy: `Look${dms(' in the DMS console (instance, brokers)')} whether the broker at ${target} runs, and start it; if it does, check the way from this function to this one address.`,
   };
 }
 

@@ -61,7 +61,8 @@ export function languageOf(bytes: Buffer): 'tls' | 'http' | 'ssh' | 'smtp' | 'un
   const text = bytes.toString('latin1');
   if (/^HTTP\/\d|^<(!doctype )?html/i.test(text)) return 'http';
   if (text.startsWith('SSH-')) return 'ssh';
-  if (/^220[ -]/.test(text)) return 'smtp';
+  // FTP greets with 220 as well.
+  if (/^220[ -].*(smtp|mail|postfix|exim)/i.test(text)) return 'smtp';
   return 'unknown';
 }
 

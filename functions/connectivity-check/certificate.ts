@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, checkServerIdentity, rootCertificates, type TLSSocket } from 'node:tls';
+import { readCertificates, signatureAlgorithmOf } from '../../src/certificate-reader.ts';
 import { Broken, type Notice } from './ladder.ts';
 import type { CertificateReport, TlsReport } from './report.ts';
 
@@ -9,6 +10,14 @@ const MAX_CHAIN = 10;
 const DATE_ERRORS = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'] as const;
 type DateError = (typeof DATE_ERRORS)[number];
 const NAME_ERROR = 'ERR_TLS_CERT_ALTNAME_INVALID';
+const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
+const MIN_RSA_BITS = 1_024;
+/** Object identifiers, as DER has them in hex. */
+const weakSignatures: Record<string, string> = {
+  '2a864886f70d010104': 'MD5',
+  '2a864886f70d010105': 'SHA-1',
+  '2a8648ce3d0401': 'SHA-1',
+};
 
 /** All that a handshake showed, whether or not a client would go on after it. */
 export function tlsReport(socket: TLSSocket, host: string, options: ConnectionOptions): TlsReport {
@@ -16,7 +25,7 @@ export function tlsReport(socket: TLSSocket, host: string, options: ConnectionOp
   return {
     protocol: socket.getProtocol(),
     cipher: socket.getCipher()?.name ?? null,
-    chain: chainOf(socket).flatMap(describe),
+    chain: pathOf(chainOf(socket), trustedCertificates(options)).certificates.flatMap(describe),
     hostnameMatches: checkServerIdentity(host, certificate) === undefined,
     hostnameVerified: options.checkServerIdentity === undefined,
   };
@@ -50,24 +59,96 @@ export function expiryNotices(report: TlsReport, target: string): Notice[] {
 
 function explain(socket: TLSSocket, host: string, options: ConnectionOptions): Broken {
   const code = authorizationCode(socket) ?? 'not verified';
-  const chain = chainOf(socket);
-  const [leaf] = chain;
+  const sent = chainOf(socket);
+  const [leaf] = sent;
   if (!leaf) return new Broken('CA_UNTRUSTED', 'the server sent no certificate');
   if (code === NAME_ERROR) {
     return new Broken('HOST_MISMATCH', `the certificate names ${namesOf(leaf)}, not ${host}`);
   }
+  const trusted = trustedCertificates(options);
+  const { certificates, isAnchored } = pathOf(sent, trusted);
   // A wrong date is the last thing that OpenSSL looks at, and hides that the chain leads nowhere.
-  if (isDateError(code) && leadsToTrust(chain, options)) return dateFault(code, chain, leaf);
-  const issuer = oneLine(chain.at(-1)?.issuer);
-  const trusted = options.ca === undefined ? 'the public authorities' : trustedNames(options);
-  if (chain.length === 1 && leaf.subject === leaf.issuer) {
-    return new Broken('SELF_SIGNED', `${oneLine(leaf.subject)} signed itself; trusted: ${trusted}`);
+  if (isDateError(code) && isAnchored) return dateFault(code, certificates, leaf);
+  if (code === 'INVALID_PURPOSE' || code === 'INVALID_CA') return purposeFault(certificates, leaf, code);
+  const weak = certificates.map(weaknessOf).find((weakness) => weakness !== undefined);
+  if (isAnchored && weak) return new Broken('CERT_WEAK', `${weak} (${code})`);
+  const last = certificates.at(-1) ?? leaf;
+  const issuer = oneLine(last.issuer);
+  const names = options.ca === undefined ? 'the public authorities' : namesOfAll(trusted);
+  if (isAmong(trusted, last)) {
+    const root = `its own issuer, ${issuer}, is not`;
+    return new Broken('ROOT_MISSING', `${oneLine(last.subject)} is trusted, ${root} (${code})`);
   }
-  if (chain.length === 1 && lacksIntermediate(leaf, options)) {
-    const sent = `the server sent its own certificate alone, issued by ${issuer}`;
-    return new Broken('CHAIN_INCOMPLETE', `${sent}, which is not among the trusted: ${trusted} (${code})`);
+  if (sent.length === 1 && leaf.subject === leaf.issuer) {
+    return new Broken('SELF_SIGNED', `${oneLine(leaf.subject)} signed itself; trusted: ${names}`);
   }
-  return new Broken('CA_UNTRUSTED', `issued by ${issuer}; trusted: ${trusted} (${code})`);
+  if (sent.length === 1 && lacksIntermediate(leaf, options)) {
+    const alone = `the server sent its own certificate alone, issued by ${issuer}`;
+    return new Broken('CHAIN_INCOMPLETE', `${alone}, which is not among the trusted: ${names} (${code})`);
+  }
+  const namesake = trusted.find(({ subject }) => subject === last.issuer);
+  if (namesake) return new Broken('CA_UNTRUSTED', `${namesakeEvidence(namesake, last)} (${code})`);
+  return new Broken('CA_UNTRUSTED', `issued by ${issuer}; trusted: ${names} (${code})`);
+}
+
+function purposeFault(certificates: readonly X509Certificate[], leaf: X509Certificate, code: string): Broken {
+  const notAuthority = certificates.slice(1).find(({ ca }) => !ca);
+  return new Broken(
+    'CERT_PURPOSE',
+    notAuthority
+      ? `${oneLine(notAuthority.subject)} issued a certificate, and is not an authority (${code})`
+      : `${oneLine(leaf.subject)} is not for servers: its extended key usage is ${leaf.keyUsage?.map(usageName).join(', ') ?? 'another'} (${code})`,
+  );
+}
+
+function usageName(identifier: string): string {
+  return identifier === CLIENT_AUTHENTICATION ? 'clientAuth' : identifier;
+}
+
+/** Renewed authorities often keep their name. */
+function namesakeEvidence(namesake: X509Certificate, last: X509Certificate): string {
+  const name = oneLine(namesake.subject);
+  const own = `the one trusted here (SHA-256 ${fingerprintOf(namesake)})`;
+  const isSent = last.subject === last.issuer;
+  return isSent
+    ? `issued by ${name} with SHA-256 ${fingerprintOf(last)}; that is not ${own}, which has the same name`
+    : `issued by an authority that has the name ${name} and another key than ${own}`;
+}
+
+/** The beginning is enough to tell two apart; `npm run build` prints the whole. */
+function fingerprintOf({ fingerprint256 }: X509Certificate): string {
+  return `${fingerprint256.slice(0, 23)}…`;
+}
+
+/** What OpenSSL refuses from security level 1 on: signatures and keys of less than 80 bits of strength. */
+function weaknessOf(certificate: X509Certificate): string | undefined {
+  const { subject, issuer, publicKey, raw } = certificate;
+  const signature = weakSignatures[signatureAlgorithmOf(raw)];
+  // Nobody relies on a root's signature of itself.
+  if (signature && subject !== issuer) return `${oneLine(subject)} is signed with ${signature}`;
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
+  const bits = details?.modulusLength ?? MIN_RSA_BITS;
+  return bits < MIN_RSA_BITS ? `${oneLine(subject)} has a key of ${bits} bits (${type})` : undefined;
+}
+
+/**
+ * The certificates that OpenSSL goes by, from the server's own up: what is trusted comes before what the server sent
+ * beside it (X509_V_FLAG_TRUSTED_FIRST). Anchored: the last one is trusted and signed itself.
+ */
+function pathOf(
+  sent: readonly X509Certificate[],
+  trusted: readonly X509Certificate[],
+): { certificates: X509Certificate[]; isAnchored: boolean } {
+  const certificates: X509Certificate[] = [];
+  let next = sent[0];
+  while (next && certificates.length < MAX_CHAIN) {
+    const certificate: X509Certificate = next;
+    certificates.push(certificate);
+    if (isIssuer(certificate, certificate))
+      return { certificates, isAnchored: isAmong(trusted, certificate) };
+    next = [...trusted, ...sent].find((other) => isIssuer(other, certificate));
+  }
+  return { certificates, isAnchored: false };
 }
 
 /**
@@ -86,39 +167,21 @@ function lacksIntermediate(leaf: X509Certificate, options: ConnectionOptions): b
   );
 }
 
-/** Whether each certificate is signed by the next one, and the last by an authority that is trusted. */
-function leadsToTrust(chain: readonly X509Certificate[], options: ConnectionOptions): boolean {
-  const trusted = trustedCertificates(options);
-  return chain.every((certificate, index) => {
-    const issuers = index + 1 < chain.length ? chain.slice(index + 1, index + 2) : trusted;
-    return issuers.some((issuer) => isIssuer(issuer, certificate));
-  });
+function isAmong(certificates: readonly X509Certificate[], { fingerprint256 }: X509Certificate): boolean {
+  return certificates.some((other) => other.fingerprint256 === fingerprint256);
 }
 
 function isIssuer(authority: X509Certificate, certificate: X509Certificate): boolean {
-  return (
-    authority.fingerprint256 === certificate.fingerprint256 ||
-    (certificate.checkIssued(authority) && certificate.verify(authority.publicKey))
-  );
+  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
 function trustedCertificates({ ca }: ConnectionOptions): X509Certificate[] {
-  const texts = ca === undefined ? [...rootCertificates] : pemBlocks(String(ca));
-  return texts.flatMap((text) => {
-    try {
-      return [new X509Certificate(text)];
-    } catch {
-      return [];
-    }
-  });
+  if (ca !== undefined) return readCertificates(Buffer.from(String(ca)));
+  return rootCertificates.map((text) => new X509Certificate(text));
 }
 
-export function pemBlocks(text: string): string[] {
-  return text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-}
-
-function trustedNames(options: ConnectionOptions): string {
-  const names = trustedCertificates(options).map(({ subject }) => oneLine(subject));
+function namesOfAll(certificates: readonly X509Certificate[]): string {
+  const names = certificates.map(({ subject }) => oneLine(subject));
   return names.length === 0 ? 'nothing that can be read' : names.slice(0, 3).join('; ');
 }
 

@@ -9,6 +9,7 @@ import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswer
 import { findDownNodes } from './down-nodes.ts';
 import { type Findings, newFindings } from './findings.ts';
 import { groupReport, inspectGroup, type SessionOf } from './group.ts';
+import { notBegun } from './group-lag.ts';
 import { Broken } from './ladder.ts';
 import { judgePermissions } from './permissions.ts';
 import type { Report, RoundTripReport } from './report.ts';
@@ -191,11 +192,9 @@ async function permissionsRung(
     if (group !== undefined) {
       const described = await inspectGroup(group, { seat: session, sessionOf, run });
       permissions.group = described.description.operations ?? null;
-      findings.group = await groupReport(group, described, metadata.topics, {
-        seat: session,
-        sessionOf,
-        run,
-      });
+      const asking = { seat: session, sessionOf, run };
+      findings.group = await groupReport(group, described, metadata.topics, asking);
+      findings.notices.push(...notBegun(findings.group, run));
     }
     return judgePermissions(permissions, session, run);
   });

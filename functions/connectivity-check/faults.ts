@@ -41,6 +41,9 @@ const faultStages = {
   HOST_MISMATCH: 'tls',
   CERT_EXPIRED: 'tls',
   CERT_NOT_YET_VALID: 'tls',
+  CERT_PURPOSE: 'tls',
+  CERT_WEAK: 'tls',
+  ROOT_MISSING: 'tls',
   MTLS_REQUIRED: 'tls',
   NOT_KAFKA_HTTP: 'kafka',
   NOT_KAFKA_SSH: 'kafka',
@@ -75,6 +78,7 @@ export const warningIds = [
   'BOOTSTRAP_PARTIAL',
   'DEAD_LETTER_TOPIC_MISSING',
   'PORT_UNUSUAL',
+  'GROUP_NOT_BEGUN',
   'PASSWORD_IN_PLAIN',
 ] as const;
 

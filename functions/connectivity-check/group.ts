@@ -5,8 +5,8 @@ import type { Session } from '../../src/kafka/session.ts';
 import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
 import { describeGroup, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
 import { findCoordinatorRequest } from '../../src/kafka/wire/find-coordinator.ts';
-import { listOffsetsRequest } from '../../src/kafka/wire/list-offsets.ts';
 import { type MetadataTopic, metadataRequest } from '../../src/kafka/wire/metadata.ts';
+import { lags } from './group-lag.ts';
 import { Broken } from './ladder.ts';
 import type { GroupReport } from './report.ts';
 import type { Run } from './run.ts';
@@ -32,34 +32,23 @@ export async function inspectGroup(
   return { description, committed: partitions.filter(({ offset }) => offset >= 0) };
 }
 
-/** The lag of every partition that the group has committed an offset for, as far as its topic can be seen. */
+/**
+ * The lag of every partition that the group has committed an offset for, and of the others of the topics that it
+ * reads, as far as they can be seen.
+ */
 export async function groupReport(
   id: string,
   { description, committed }: { description: GroupDescription; committed: readonly CommittedOffset[] },
   known: readonly MetadataTopic[],
   { seat, sessionOf, run }: { seat: Session; sessionOf: SessionOf; run: Run },
 ): Promise<GroupReport> {
-  const unknown = new Set(
-    committed.map(({ topic }) => topic).filter((t) => !known.some(({ name }) => name === t)),
-  );
-  const more =
-    unknown.size === 0 ? [] : (await seat.send(metadataRequest([...unknown]), run.deadline)).topics;
-  const topics = [...known, ...more];
-  const leaderOf = ({ topic, partition }: CommittedOffset) =>
-    topics.find(({ name }) => name === topic)?.partitions.find((p) => p.partition === partition)?.leader;
-  const byLeader = new Map<number, CommittedOffset[]>();
-  for (const offset of committed) {
-    const leader = leaderOf(offset);
-    if (leader === undefined || leader < 0) continue;
-    byLeader.set(leader, [...(byLeader.get(leader) ?? []), offset]);
-  }
-  const partitions = await Promise.all(
-    [...byLeader].map(async ([leader, offsets]) => lagAt(sessionOf(leader), offsets, run)),
-  );
-  const found = partitions.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
-  const lag = found.reduce((sum, { lag: one }) => sum + one, 0);
+  const names = new Set([...run.check.groupTopics, ...committed.map(({ topic }) => topic)]);
+  const unknown = [...names].filter((name) => !known.some((topic) => topic.name === name));
+  const more = unknown.length === 0 ? [] : (await seat.send(metadataRequest(unknown), run.deadline)).topics;
+  const partitions = await lags([...known, ...more], committed, sessionOf, run);
+  const lag = partitions.reduce((sum, { lag: one }) => sum + one, 0);
   const { type, state, members = null } = description;
-  return { id, type, state, members, lag, expiry: expiryOf(description, committed), partitions: found };
+  return { id, type, state, members, lag, expiry: expiryOf(description, committed), partitions };
 }
 
 /** Why the offsets may be forgotten although a pull commits them again and again; null where they may not. */
@@ -71,19 +60,6 @@ function expiryOf(
   const emptiedAt = Math.max(0, ...committed.map(({ metadata }) => readNote(metadata)?.emptiedAt ?? 0));
   if (!wasLeft || Date.now() - emptiedAt < KEPT_MS) return null;
   return 'has had members: Kafka forgets its offsets some days after the last one left (offsets.retention.minutes), and no pull has joined it to put that off';
-}
-
-async function lagAt(
-  session: Session | undefined,
-  offsets: readonly CommittedOffset[],
-  run: Run,
-): Promise<GroupReport['partitions']> {
-  if (!session) return [];
-  const ends = await session.send(listOffsetsRequest(offsets, 'latest', 'read_uncommitted'), run.deadline);
-  return offsets.flatMap(({ topic, partition, offset: committed }) => {
-    const end = ends.find((e) => e.topic === topic && e.partition === partition && e.errorCode === 0)?.offset;
-    return end === undefined ? [] : [{ topic, partition, committed, end, lag: Math.max(0, end - committed) }];
-  });
 }
 
 /** The first question for a coordinator may be what makes the cluster create the topic behind it. */

@@ -83,11 +83,12 @@ export interface GroupReport {
   state: string;
   /** Null where the cluster doesn't count them (streams groups). */
   members: number | null;
-  /** Records that are not yet read, over the partitions with a committed offset. */
+  /** Records that are not yet read: from the committed offset, else from where the group would begin. */
   lag: number;
   /** Why Kafka may forget its offsets although they are committed; null where it won't. */
   expiry: string | null;
-  partitions: { topic: string; partition: number; committed: number; end: number; lag: number }[];
+  /** `committed`: null where there is none. */
+  partitions: { topic: string; partition: number; committed: number | null; end: number; lag: number }[];
 }
 
 export interface RoundTripReport {

@@ -13,7 +13,8 @@ import {
 } from '../../functions/connectivity-check/faults.ts';
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import { createCertificateAuthority, createSelfSignedCertificate } from '../../local/kafka/certificates.ts';
-import { array, call, int8, string } from '../../local/kafka/wire.ts';
+import { array, call, int8, int16, int32, string } from '../../local/kafka/wire.ts';
+import { publish } from '../consume-batch/consuming.ts';
 import type { FaultProxy } from '../faults/proxy.ts';
 import { startFaultProxy } from '../faults/proxy.ts';
 import {
@@ -25,9 +26,11 @@ import {
   startTlsServer,
   unusedPort,
 } from '../faults/servers.ts';
+import { METADATA, oneBroker, SASL_HANDSHAKE, startSketchBroker } from '../faults/sketch-broker.ts';
 import { checkWith, stageAt, type Variables, variablesFor } from './checking.ts';
 import { type FaultyCluster, startFaultyCluster } from './cluster.ts';
 import { namespaceRows } from './namespace-rows.ts';
+import { AUTHORITY, type OddCertificate, oddCertificate, SERVER } from './odd-certificates.ts';
 import { record } from './outcomes.ts';
 
 /** Where the faulty thing is reached: rows are made once the cluster is there. */
@@ -90,6 +93,30 @@ async function topicFor(
 function restricted(): Variables {
   const { cluster } = faulty;
   return variablesFor(cluster, 'SASL_SSL', { user: cluster.users.restricted });
+}
+
+/** A group of its own before three records that it has not seen. */
+async function notBegun(variables: Variables): Promise<Variables> {
+  const topic = await topicFor({ partitions: 1 });
+  const records = ['a', 'b', 'c'].map((value) => ({ value: Buffer.from(value) }));
+  await publish(faulty.cluster, topic, records);
+  const group = { CHECK_TOPIC: topic, CHECK_GROUP_ID: `${topic}-group` };
+  return { ...variablesFor(faulty.cluster, 'SASL_SSL'), ...group, ...variables };
+}
+
+const root = oddCertificate({ name: 'root', extensions: AUTHORITY });
+
+function leafBy(issuer: OddCertificate, wish: Partial<Parameters<typeof oddCertificate>[0]> = {}) {
+  return oddCertificate({ name: 'leaf', issuer, extensions: SERVER, ...wish });
+}
+
+/** A server that sends these, the first its own. */
+async function showing(t: TestContext, chain: readonly OddCertificate[], trusted = root): Promise<Variables> {
+  const [own] = chain;
+  const cert = chain.map(({ certificate }) => certificate).join('');
+  // The server's own OpenSSL has to serve what the client's refuses.
+  const options: TlsOptions = { cert, ciphers: 'DEFAULT@SECLEVEL=0', ...(own && { key: own.key }) };
+  return tls(await serve(t, startTlsServer(options)), trusted.certificate);
 }
 
 const rows: Row[] = [
@@ -273,6 +300,60 @@ const rows: Row[] = [
     prepare: () => tls(at(faulty.port('FUTURE')), faulty.ca.certificate),
   },
   {
+    fault: 'CERT_PURPOSE',
+    what: "a client's certificate",
+    prepare: (t) => showing(t, [leafBy(root, { extensions: `${SERVER}\nextendedKeyUsage=clientAuth` })]),
+    verify: ({ verdict }) => assert.match(verdict?.cause ?? '', /extended key usage is clientAuth/),
+  },
+  {
+    fault: 'CERT_PURPOSE',
+    what: 'an issuer that is no authority',
+    prepare: (t) => {
+      const issuer = oddCertificate({ name: 'no CA', issuer: root, extensions: 'basicConstraints=CA:FALSE' });
+      return showing(t, [leafBy(issuer), issuer]);
+    },
+    verify: ({ verdict }) => assert.match(verdict?.cause ?? '', /CN=no CA issued a certificate, and is not/),
+  },
+  {
+    fault: 'CERT_WEAK',
+    what: 'a signature with SHA-1',
+    prepare: (t) => showing(t, [leafBy(root, { digest: 'sha1' })]),
+    verify: ({ verdict }) => assert.match(verdict?.cause ?? '', /CN=leaf is signed with SHA-1/),
+  },
+  {
+    fault: 'CERT_WEAK',
+    what: 'a key of 768 bits',
+    prepare: (t) => showing(t, [leafBy(root, { key: 'rsa:768' })]),
+    verify: ({ verdict }) => assert.match(verdict?.cause ?? '', /CN=leaf has a key of 768 bits/),
+  },
+  {
+    fault: 'ROOT_MISSING',
+    what: 'an intermediate alone is trusted',
+    prepare: (t) => {
+      const intermediate = oddCertificate({ name: 'intermediate', issuer: root, extensions: AUTHORITY });
+      return showing(t, [leafBy(intermediate), intermediate], intermediate);
+    },
+    verify: ({ verdict }) =>
+      assert.match(verdict?.cause ?? '', /CN=intermediate is trusted, its own issuer, CN=root, is not/),
+  },
+  {
+    fault: 'CA_UNTRUSTED',
+    what: 'an authority that was made anew with the same name, and is sent',
+    prepare: (t) => {
+      const other = oddCertificate({ name: 'root', extensions: AUTHORITY });
+      return showing(t, [leafBy(other), other]);
+    },
+    verify: ({ verdict }) =>
+      assert.match(verdict?.cause ?? '', /by CN=root with SHA-256 ..:.*here \(SHA-256 ..:.*the same name/),
+  },
+  {
+    fault: 'CA_UNTRUSTED',
+    what: 'an authority that was made anew with the same name, and is not sent',
+    prepare: (t) => showing(t, [leafBy(oddCertificate({ name: 'root', extensions: AUTHORITY }))]),
+    verify: ({ verdict }) =>
+      assert.match(verdict?.cause ?? '', /the name CN=root and another key than the one/),
+  },
+  {
     fault: 'MTLS_REQUIRED',
     what: 'a broker that wants a client certificate, TLS 1.3',
     prepare: () => tls(at(faulty.port('MUTUAL')), faulty.cluster.caPem),
@@ -435,6 +516,28 @@ const rows: Row[] = [
     prepare: () => tls(at(faulty.port('EXPIRING')), faulty.ca.certificate),
   },
   {
+    fault: 'GROUP_NOT_BEGUN',
+    what: 'a group that has never committed, with earliest',
+    prepare: () => notBegun({}),
+    verify: ({ group, warnings: [warning] }) => {
+      assert.equal(group?.lag, 3);
+      assert.deepEqual(
+        group.partitions.map(({ committed, end, lag }) => [committed, end, lag]),
+        [[null, 3, 3]],
+      );
+      assert.match(warning?.cause ?? '', /would begin with the 3 records that are there/);
+    },
+  },
+  {
+    fault: 'GROUP_NOT_BEGUN',
+    what: 'a group that has never committed, with latest',
+    prepare: () => notBegun({ KAFKA_AUTO_OFFSET_RESET: 'latest' }),
+    verify: ({ group, warnings: [warning] }) => {
+      assert.equal(group?.lag, 0);
+      assert.match(warning?.cause ?? '', /would begin at the end/);
+    },
+  },
+  {
     fault: 'BOOTSTRAP_PARTIAL',
     what: 'one bootstrap address of two is dead',
     prepare: async () =>
@@ -482,6 +585,77 @@ const rows: Row[] = [
     },
   },
 ];
+
+test('a certificate that the server sent beside the verified path is not judged', async (t) => {
+  const other = oddCertificate({ name: 'old', extensions: AUTHORITY });
+  const cross = oddCertificate({ name: 'root', issuer: other, key: root, extensions: AUTHORITY, days: 2 });
+  const report = await checkWith(await showing(t, [leafBy(root), cross]));
+  assert.deepEqual(
+    report.tls?.chain.map(({ subject, issuer }) => [subject, issuer]),
+    [
+      ['CN=leaf', 'CN=root'],
+      ['CN=root', 'CN=root'],
+    ],
+  );
+  assert.deepEqual(
+    report.warnings.filter(({ fault }) => fault === 'CERT_EXPIRES_SOON'),
+    [],
+  );
+});
+
+describe('advice in the words of the cluster at hand', () => {
+  const remedyFor = async (servers: string) => {
+    const { verdict } = await checkWith(plain(servers), 2_000);
+    return verdict?.remedy ?? '';
+  };
+
+  test("DMS's console for its ports", async () => {
+    assert.match(await remedyFor('no-such-host.invalid:9092'), /private DNS zone/);
+    const { host, port } = { host: ownAddresses()[0] ?? '127.0.0.1', port: 9095 };
+    assert.match(await remedyFor(at(port, host)), host === '127.0.0.1' ? /broker runs/ : /DMS console/);
+  });
+
+  test('nobody else hears of it', async () => {
+    assert.doesNotMatch(await remedyFor(at(await unusedPort())), /DMS/);
+  });
+
+  test('of the mechanisms that a broker offers, those alone that the functions speak', async (t) => {
+    const remedyWhere = async (...mechanisms: string[]) => {
+      const broker = await startSketchBroker({
+        answers: {
+          [METADATA]: () => oneBroker({ host: '127.0.0.1', port: 1 }),
+          [SASL_HANDSHAKE]: () =>
+            Buffer.concat([int16(33), int32(mechanisms.length), ...mechanisms.map((name) => string(name))]),
+        },
+      });
+      t.after(() => broker.close());
+      const { verdict } = await checkWith({
+        ...{ KAFKA_BOOTSTRAP_SERVERS: at(broker.port), KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT' },
+        ...{ KAFKA_SASL_USERNAME: 'user', KAFKA_SASL_PASSWORD: 'password' },
+      });
+      assert.equal(verdict?.fault, 'SASL_MECHANISM');
+      return verdict.remedy;
+    };
+    assert.match(await remedyWhere('GSSAPI', 'PLAIN'), /^Set KAFKA_SASL_MECHANISM=PLAIN, or/);
+    assert.match(await remedyWhere('GSSAPI'), /^Enable one of SCRAM-SHA-512, .*speaks no other/);
+  });
+
+  test('an FTP server is no mail server', async (t) => {
+    const banner = startBannerServer('220 (vsFTPd 3.0.5)\r\n');
+    const { verdict } = await checkWith(plain(await serve(t, banner)));
+    assert.equal(verdict?.fault, 'NOT_KAFKA');
+    assert.match(verdict.cause, /vsFTPd/);
+  });
+
+  test('a broker of today with weak ciphers alone', async (t) => {
+    const { chain, key } = await faulty.ca.issue({ commonName: 'weak', hosts: ['127.0.0.1'] });
+    const weak: TlsOptions = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-CAMELLIA128-SHA256@SECLEVEL=0' };
+    const server = startTlsServer({ ...weak, cert: chain, key });
+    const { verdict } = await checkWith(tls(await serve(t, server), faulty.ca.certificate));
+    assert.equal(verdict?.fault, 'TLS_VERSION');
+    assert.match(verdict.remedy, /cipher suite of today/);
+  });
+});
 
 describe('each fault by its name', { concurrency: 4 }, () => {
   for (const row of rows) declare(row);
