@@ -1,6 +1,7 @@
 /**
- * `npm test [-- part of a file's name …]`: every test, or those of the files named; `npm run test:soak` and
- * `npm run test:brokers` the long ones and those on every old broker. Fails as well where a password of any test
+ * `npm test [-- part of a file's name …]`: every test, or those of the files named; `npm run test:soak`,
+ * `test:brokers` and `test:clients` the long ones, those on every old broker, and clients that others' tools generate
+ * from `/openapi.json`. Fails as well where a password of any test
  * cluster shows up in the output.
  */
 import { spawn } from 'node:child_process';
@@ -16,6 +17,7 @@ const FILE_TIMEOUT_MS = 600_000;
 const suites = {
   test: { ending: '.test.ts', oldVersions: ['2.7.2'] },
   'test:soak': { ending: '.soak.ts', oldVersions: [] },
+  'test:clients': { ending: '.clients.ts', oldVersions: [] },
   'test:brokers': { ending: '.brokers.ts', oldVersions: Object.keys(oldReleases) as OldVersion[] },
 } as const satisfies Record<string, { ending: string; oldVersions: readonly OldVersion[] }>;
 

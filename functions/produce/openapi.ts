@@ -1,7 +1,7 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { type ErrorCode, Failure } from '../../src/errors.ts';
 import { JSON_TYPE } from '../../src/http.ts';
-import { bodySchema, MAX_RECORDS } from './request.ts';
+import { bodySchema, headerSchema, MAX_RECORDS, recordSchema } from './request.ts';
 import { VENDOR_TYPE } from './response.ts';
 
 type Schema = Record<string, unknown>;
@@ -38,19 +38,21 @@ const OF_PUBLISHING: ErrorCode[] = [
 const OF_RECORDS: ErrorCode[] = [...OF_PUBLISHING, 'UNKNOWN_PARTITION'];
 
 const BASE64 = { type: 'string', contentEncoding: 'base64' };
+/** Bytes as they are: the generators of clients know them by this name of OpenAPI 3.0. */
+const BINARY = { type: 'string', format: 'binary' };
 const INTEGER = { type: 'integer' };
 const TEXT = { type: 'string' };
 const TOPIC = parameter('path', 'topic', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,249}$' });
 const PARTITION = parameter('path', 'partition', { ...INTEGER, minimum: 0, maximum: 2 ** 31 - 1 });
 
 const EVENT = objectOf(
-  { specversion: { const: '1.0' }, id: filled(), source: filled(), type: filled() },
+  { specversion: oneOf('1.0'), id: filled(), source: filled(), type: filled() },
   { data: {}, data_base64: BASE64 },
 );
 const PARTITION_METADATA = objectOf({
   partition: INTEGER,
   leader: { ...INTEGER, description: 'id of the broker; -1 while there is no leader' },
-  replicas: listOf(objectOf({ broker: INTEGER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } })),
+  replicas: listOf(ref('Replica')),
 });
 const TOPIC_METADATA = objectOf({
   name: TEXT,
@@ -68,39 +70,43 @@ const checks: Readonly<Record<string, (requirement: unknown) => Schema>> = {
 };
 
 const schemas = {
-  Records: schemaOf(bodySchema, {}),
-  BinaryRecords: schemaOf(bodySchema, orNull(BASE64)),
-  TextRecords: schemaOf(bodySchema, orNull(TEXT)),
+  ...recordsOf('Json', {}),
+  ...recordsOf('Binary', orNull(BASE64)),
+  ...recordsOf('Text', orNull(TEXT)),
+  Header: objectOf({ key: { ...TEXT, description: '`name` is taken as well' }, value: orNull(BASE64) }),
   CloudEvent: EVENT,
+  Topic: TOPIC_METADATA,
   Partition: PARTITION_METADATA,
-  Acknowledged: objectOf({
-    partition: INTEGER,
-    offset: { ...orNull(INTEGER), description: 'null with acks=0' },
-    error_code: { type: 'null' },
-    error: { type: 'null' },
-  }),
-  Failed: objectOf({
-    partition: { type: 'null' },
-    offset: { type: 'null' },
-    error_code: INTEGER,
-    error: TEXT,
-    ...verdict(),
+  Replica: objectOf({ broker: INTEGER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } }),
+  Brokers: objectOf({ brokers: listOf(INTEGER) }),
+  Health: objectOf({ status: oneOf('healthy', 'ready') }),
+  ValidationError: objectOf({ path: TEXT, message: TEXT }),
+  Offset: objectOf(
+    {
+      partition: { ...orNull(INTEGER), description: 'null where the record was not acknowledged' },
+      offset: { ...orNull(INTEGER), description: 'null where it was not acknowledged, and with acks=0' },
+      error_code: orNull(INTEGER),
+      error: orNull(TEXT),
+    },
+    verdict(),
+  ),
+  Published: objectOf({
+    offsets: listOf(ref('Offset')),
+    key_schema_id: { ...orNull(INTEGER), description: 'always null' },
+    value_schema_id: { ...orNull(INTEGER), description: 'always null' },
   }),
   Failure: objectOf(
     { error_code: INTEGER, message: TEXT, ...verdict() },
     {
-      validation_errors: listOf(objectOf({ path: TEXT, message: TEXT })),
-      offsets: listOf(ref('Failed')),
+      validation_errors: listOf(ref('ValidationError')),
+      offsets: listOf(ref('Offset')),
     },
   ),
 };
 
 const PUBLISHED = {
-  200: [
-    'every record was acknowledged; one entry each, in the order of the request',
-    offsetsOf('Acknowledged'),
-  ],
-  207: ['some records were acknowledged', offsetsOf('Acknowledged', 'Failed')],
+  200: ['every record was acknowledged; one entry each, in the order of the request', ref('Published')],
+  207: ['some records were acknowledged; an entry of another one says why', ref('Published')],
 } as const;
 
 /** The description of the HTTP interface: OpenAPI 3.1. Schemas, statuses and limits are those of the code. */
@@ -116,29 +122,37 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
     servers: [{ url: '.' }],
     security: [{}, { key: [] }, { bearer: [] }],
     paths: {
-      '/topics': { get: asked('The topics that may be published to', listOf(TEXT), FROM_CLUSTER) },
+      '/topics': {
+        get: asked('listTopics', 'The topics that may be published to', listOf(TEXT), FROM_CLUSTER),
+      },
       '/topics/{topic}': {
         parameters: [TOPIC],
-        get: asked('A topic and its partitions', TOPIC_METADATA, OF_TOPIC),
-        post: published('Publish records to a topic', bodies(), OF_RECORDS),
+        get: asked('getTopic', 'A topic and its partitions', ref('Topic'), OF_TOPIC),
+        post: published('publish', 'Publish records to a topic', bodies(), OF_RECORDS),
       },
       '/topics/{topic}/partitions': {
         parameters: [TOPIC],
-        get: asked('The partitions of a topic', listOf(ref('Partition')), OF_TOPIC),
+        get: asked('listPartitions', 'The partitions of a topic', listOf(ref('Partition')), OF_TOPIC),
       },
       '/topics/{topic}/partitions/{partition}': {
         parameters: [TOPIC, PARTITION],
-        get: asked('One partition', ref('Partition'), [...OF_TOPIC, 'UNKNOWN_PARTITION']),
-        post: published('Publish records to a partition', bodies(), OF_RECORDS),
+        get: asked('getPartition', 'One partition', ref('Partition'), [...OF_TOPIC, 'UNKNOWN_PARTITION']),
+        post: published('publishToPartition', 'Publish records to a partition', bodies(), OF_RECORDS),
       },
       '/': {
-        post: published('Publish records to `topic` in the body, or to KAFKA_TOPIC', bodies(), OF_RECORDS),
+        post: published(
+          'publishToNamedTopic',
+          'Publish records to `topic` in the body, or to KAFKA_TOPIC',
+          bodies(),
+          OF_RECORDS,
+        ),
       },
       '/webhooks/{topic}': {
         parameters: [TOPIC],
         post: published(
+          'publishWebhook',
           'Publish the body byte for byte as the value of one record',
-          { '*/*': {} },
+          { 'application/octet-stream': { schema: BINARY }, '*/*': { schema: BINARY } },
           [...OF_PUBLISHING, 'SIGNATURE_INVALID'],
           [
             { ...parameter('query', 'key', TEXT), description: "the record's key" },
@@ -149,13 +163,15 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
         ),
       },
       '/brokers': {
-        get: asked('The ids of the brokers', objectOf({ brokers: listOf(INTEGER) }), FROM_CLUSTER),
+        get: asked('listBrokers', 'The ids of the brokers', ref('Brokers'), FROM_CLUSTER),
       },
-      '/healthy': { get: asked('Is the process alive?', objectOf({ status: { const: 'healthy' } }), []) },
+      '/healthy': {
+        get: asked('getHealth', 'Is the process alive?', ref('Health'), []),
+      },
       '/ready': {
-        get: asked('Does a broker answer, now?', objectOf({ status: { const: 'ready' } }), FROM_CLUSTER),
+        get: asked('getReadiness', 'Does a broker answer, now?', ref('Health'), FROM_CLUSTER),
       },
-      '/openapi.json': { get: asked('This document', { type: 'object' }, []) },
+      '/openapi.json': { get: asked('getDescription', 'This document', { type: 'object' }, []) },
     },
     components: {
       schemas,
@@ -167,11 +183,12 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
   };
 }
 
-function asked(summary: string, schema: Schema, codes: ErrorCode[]) {
-  return { summary, responses: responses({ 200: ['the answer', schema] }, codes) };
+function asked(operationId: string, summary: string, schema: Schema, codes: ErrorCode[]) {
+  return { operationId, summary, responses: responses({ 200: ['the answer', schema] }, codes) };
 }
 
 function published(
+  operationId: string,
   summary: string,
   content: Schema,
   codes: ErrorCode[],
@@ -181,6 +198,7 @@ function published(
   })),
 ) {
   return {
+    operationId,
     summary,
     parameters,
     requestBody: { required: true, content },
@@ -191,8 +209,8 @@ function published(
 /** Without a content type the body is read as application/json. */
 function bodies(): Schema {
   return {
-    'application/json': { schema: ref('Records') },
-    'application/vnd.kafka.json.v2+json': { schema: ref('Records') },
+    'application/json': { schema: ref('JsonRecords') },
+    'application/vnd.kafka.json.v2+json': { schema: ref('JsonRecords') },
     'application/vnd.kafka.binary.v2+json': { schema: ref('BinaryRecords') },
     'application/vnd.kafka.text.v2+json': { schema: ref('TextRecords') },
     'application/cloudevents+json': { schema: ref('CloudEvent') },
@@ -216,15 +234,8 @@ function responses(
 }
 
 function refusal(failures: readonly Failure[]): Schema {
-  const codes = failures.map(({ code }) => code);
-  const schema = {
-    allOf: [ref('Failure')],
-    properties: {
-      code: { enum: codes },
-      error_code: { enum: [...new Set(failures.map((f) => f.errorCode))] },
-    },
-  };
-  return answer(codes.join(', '), schema, failures.some(({ retriable }) => retriable) ? ['Retry-After'] : []);
+  const codes = failures.map(({ code, errorCode }) => `${code} (${errorCode})`).join(', ');
+  return answer(codes, ref('Failure'), failures.some(({ retriable }) => retriable) ? ['Retry-After'] : []);
 }
 
 function answer(description: string, schema: Schema, headers: readonly string[] = []): Schema {
@@ -237,16 +248,8 @@ function answer(description: string, schema: Schema, headers: readonly string[] 
   };
 }
 
-function offsetsOf(...entries: string[]): Schema {
-  return objectOf({
-    offsets: listOf({ anyOf: entries.map(ref) }),
-    key_schema_id: { type: 'null' },
-    value_schema_id: { type: 'null' },
-  });
-}
-
 function verdict() {
-  return { code: TEXT, retriable: { type: 'boolean' }, delivery: { enum: ['none', 'unknown'] } };
+  return { code: TEXT, retriable: { type: 'boolean' }, delivery: oneOf('none', 'unknown') };
 }
 
 function parameter(place: 'path' | 'query' | 'header', name: string, schema: Schema): Schema {
@@ -265,8 +268,13 @@ function filled(): Schema {
   return { type: 'string', minLength: 1 };
 }
 
+/** Nothing but what generators of clients understand: no `const`, no `null` type alone. */
+function oneOf(...texts: string[]): Schema {
+  return { ...TEXT, enum: texts };
+}
+
 function orNull(schema: Schema): Schema {
-  return { anyOf: [schema, { type: 'null' }] };
+  return 'type' in schema ? { ...schema, type: [schema.type, 'null'] } : schema;
 }
 
 function ref(name: string): Schema {
@@ -280,14 +288,32 @@ interface Validator {
   requirement?: unknown;
   wrapped?: Validator;
   item?: Validator;
-  options?: readonly Validator[];
   entries?: Readonly<Record<string, Validator>>;
 }
 
-/** What `request.ts` checks, as JSON Schema; `data` stands for keys and values, of which each format has its own. */
-function schemaOf(validator: Validator, data: Schema): Schema {
-  const { type, pipe, requirement, wrapped, item, options = [], entries = {} } = validator;
-  const inner = (part: Validator | undefined) => (part ? schemaOf(part, data) : {});
+/**
+ * A body of one of the formats, and its records: `data` stands for keys and values, of which each format has its own.
+ */
+function recordsOf(format: string, data: Schema): Record<string, Schema> {
+  const names = new Map<Validator, string>([
+    [recordSchema, `${format}Record`],
+    // Its other name of the key is left out: two ways to say the same are two classes in a client.
+    [headerSchema, 'Header'],
+  ]);
+  return {
+    [`${format}Records`]: schemaOf(bodySchema, { data, names }),
+    [`${format}Record`]: schemaOf(recordSchema, { data, names }),
+  };
+}
+
+/** What `request.ts` checks, as JSON Schema; what has a name is referred to. */
+function schemaOf(validator: Validator, known: { data: Schema; names: Map<Validator, string> }): Schema {
+  const { type, pipe, requirement, wrapped, item, entries = {} } = validator;
+  const inner = (part: Validator | undefined): Schema => {
+    if (!part) return {};
+    const name = known.names.get(part);
+    return name ? ref(name) : schemaOf(part, known);
+  };
   if (pipe) return Object.assign({}, ...pipe.map(inner));
   switch (type) {
     case 'strict_object':
@@ -299,14 +325,12 @@ function schemaOf(validator: Validator, data: Schema): Schema {
       };
     case 'array':
       return { type, items: inner(item) };
-    case 'union':
-      return { anyOf: options.map(inner) };
     case 'optional':
       return inner(wrapped);
     case 'nullish':
-      return wrapped?.type === 'null' ? { type: 'null' } : orNull(inner(wrapped));
+      return orNull(wrapped?.type === 'null' ? INTEGER : inner(wrapped));
     case 'unknown':
-      return data;
+      return known.data;
     default:
       return checks[type]?.(requirement) ?? { type };
   }

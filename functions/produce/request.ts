@@ -33,7 +33,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 const absent = v.nullish(v.null('must be null: schemas are not supported'));
 
-const headerSchema = v.union(
+export const headerSchema = v.union(
   [
     v.strictObject({ key: v.string(), value: v.nullish(v.string()) }),
     v.strictObject({ name: v.string(), value: v.nullish(v.string()) }),
@@ -55,7 +55,7 @@ const timestampSchema = v.pipe(
   v.maxValue(MAX_TIMESTAMP, `must be at most ${MAX_TIMESTAMP}`),
 );
 
-const recordSchema = v.strictObject(
+export const recordSchema = v.strictObject(
   {
     key: v.optional(v.unknown()),
     value: v.optional(v.unknown()),

@@ -1,14 +1,12 @@
 /** Kafka clients that nobody here wrote, each set up once in the cache beside Kafka's own jars. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { cacheRoot } from '../../local/kafka/distribution.ts';
-import { temporarySibling } from '../../local/kafka/temporary.ts';
+import { cached, filled, works } from './cache.ts';
 import { fromLine, type Plain, toLine } from './records.ts';
 
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -146,32 +144,4 @@ async function kafkajsMissing(): Promise<string | undefined> {
     return works('npm', ['install', '--silent', '--no-audit', '--no-fund', ...KAFKAJS_PACKAGES], directory);
   });
   return isReady ? undefined : 'the npm packages could not be installed';
-}
-
-function works(command: string, args: string[], cwd?: string): boolean {
-  return spawnSync(command, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
-}
-
-function cached(name: string, contents: string): string {
-  const hash = createHash('sha256').update(contents).digest('hex').slice(0, 12);
-  return join(cacheRoot(), `interop-${name}-${hash}`);
-}
-
-/** Fills a sibling and renames it, so that a directory of that name is always complete. */
-async function filled(
-  directory: string,
-  fill: (directory: string) => boolean | Promise<boolean>,
-): Promise<boolean> {
-  if (existsSync(directory)) return true;
-  const temporary = await temporarySibling(directory);
-  try {
-    if (!(await fill(temporary))) return false;
-    await rename(temporary, directory).catch((error: unknown) => {
-      // Another process was quicker, and what it put there is the same.
-      if (!existsSync(directory)) throw error;
-    });
-    return true;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as v from 'valibot';
 import { openApi } from '../../functions/produce/openapi.ts';
 import { routes } from '../../functions/produce/publish.ts';
@@ -8,14 +9,7 @@ import { bodySchema, MAX_RECORDS } from '../../functions/produce/request.ts';
 import { errorTable } from '../error-table.ts';
 
 interface Operation {
-  responses: Record<
-    string,
-    { description: string; headers: object; content: Record<string, { schema: Answer }> }
-  >;
-}
-
-interface Answer {
-  properties: { code: { enum: string[] }; error_code: { enum: number[] } };
+  responses: Record<string, { description: string; headers: object; content: object }>;
 }
 
 const document = JSON.parse(JSON.stringify(openApi({ maxBodyBytes: 12_345 })));
@@ -45,21 +39,18 @@ test('its paths and methods are those that are served', () => {
 });
 
 test('every code of the contract stands at some operation, with its status and error_code', () => {
-  const described = new Map<string, Set<string>>();
+  const described = new Set<string>();
   for (const { operation } of operations) {
-    for (const [status, { content }] of Object.entries(operation.responses)) {
-      const { code, error_code: numbers } = content['application/json']?.schema.properties ?? {};
-      if (Number(status) < 300 || !code) continue;
-      for (const one of code.enum) described.set(one, new Set([...(described.get(one) ?? []), status]));
-      const expected = errorTable.filter((row) => code.enum.includes(row.code)).map((row) => row.errorCode);
-      assert.deepEqual([...(numbers?.enum ?? [])].sort(), [...new Set(expected)].sort());
+    for (const [status, { description }] of Object.entries(operation.responses)) {
+      if (Number(status) < 300) continue;
+      for (const code of description.split(', ')) described.add(`${status} ${code}`);
     }
   }
   // Only other methods than the described ones meet these two.
   const rows = errorTable.filter(({ code }) => code !== 'METHOD_NOT_ALLOWED' && code !== 'UNKNOWN_ROUTE');
   assert.deepEqual(
-    [...described].map(([code, statuses]) => `${code} ${[...statuses].join()}`).sort(),
-    rows.map(({ code, status }) => `${code} ${status}`).sort(),
+    [...described].sort(),
+    rows.map(({ code, status, errorCode }) => `${status} ${code} (${errorCode})`).sort(),
   );
 });
 
@@ -75,11 +66,15 @@ test('every answer has both types and X-Request-Id, a retriable one Retry-After'
 
 test('the limits are those of the code', () => {
   assert.match(document.info.description, /\b12345 bytes/);
-  const { Records, BinaryRecords, TextRecords } = document.components.schemas;
-  for (const { properties } of [Records, BinaryRecords, TextRecords]) {
+  const { JsonRecords, BinaryRecords, TextRecords } = document.components.schemas;
+  for (const { properties } of [JsonRecords, BinaryRecords, TextRecords]) {
     assert.equal(properties.records.maxItems, MAX_RECORDS);
     assert.equal(properties.records.minItems, 1);
   }
+});
+
+const isRecords = new Ajv2020({ strict: false }).addSchema(document, 'openapi').compile({
+  $ref: 'openapi#/components/schemas/JsonRecords',
 });
 
 describe('the schema of a body says what the code says', () => {
@@ -97,7 +92,15 @@ describe('the schema of a body says what the code says', () => {
     [record({ partition: 2 ** 31 }), false],
     [record({ partition: '0' }), false],
     [record({ timestamp: 8_640_000_000_000_001 }), false],
-    [record({ headers: [{ key: 'a', value: 'YQ==' }, { name: 'b', value: null }, { key: 'c' }] }), true],
+    [
+      record({
+        headers: [
+          { key: 'a', value: 'YQ==' },
+          { key: 'b', value: null },
+        ],
+      }),
+      true,
+    ],
     [record({ headers: [{ value: 'YQ==' }] }), false],
     [record({ headers: [{ key: 'a', name: 'b' }] }), false],
     [record({ offset: 1 }), false],
@@ -109,41 +112,7 @@ describe('the schema of a body says what the code says', () => {
   for (const [body, isValid] of bodies) {
     test(`${JSON.stringify(body)} is ${isValid ? '' : 'not '}valid`, async () => {
       assert.equal(v.safeParse(bodySchema, body).success, isValid);
-      assert.equal(matches(document.components.schemas.Records, body), isValid);
+      assert.equal(isRecords(body), isValid);
     });
   }
 });
-
-/** As much of JSON Schema as the document uses for bodies. */
-function matches(schema: Record<string, unknown>, value: unknown): boolean {
-  const { type, anyOf, properties = {}, required = [], items, minItems = 0, maxItems = Infinity } = schema;
-  const { minimum = -Infinity, maximum = Infinity, additionalProperties } = schema;
-  if (Array.isArray(anyOf)) return anyOf.some((one) => matches(one, value));
-  switch (type) {
-    case 'object': {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-      const known = properties as Record<string, Record<string, unknown>>;
-      return (
-        (required as string[]).every((name) => name in value) &&
-        Object.entries(value).every(([name, member]) =>
-          known[name] ? matches(known[name], member) : additionalProperties !== false,
-        )
-      );
-    }
-    case 'array':
-      return (
-        Array.isArray(value) &&
-        value.length >= Number(minItems) &&
-        value.length <= Number(maxItems) &&
-        value.every((item) => matches(items as Record<string, unknown>, item))
-      );
-    case 'integer':
-      return Number.isInteger(value) && Number(value) >= Number(minimum) && Number(value) <= Number(maximum);
-    case 'null':
-      return value === null;
-    case 'string':
-      return typeof value === 'string';
-    default:
-      return true;
-  }
-}
