@@ -13,7 +13,6 @@ interface ErrorKind {
 /** The public contract of every failure: what a caller sees follows from its code alone. */
 const kinds = {
   MALFORMED_REQUEST: { status: 400, errorCode: 400, retriable: false, delivery: 'none' },
-  AUTHENTICATION_FAILED: { status: 401, errorCode: 40101, retriable: false, delivery: 'none' },
   API_KEY_REFUSED: { status: 401, errorCode: 40102, retriable: false, delivery: 'none' },
   SIGNATURE_INVALID: { status: 401, errorCode: 40102, retriable: false, delivery: 'none' },
   TOPIC_NOT_AUTHORIZED: { status: 403, errorCode: 40301, retriable: false, delivery: 'none' },
@@ -23,19 +22,24 @@ const kinds = {
   UNKNOWN_ROUTE: { status: 404, errorCode: 404, retriable: false, delivery: 'none' },
   METHOD_NOT_ALLOWED: { status: 405, errorCode: 405, retriable: false, delivery: 'none' },
   NOT_ACCEPTABLE: { status: 406, errorCode: 40601, retriable: false, delivery: 'none' },
+  REQUEST_TIMEOUT: { status: 408, errorCode: 408, retriable: true, delivery: 'none' },
   GROUP_ACTIVE: { status: 409, errorCode: 409, retriable: true, delivery: 'none' },
   OFFSET_OUT_OF_RANGE: { status: 409, errorCode: 409, retriable: false, delivery: 'none' },
   RECORD_TOO_LARGE: { status: 413, errorCode: 41301, retriable: false, delivery: 'none' },
   BODY_TOO_LARGE: { status: 413, errorCode: 413, retriable: false, delivery: 'none' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, errorCode: 415, retriable: false, delivery: 'none' },
+  EXPECTATION_FAILED: { status: 417, errorCode: 417, retriable: false, delivery: 'none' },
   INVALID_RECORD: { status: 422, errorCode: 422, retriable: false, delivery: 'none' },
   THROTTLED: { status: 429, errorCode: 42901, retriable: true, delivery: 'none' },
   QUEUE_FULL: { status: 429, errorCode: 42901, retriable: true, delivery: 'none' },
+  HEADERS_TOO_LARGE: { status: 431, errorCode: 431, retriable: false, delivery: 'none' },
   INTERNAL: { status: 500, errorCode: 500, retriable: false, delivery: 'unknown' },
   CONFIG_INVALID: { status: 500, errorCode: 50001, retriable: false, delivery: 'none' },
+  NOT_IMPLEMENTED: { status: 501, errorCode: 501, retriable: false, delivery: 'none' },
   SINK_FAILED: { status: 502, errorCode: 502, retriable: true, delivery: 'unknown' },
   DEAD_LETTER_FAILED: { status: 502, errorCode: 502, retriable: true, delivery: 'unknown' },
   BATCH_UNREADABLE: { status: 502, errorCode: 502, retriable: false, delivery: 'unknown' },
+  AUTHENTICATION_FAILED: { status: 503, errorCode: 50303, retriable: false, delivery: 'none' },
   BROKER_UNREACHABLE: { status: 503, errorCode: 50302, retriable: true, delivery: 'none' },
   NO_LEADER: { status: 503, errorCode: 50003, retriable: true, delivery: 'none' },
   NOT_ENOUGH_REPLICAS: { status: 503, errorCode: 50003, retriable: true, delivery: 'none' },
@@ -57,7 +61,7 @@ interface FailureDetails {
   cause?: unknown;
   validationErrors?: readonly ValidationError[];
   retryAfterMs?: number;
-  allow?: readonly string[];
+  headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -70,8 +74,8 @@ export class Failure extends Error {
   readonly validationErrors: readonly ValidationError[] | undefined;
   /** When a retry has a chance, where that is known. */
   readonly retryAfterMs: number | undefined;
-  /** The methods that would have been served. */
-  readonly allow: readonly string[] | undefined;
+  /** What the answer says in headers besides: the methods that would have been served, the types, the login. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, message: string, details: FailureDetails = {}) {
     // Much of what messages name was said by somebody else, and they end on terminals.
@@ -79,7 +83,7 @@ export class Failure extends Error {
     this.code = code;
     this.validationErrors = details.validationErrors;
     this.retryAfterMs = details.retryAfterMs;
-    this.allow = details.allow;
+    this.headers = details.headers;
   }
 
   get status(): number {

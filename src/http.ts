@@ -22,6 +22,9 @@ export interface HttpRequest {
   json?: unknown;
 }
 
+/** What is known of a request before its body has come. */
+export type RequestHead = Omit<HttpRequest, 'body' | 'json'>;
+
 export interface HttpResponse {
   status: number;
   headers: Record<string, string>;
@@ -63,7 +66,7 @@ export function failureResponse(failure: Failure, type = JSON_TYPE, more: object
   };
   const response = jsonResponse(failure.status, body, type);
   if (retriable) response.headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
-  if (failure.allow) response.headers.allow = failure.allow.join(', ');
+  Object.assign(response.headers, failure.headers);
   return response;
 }
 

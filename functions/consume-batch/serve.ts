@@ -24,7 +24,7 @@ export async function servePull(request: HttpRequest, call: PullCall): Promise<H
   try {
     if (request.method !== 'POST') {
       throw new Failure('METHOD_NOT_ALLOWED', `${request.method} is not served here, only POST`, {
-        allow: ['POST'],
+        headers: { allow: 'POST' },
       });
     }
     return jsonResponse(200, await pull(wishOf(request), call));

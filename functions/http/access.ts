@@ -1,9 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
-import type { HttpRequest, HttpResponse } from '../../src/http.ts';
-
-type RequestHead = Pick<HttpRequest, 'method' | 'path' | 'headers'>;
+import type { HttpResponse, RequestHead } from '../../src/http.ts';
 
 const CORS_METHODS = 'GET, POST, OPTIONS';
 const CORS_HEADERS = 'authorization, x-api-key, content-type, content-encoding, accept, x-request-id';
@@ -21,6 +19,7 @@ export function checkApiKey({ path, headers }: RequestHead, config: HttpConfig):
     throw new Failure(
       'API_KEY_REFUSED',
       'an accepted key is needed: Authorization: Bearer … or X-Api-Key: …',
+      { headers: { 'www-authenticate': 'Bearer' } },
     );
   }
   return true;

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Failure } from '../../src/errors.ts';
+import type { Connection } from './connection.ts';
+import { brokenOff } from './message.ts';
 
 const MIB = 1024 * 1024;
 /** What all requests together may hold of bodies, from the first byte until they are answered. */
@@ -8,16 +10,22 @@ const MAX_BYTES = 64 * MIB;
 const MAX_LARGE_BYTES = 56 * MIB;
 /** Of it, the part for bodies whose senders have shown no key where others must. */
 const MAX_KEYLESS_BYTES = 16 * MIB;
-const SMALL = 64 * 1024;
-/** A body that has not gained another 64 KiB for so long may be let go for the sake of others. */
-const STALLED_MS = 1_000;
+export const SMALL = 64 * 1024;
+/** What counts as progress of a body that comes slowly. */
 const STEP = 64 * 1024;
+/** A body without progress for so long may be let go for the sake of others. */
+const STALLED_MS = 1_000;
+/** And for so long it is let go in any case: an upload of 6 MiB takes 48 minutes at the most. */
+const PROGRESS_MS = 30_000;
 const EMPTY = Buffer.alloc(0);
 
 export interface BodyRules {
   maxBytes: number;
   /** Its sender has shown no key, although there are some. */
   isKeyless: boolean;
+  connection: Connection;
+  /** Asks the sender for it, where the sender waits to be asked. */
+  invite: () => void;
 }
 
 /** A body that has come; its room is taken until it is released. */
@@ -32,17 +40,27 @@ export class Bodies {
   readonly #large = new Share(MAX_LARGE_BYTES);
   readonly #keyless = new Share(MAX_KEYLESS_BYTES);
 
+  readonly #progressMs: number;
+
+  constructor(progressMs = PROGRESS_MS) {
+    this.#progressMs = progressMs;
+  }
+
   /** The whole body; BODY_TOO_LARGE as soon as it is known to exceed the limit, without reading on. */
-  async receive(message: IncomingMessage, { maxBytes, isKeyless }: BodyRules): Promise<ReceivedBody> {
+  async receive(message: IncomingMessage, rules: BodyRules): Promise<ReceivedBody> {
+    const { maxBytes, isKeyless, connection, invite } = rules;
     const tooLarge = () =>
       new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
     if (Number(message.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
     // While it waited for its turn: no event will tell any more.
     if (message.destroyed) throw brokenOff();
+    if (connection.failure && !message.complete) throw connection.failure;
     const body = new Body(isKeyless ? [this.#all, this.#keyless] : [this.#all]);
+    const clock = new ProgressClock(body, this.#progressMs);
     try {
       await new Promise<void>((resolve, reject) => {
         body.letGo = reject;
+        connection.onFailure = reject;
         message.on('data', (chunk: Buffer) => {
           if (body.size <= SMALL && body.size + chunk.length > SMALL) body.join(this.#large);
           if (body.size + chunk.length > maxBytes) reject(tooLarge());
@@ -52,20 +70,18 @@ export class Bodies {
         message.on('close', () => {
           if (!message.complete) reject(brokenOff());
         });
+        invite();
       });
       return { bytes: body.complete(), release: () => body.leave() };
     } catch (error) {
       body.leave();
       throw error;
     } finally {
+      clock.stop();
       // What still comes is counted no more, nor kept.
       message.removeAllListeners('data');
     }
   }
-}
-
-function brokenOff(): Failure {
-  return new Failure('MALFORMED_REQUEST', 'the request was broken off');
 }
 
 /** Bodies that share a limit. */
@@ -114,6 +130,27 @@ class Share {
       since = body.progressAt;
     }
     return stalled;
+  }
+}
+
+/** Lets a body go that makes no progress. */
+class ProgressClock {
+  #timer: NodeJS.Timeout;
+
+  constructor(body: Body, progressMs: number) {
+    const look = () => {
+      const left = body.progressAt + progressMs - Date.now();
+      if (left > 0) this.#timer = setTimeout(look, left);
+      else {
+        const pace = `${STEP / 1_024} KiB in ${progressMs / 1_000} s`;
+        body.letGo(new Failure('REQUEST_TIMEOUT', `the body comes too slowly, with less than ${pace}`));
+      }
+    };
+    this.#timer = setTimeout(look, progressMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }
 

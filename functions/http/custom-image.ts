@@ -7,7 +7,7 @@ import * as produce from '../produce/index.ts';
 
 const functions = { produce, 'consume-batch': consumeBatch, 'connectivity-check': connectivityCheck };
 
-type FunctionName = (typeof functionNames)[number];
+export type FunctionName = (typeof functionNames)[number];
 
 /** What the platform says in headers where an event function would have a context. */
 function contextOf({ requestId }: HttpRequest, deadline: number) {

@@ -9,7 +9,6 @@ const CLOSE_IDLE_EVERY_MS = 20;
 export function drainOn(signal: NodeJS.Signals, server: Server, log: Log): void {
   process.once(signal, () => {
     log.info('draining', { signal });
-    server.on('request', (_request, response) => response.setHeader('connection', 'close'));
     server.close(() => {
       log.info('drained');
       process.exit(0);

@@ -28,7 +28,10 @@ function start(): void {
     level: logLevel(variables),
   }));
   const log = createLog(level);
-  const server = createHttpServer(routesOf(environment, config, new Metrics(producerFigures)), config, log);
+  const metrics = new Metrics(producerFigures);
+  const { serve, checkHead } = routesOf(environment, config, metrics);
+  const observe = metrics.observe.bind(metrics);
+  const server = createHttpServer(serve, config, { log, checkHead, observe });
   server.on('error', (error) => {
     log.error('the server cannot listen', { host: config.host, port: config.port, error });
     process.exit(1);

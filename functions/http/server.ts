@@ -1,113 +1,149 @@
 import {
   createServer,
-  type IncomingHttpHeaders,
   type IncomingMessage,
+  type RequestListener,
   type Server,
   type ServerResponse,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import type { HttpConfig } from '../../src/config.ts';
-import { toFailure } from '../../src/errors.ts';
-import { callersRequestId, failureResponse, type HttpRequest, type HttpResponse } from '../../src/http.ts';
+import { Failure, toFailure } from '../../src/errors.ts';
+import type { HttpRequest, HttpResponse, RequestHead } from '../../src/http.ts';
 import { createLog, type Log } from '../../src/log.ts';
+import { refusal } from '../produce/response.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
-import { Bodies, type ReceivedBody } from './bodies.ts';
-import { turnOf } from './turns.ts';
+import { Bodies, type ReceivedBody, SMALL } from './bodies.ts';
+import { Connection } from './connection.ts';
+import { faultOf, isInvited, type ParserError, parserFailure, readHead } from './message.ts';
+import { refuse } from './refuse.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
-const BODY_TIMEOUT_MS = 30_000;
 /** Above the usual idle time of load balancers, so that it is they who close. */
 const KEEP_ALIVE_MS = 75_000;
 /** How often node looks for connections that exceed the time-outs above. */
 const CHECK_INTERVAL_MS = 2_000;
-/** How long the rest of an unwanted body is read and thrown away. */
+/** How long the rest of an unwanted small body is read and thrown away. */
 const LINGER_MS = 500;
 /** A connection without a byte in either direction for so long is ended: whoever does not read an answer keeps it. */
 const SILENCE_MS = 90_000;
 /** They have no body to look at, and need no key. */
 const WITHOUT_BODY = new Set(['/healthy', '/ready']);
 const NO_BODY: ReceivedBody = { bytes: Buffer.alloc(0), release: () => {} };
+const METHODS = { allow: 'GET, HEAD, POST, OPTIONS' };
 
 export type Serve = (request: HttpRequest) => Promise<HttpResponse>;
 
+export interface ServerOptions {
+  log?: Log;
+  /** Throws what a request's head alone shows to be wrong: its body is not read then. */
+  checkHead?: (head: RequestHead) => void;
+  /** Told of each answer to a request; `ms` are counted from the request's last byte. */
+  observe?: (answered: { method: string; path: string; status: number; ms: number }) => void;
+  /** A body that gains less than 64 KiB in so many milliseconds is given up. */
+  bodyProgressMs?: number;
+}
+
 /** An HTTP server that reads requests whole, up to the configured size, and hands them on as plain values. */
-export function createHttpServer(serve: Serve, config: HttpConfig, log: Log = createLog('warn')): Server {
-  const bodies = new Bodies();
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: BODY_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    },
-    async (message, response) => {
-      await turnOf(message, response);
-      const head = readHead(message);
-      const answer = await answerTo(head, message, { serve, config, log, bodies });
-      write(response, answer, { ...corsHeaders(head, config), 'x-request-id': head.requestId });
-      if (!message.complete) throwAway(message);
-    },
-  );
+export function createHttpServer(serve: Serve, config: HttpConfig, options: ServerOptions = {}): Server {
+  const { log = createLog('warn'), checkHead = () => {}, observe = () => {}, bodyProgressMs } = options;
+  const serving = { serve, config, log, checkHead, observe, bodies: new Bodies(bodyProgressMs) };
+  const server = createServer({
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    // Bodies are judged by their progress.
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    // Looked at below, so that the refusal has the shape of all others.
+    requireHostHeader: false,
+  });
+  // Node would give up the requests of a client that has ended its own side, which may mean that it has said all.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  const exchange: RequestListener = async (message, response) => {
+    const connection = Connection.of(message.socket);
+    await connection.turnOf(message, response);
+    const head = readHead(message);
+    const fault = faultOf(message);
+    const answer = await answerTo(head, fault, { message, response, connection }, serving);
+    // Behind a message that is not read to its end no other one can be found.
+    if (fault || !isSoonOver(message, connection) || !server.listening) response.shouldKeepAlive = false;
+    write(response, answer, { ...corsHeaders(head, config), 'x-request-id': head.requestId });
+    if (!message.complete) throwAway(message);
+  };
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, exchange);
+  server.on('connect', ({ socket }) => {
+    const failure = new Failure('METHOD_NOT_ALLOWED', 'CONNECT is not served here', { headers: METHODS });
+    void refuse(Connection.of(socket), failure, log);
+  });
+  server.on('clientError', (error: ParserError, socket: Socket) => {
+    const connection = Connection.of(socket);
+    const failure = parserFailure(error);
+    if (failure === undefined) socket.destroy();
+    else if (connection.fail(failure)) void refuse(connection, failure, log);
+  });
   server.setTimeout(SILENCE_MS);
   return server;
 }
 
-type RequestHead = Omit<HttpRequest, 'body'>;
+interface Exchange {
+  message: IncomingMessage;
+  response: ServerResponse;
+  connection: Connection;
+}
 
-interface Serving {
+interface Serving extends Required<Omit<ServerOptions, 'bodyProgressMs'>> {
   serve: Serve;
   config: HttpConfig;
-  log: Log;
   bodies: Bodies;
 }
 
 async function answerTo(
   head: RequestHead,
-  message: IncomingMessage,
-  { serve, config, log, bodies }: Serving,
+  fault: Failure | undefined,
+  { message, response, connection }: Exchange,
+  { serve, config, log, checkHead, observe, bodies }: Serving,
 ): Promise<HttpResponse> {
+  const { requestId, method, path } = head;
+  let started = performance.now();
   let body = NO_BODY;
+  let answer: HttpResponse;
   try {
-    const asked = preflight(head, config);
+    if (fault) throw fault;
+    const asked = preflight(head, config) ?? aboutServer(head);
     if (asked) return asked;
     const isKeyless = !checkApiKey(head, config);
-    if (!WITHOUT_BODY.has(head.path)) {
-      body = await bodies.receive(message, { maxBytes: config.maxBodyBytes, isKeyless });
+    checkHead(head);
+    const mustInvite = isInvited(message);
+    if (!WITHOUT_BODY.has(path)) {
+      const invite = () => mustInvite && response.writeContinue();
+      body = await bodies.receive(message, { maxBytes: config.maxBodyBytes, isKeyless, connection, invite });
+      started = performance.now();
     }
-    return await serve({ ...head, body: body.bytes });
+    answer = await serve({ ...head, body: body.bytes });
   } catch (error) {
     const failure = toFailure(error);
-    const { requestId, path } = head;
     const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
     log[level]('request refused', { requestId, path, code: failure.code, error: failure });
-    return failureResponse(failure);
+    answer = refusal(failure, head);
   } finally {
     body.release();
   }
+  observe({ method, path, status: answer.status, ms: performance.now() - started });
+  return answer;
 }
 
-function readHead({ method = 'GET', url = '/', headers }: IncomingMessage): RequestHead {
-  const question = url.indexOf('?');
-  const all = lines(headers);
-  return {
-    method,
-    path: question < 0 ? url : url.slice(0, question),
-    query: question < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(question + 1))),
-    headers: all,
-    requestId: callersRequestId(all),
-  };
+/** What `OPTIONS *` asks (RFC 9110, section 9.3.7). */
+function aboutServer({ method, path }: RequestHead): HttpResponse | undefined {
+  return method === 'OPTIONS' && path === '*' ? { status: 204, headers: METHODS, body: '' } : undefined;
 }
 
-/** Node has the names in lower case, and each value as one line but for set-cookie's, which no request should have. */
-function lines(headers: IncomingHttpHeaders): Record<string, string> {
-  const { 'set-cookie': cookies, ...single } = headers;
-  const rest = single as Record<string, string>;
-  return cookies === undefined ? rest : { ...rest, 'set-cookie': cookies.join(', ') };
+/** Is what is left of a request's body little enough to be read for the next one's sake? */
+function isSoonOver({ complete, headers }: IncomingMessage, { failure }: Connection): boolean {
+  if (complete) return true;
+  const { expect, 'content-length': length = Number.POSITIVE_INFINITY } = headers;
+  return failure === undefined && expect === undefined && Number(length) <= SMALL;
 }
 
-/**
- * What is left of a body that is answered already would stand in the way of the next request. For a moment
- * it is read and thrown away, since closing at once could destroy the answer on its way.
- */
+/** What is left of a body that is answered already would stand in the way of the next request. */
 function throwAway(message: IncomingMessage): void {
   message.resume();
   const timer = setTimeout(() => message.socket.destroy(), LINGER_MS);
@@ -119,7 +155,9 @@ function write(
   { status, headers, body }: HttpResponse,
   more: Record<string, string>,
 ): void {
-  response.writeHead(status, { ...headers, ...more, 'content-length': Buffer.byteLength(body) });
+  // RFC 9110, section 8.6: a 204 has none.
+  const framing = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) };
+  response.writeHead(status, { ...headers, ...more, ...framing });
   // As a string it leaves together with the head, in one write.
   response.end(response.req.method === 'HEAD' ? '' : body);
 }

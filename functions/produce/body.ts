@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Failure } from '../../src/errors.ts';
-import type { HttpRequest } from '../../src/http.ts';
+import type { HttpRequest, RequestHead } from '../../src/http.ts';
 import { MemoryBudget } from '../../src/memory-budget.ts';
 
 const unzip = promisify(gunzip);
@@ -30,16 +30,13 @@ export interface BodyLimits {
 
 /** What `read` makes of the body's bytes, decompressed where they are gzip. Throws BODY_TOO_LARGE. */
 export async function withBody<T>(
-  { headers, body }: HttpRequest,
+  request: HttpRequest,
   { maxBytes, deadline }: BodyLimits,
   read: (bytes: Buffer) => T,
 ): Promise<T> {
+  const { body } = request;
   if (body.length > maxBytes) throw tooLarge(maxBytes);
-  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity' || encoding === '') return read(body);
-  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-    throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'the content-encoding must be gzip or identity');
-  }
+  if (!isGzip(request)) return read(body);
   const bound = Math.min(maxBytes, body.length * MAX_DEFLATE_RATIO);
   // Of several members this is the last one's length, so that a larger body is found out, and waits with its like.
   const announced = body.length < TRAILER ? 0 : body.readUInt32LE(body.length - TRAILER);
@@ -59,6 +56,16 @@ export async function withBody<T>(
     }
   }
   throw tooLarge(maxBytes);
+}
+
+/** Throws UNSUPPORTED_MEDIA_TYPE where the body is in an encoding that is not known. */
+export function isGzip({ headers }: RequestHead): boolean {
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '') return false;
+  if (encoding === 'gzip' || encoding === 'x-gzip') return true;
+  throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'the content-encoding must be gzip or identity', {
+    headers: { 'accept-encoding': 'gzip, identity' },
+  });
 }
 
 /** Undefined where the body gives more. */

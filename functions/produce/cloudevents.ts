@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, type ValidationError } from '../../src/errors.ts';
-import { type HttpRequest, mediaType } from '../../src/http.ts';
+import { type HttpRequest, mediaType, type RequestHead } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
 import { withBody } from './body.ts';
 import { headerBytes } from './header-text.ts';
@@ -49,7 +49,7 @@ interface Event {
 type Attributes = ReadonlyMap<string, unknown>;
 
 /** Structured and batched events tell by their type, an event in headers by having all that it must have. */
-export function isCloudEvent({ headers }: HttpRequest): boolean {
+export function isCloudEvent({ headers }: RequestHead): boolean {
   return isEventType(headers) || REQUIRED.every((name) => headers[`ce-${name}`] !== undefined);
 }
 
@@ -83,18 +83,21 @@ function isEventType(headers: HttpRequest['headers']): boolean {
   return mediaType(headers['content-type']).startsWith(EVENT_TYPE);
 }
 
+/** Is it of several events? Throws UNSUPPORTED_MEDIA_TYPE where it is in a format that is not known. */
+export function isBatch({ headers }: RequestHead): boolean {
+  const type = mediaType(headers['content-type']);
+  if (!type.startsWith(EVENT_TYPE) || KNOWN_TYPES.includes(type)) return type.startsWith(BATCH_TYPE);
+  throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'of the formats of CloudEvents only +json is known');
+}
+
 function documentReader(
-  { headers }: HttpRequest,
+  request: HttpRequest,
   errors: ValidationError[],
 ): (bytes: Buffer) => readonly Event[] {
-  const type = mediaType(headers['content-type']);
-  if (!KNOWN_TYPES.includes(type)) {
-    throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'of the formats of CloudEvents only +json is known');
-  }
-  if (type.startsWith(BATCH_TYPE)) {
+  if (isBatch(request)) {
     return (bytes) => {
       const events = readDocument(bytes, readBatch);
-      if (!isBatch(events)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
+      if (!isList(events)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
       return events.map(([event, source], index) => structuredEvent(event, source, `[${index}]`, errors));
     };
   }
@@ -110,7 +113,7 @@ function readBatch(json: JsonReader): unknown {
   });
 }
 
-function isBatch(events: unknown): events is [unknown, Buffer][] {
+function isList(events: unknown): events is [unknown, Buffer][] {
   return Array.isArray(events);
 }
 

@@ -6,13 +6,17 @@ import { VENDOR_TYPE } from './response.ts';
 
 type Schema = Record<string, unknown>;
 
-/** What may come back from everything: the request is none, not acceptable, not let in; the function is not well. */
+/** Errors that any route may return. */
 const ANYWHERE: ErrorCode[] = [
   'MALFORMED_REQUEST',
   'API_KEY_REFUSED',
   'NOT_ACCEPTABLE',
+  'REQUEST_TIMEOUT',
   'BODY_TOO_LARGE',
+  'EXPECTATION_FAILED',
+  'HEADERS_TOO_LARGE',
   'INTERNAL',
+  'NOT_IMPLEMENTED',
   'CONFIG_INVALID',
 ];
 const FROM_CLUSTER: ErrorCode[] = ['AUTHENTICATION_FAILED', 'BROKER_UNREACHABLE'];

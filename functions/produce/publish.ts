@@ -1,10 +1,11 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
+import { type HttpRequest, type HttpResponse, jsonResponse, type RequestHead } from '../../src/http.ts';
 import type { Producer, SendTrace } from '../../src/kafka/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
-import { isCloudEvent, readEvents } from './cloudevents.ts';
+import { isGzip } from './body.ts';
+import { isBatch, isCloudEvent, readEvents } from './cloudevents.ts';
 import {
   describePartition,
   describeTopic,
@@ -15,7 +16,7 @@ import {
   ready,
 } from './metadata.ts';
 import { openApi } from './openapi.ts';
-import { readRecords, type Target } from './request.ts';
+import { formatOf, readRecords, type Target } from './request.ts';
 import { acceptsAnswer, answerType, offsetsResponse, refusal } from './response.ts';
 import { findHandler, type Route, route } from './routes.ts';
 import { readWebhook } from './webhook.ts';
@@ -38,10 +39,8 @@ export function createPublish(publisher: Publisher): Publish {
 
 async function answer(request: HttpRequest, deadline: number, publisher: Publisher): Promise<HttpResponse> {
   try {
-    if (!acceptsAnswer(request))
-      throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
-    const { handler, target } = findHandler(served[publisher.config.routes], request);
-    return await handler({ request, target, deadline, type: answerType(request), publisher });
+    const { handler, target } = accept(request, publisher.config);
+    return await handler.answer({ request, target, deadline, type: answerType(request), publisher });
   } catch (error) {
     const failure = toFailure(error);
     const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
@@ -54,6 +53,23 @@ async function answer(request: HttpRequest, deadline: number, publisher: Publish
   }
 }
 
+/**
+ * Throws what a request's head alone shows to be wrong: no such route or method, a type or an encoding that is not
+ * known. Whoever has the head first need not read the body then.
+ */
+export function checkHead(head: RequestHead, config: ProduceConfig): void {
+  accept(head, config);
+}
+
+function accept(head: RequestHead, config: ProduceConfig) {
+  if (!acceptsAnswer(head)) {
+    throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
+  }
+  const found = findHandler(served[config.routes], head);
+  found.handler.checkHead?.(head);
+  return found;
+}
+
 interface Call {
   request: HttpRequest;
   target: Target;
@@ -62,20 +78,27 @@ interface Call {
   publisher: Publisher;
 }
 
-type Handler = (call: Call) => Promise<HttpResponse>;
+interface Handler {
+  /** Throws where the body can't be read, whatever it is. */
+  checkHead?: (head: RequestHead) => void;
+  answer: (call: Call) => Promise<HttpResponse>;
+}
 
 /** What is served where: the first that fits, so that a topic may well be called `brokers`, or `topics`. */
 export const routes: readonly Route<Handler>[] = [
-  route('/topics/{topic}/partitions/{partition}', { GET: asking(describePartition), POST: publishing(read) }),
+  route('/topics/{topic}/partitions/{partition}', {
+    GET: asking(describePartition),
+    POST: publishing(read, checkType),
+  }),
   route('/topics/{topic}/partitions', { GET: asking(listPartitions) }),
   route('/webhooks/{topic}', { POST: publishing(readWebhook) }),
-  route('/topics/{topic}', { GET: asking(describeTopic), POST: publishing(read) }),
+  route('/topics/{topic}', { GET: asking(describeTopic), POST: publishing(read, checkType) }),
   route('/topics', { GET: asking(listTopics) }),
   route('/brokers', { GET: asking(listBrokers) }),
   route('/healthy', { GET: asking(async () => ({ status: 'healthy' })) }),
   route('/ready', { GET: asking(ready) }),
   route('/openapi.json', { GET: asking(async ({ config }) => openApi(config)) }),
-  route('/', { POST: publishing(read) }),
+  route('/', { POST: publishing(read, checkType) }),
 ];
 
 const WEBHOOKS_ONLY = ['/webhooks/{topic}', '/healthy', '/ready'];
@@ -83,29 +106,45 @@ const WEBHOOKS_ONLY = ['/webhooks/{topic}', '/healthy', '/ready'];
 const served = { all: routes, webhooks: routes.filter(({ path }) => WEBHOOKS_ONLY.includes(path)) };
 
 function asking(question: (about: Question) => Promise<unknown>): Handler {
-  return async ({ target, deadline, type, publisher: { producer, config } }) =>
-    jsonResponse(200, await question({ connection: producer.connection, config, target, deadline }), type);
+  return {
+    answer: async ({ target, deadline, type, publisher: { producer, config } }) =>
+      jsonResponse(200, await question({ connection: producer.connection, config, target, deadline }), type),
+  };
 }
 
-function publishing(readFrom: typeof readRecords): Handler {
-  return async ({ request, target, deadline, type, publisher: { producer, config, log } }) => {
-    const started = Date.now();
-    const records = await readFrom(request, target, config, deadline);
-    const trace: Partial<SendTrace> = {};
-    const outcomes = await producer.send(records, deadline, trace);
-    const failures = outcomes.filter((outcome) => outcome instanceof Failure);
-    log[failures.length > 0 ? 'warn' : 'info']('published', {
-      requestId: request.requestId,
-      topic: records[0]?.topic,
-      records: records.length,
-      failed: failures.length,
-      bytes: request.body.length,
-      ms: Date.now() - started,
-      ...trace,
-      ...(failures[0] && { code: failures[0].code, error: failures[0] }),
-    });
-    return offsetsResponse(outcomes, type);
+function publishing(
+  readFrom: typeof readRecords,
+  checkType: (head: RequestHead) => void = () => {},
+): Handler {
+  return {
+    checkHead(head) {
+      checkType(head);
+      isGzip(head);
+    },
+    async answer({ request, target, deadline, type, publisher: { producer, config, log } }) {
+      const started = Date.now();
+      const records = await readFrom(request, target, config, deadline);
+      const trace: Partial<SendTrace> = {};
+      const outcomes = await producer.send(records, deadline, trace);
+      const failures = outcomes.filter((outcome) => outcome instanceof Failure);
+      log[failures.length > 0 ? 'warn' : 'info']('published', {
+        requestId: request.requestId,
+        topic: records[0]?.topic,
+        records: records.length,
+        failed: failures.length,
+        bytes: request.body.length,
+        ms: Date.now() - started,
+        ...trace,
+        ...(failures[0] && { code: failures[0].code, error: failures[0] }),
+      });
+      return offsetsResponse(outcomes, type);
+    },
   };
+}
+
+function checkType(head: RequestHead): void {
+  if (isCloudEvent(head)) isBatch(head);
+  else formatOf(head);
 }
 
 function read(...[request, ...rest]: Parameters<typeof readRecords>): Promise<ProducerRecord[]> {

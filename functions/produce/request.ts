@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import * as v from 'valibot';
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, type ValidationError } from '../../src/errors.ts';
-import { type HttpRequest, mediaType } from '../../src/http.ts';
+import { type HttpRequest, mediaType, type RequestHead } from '../../src/http.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
 import { isReservedHeader, reservedHeaderProblem } from '../../src/reserved-headers.ts';
 import { isTopicName, TOPIC_NAME_RULE } from '../../src/topic.ts';
@@ -99,7 +99,7 @@ export async function readRecords(
   config: ProduceConfig,
   deadline: number,
 ): Promise<ProducerRecord[]> {
-  const format = formatOf(request.headers['content-type']);
+  const format = formatOf(request);
   return withBody(request, { maxBytes: config.maxBodyBytes, deadline }, (bytes) => {
     const body = validBody(
       readDocument(bytes, (json) => readMembers(json, format)),
@@ -150,14 +150,16 @@ function unpinned(records: ProducerRecord[], document: Buffer): ProducerRecord[]
   }));
 }
 
-function formatOf(contentType: string | undefined): Format {
-  const type = mediaType(contentType);
+/** By the content type; throws UNSUPPORTED_MEDIA_TYPE. */
+export function formatOf({ headers }: RequestHead): Format {
+  const type = mediaType(headers['content-type']);
   const format = formats.get(type);
   if (format) return format;
   const known = [...formats.keys()].filter(Boolean).join(', ');
   throw new Failure(
     'UNSUPPORTED_MEDIA_TYPE',
     `the content-type must be one of ${known}, or of CloudEvents in JSON`,
+    { headers: { accept: known } },
   );
 }
 

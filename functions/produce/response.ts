@@ -2,11 +2,11 @@ import { Failure } from '../../src/errors.ts';
 import {
   failureResponse,
   failureVerdict,
-  type HttpRequest,
   type HttpResponse,
   JSON_TYPE,
   jsonResponse,
   mediaType,
+  type RequestHead,
 } from '../../src/http.ts';
 import type { RecordMetadata } from '../../src/record.ts';
 
@@ -14,23 +14,23 @@ export const VENDOR_TYPE = 'application/vnd.kafka.v2+json';
 const ACCEPTABLE = [VENDOR_TYPE, 'application/vnd.kafka+json', JSON_TYPE, 'application/*', '*/*'];
 
 /** The type that answers to this request have: the vendor's where the request's own type or Accept is. */
-export function answerType(request: HttpRequest): string {
+export function answerType(request: RequestHead): string {
   const types = [mediaType(request.headers['content-type']), ...acceptedTypes(request)];
   return types.some((type) => type.startsWith('application/vnd.kafka')) ? VENDOR_TYPE : JSON_TYPE;
 }
 
 /** Does the caller take one of the types that we speak? */
-export function acceptsAnswer(request: HttpRequest): boolean {
+export function acceptsAnswer(request: RequestHead): boolean {
   return acceptedTypes(request).some((type) => ACCEPTABLE.includes(type) || type === '');
 }
 
-function acceptedTypes({ headers }: HttpRequest): string[] {
+function acceptedTypes({ headers }: RequestHead): string[] {
   const ranges = (headers.accept ?? '*/*').split(',');
   return ranges.filter((range) => !/;\s*q=0(\.0*)?\s*$/i.test(range)).map(mediaType);
 }
 
 /** The answer to a request that failed as a whole, in the type that its caller reads. */
-export function refusal(failure: Failure, request: HttpRequest | undefined): HttpResponse {
+export function refusal(failure: Failure, request: RequestHead | undefined): HttpResponse {
   return failureResponse(failure, request && answerType(request));
 }
 

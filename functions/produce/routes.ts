@@ -1,5 +1,5 @@
 import { Failure } from '../../src/errors.ts';
-import type { HttpRequest } from '../../src/http.ts';
+import type { RequestHead } from '../../src/http.ts';
 import { invalid } from './invalid.ts';
 import type { Target } from './request.ts';
 
@@ -27,7 +27,7 @@ export function route<Handler>(path: string, methods: Methods<Handler>): Route<H
 /** What answers to a request, by the first route that fits. Throws UNKNOWN_ROUTE, METHOD_NOT_ALLOWED. */
 export function findHandler<Handler>(
   routes: readonly Route<Handler>[],
-  request: HttpRequest,
+  request: RequestHead,
 ): { handler: Handler; target: Target } {
   const { route, matched } = findRoute(routes, request);
   const handler = handlerOf(route.methods, request.method);
@@ -38,7 +38,7 @@ export function findHandler<Handler>(
 
 function findRoute<Handler>(
   routes: readonly Route<Handler>[],
-  { path, pathParameters = {} }: HttpRequest,
+  { path, pathParameters = {} }: RequestHead,
 ): { route: Route<Handler>; matched: Record<string, string> } {
   // A gateway that has matched the path itself may have called it anything: it is about that topic all the same.
   const isOfTopic = pathParameters.topic !== undefined;
@@ -62,7 +62,7 @@ function handlerOf<Handler>({ GET, POST }: Methods<Handler>, method: string): Ha
 function notAllowed(method: string, { GET, POST }: Methods<unknown>): Failure {
   const allow = [...(GET ? ['GET', 'HEAD'] : []), ...(POST ? ['POST'] : [])];
   const served = `${method} is not served here, only ${allow.join(' and ')}`;
-  return new Failure('METHOD_NOT_ALLOWED', served, { allow });
+  return new Failure('METHOD_NOT_ALLOWED', served, { headers: { allow: allow.join(', ') } });
 }
 
 function targetOf(topic: string | undefined, partition: string | undefined): Target {

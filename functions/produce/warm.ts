@@ -1,10 +1,11 @@
 import { connectionConfig, logLevel, produceConfig, producerConfig } from '../../src/config.ts';
+import type { RequestHead } from '../../src/http.ts';
 import { clientOptions } from '../../src/kafka/client-options.ts';
 import { Connection } from '../../src/kafka/connection.ts';
 import { Producer } from '../../src/kafka/producer.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
-import { createPublish } from './publish.ts';
+import { checkHead, createPublish } from './publish.ts';
 
 let instance: ReturnType<typeof start> | undefined;
 
@@ -24,5 +25,10 @@ function start(environment: Environment) {
   const log = createLog(config.logLevel);
   const connection = new Connection(clientOptions(config.connection), log);
   const producer = new Producer(connection, config.producer, log);
-  return { connection, producer, publish: createPublish({ producer, config: config.produce, log }) };
+  return {
+    connection,
+    producer,
+    publish: createPublish({ producer, config: config.produce, log }),
+    checkHead: (head: RequestHead) => checkHead(head, config.produce),
+  };
 }

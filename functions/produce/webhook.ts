@@ -74,6 +74,7 @@ function verifyStandard({ headers, body }: HttpRequest, { secret, toleranceS }: 
     throw new Failure(
       'SIGNATURE_INVALID',
       `webhook-timestamp must be within ${toleranceS} s of now, in seconds since the epoch`,
+      { headers: { 'www-authenticate': 'Webhook-Signature' } },
     );
   }
   const key = Buffer.from(secret.reveal().replace(/^whsec_/, ''), 'base64');
@@ -81,7 +82,7 @@ function verifyStandard({ headers, body }: HttpRequest, { secret, toleranceS }: 
   const signatures = list.split(' ').filter((entry) => entry.startsWith('v1,'));
   // While a secret is replaced there is one signature by each; all are compared, whichever fits.
   const fits = signatures.map((entry) => isSame(expected, Buffer.from(entry.slice(3), 'base64')));
-  if (id === '' || !fits.includes(true)) throw refused('webhook-signature');
+  if (id === '' || !fits.includes(true)) throw refused('Webhook-Signature');
 }
 
 function isSame(expected: Buffer, given: Buffer): boolean {
@@ -89,5 +90,8 @@ function isSame(expected: Buffer, given: Buffer): boolean {
 }
 
 function refused(header: string): Failure {
-  return new Failure('SIGNATURE_INVALID', `${header} does not fit the body and the secret of this webhook`);
+  return new Failure('SIGNATURE_INVALID', `${header} does not fit the body and the secret of this webhook`, {
+    // A 401 must name a scheme (RFC 9110, section 11.6.1); signatures of webhooks have none of their own.
+    headers: { 'www-authenticate': header },
+  });
 }

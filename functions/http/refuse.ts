@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Failure } from '../../src/errors.ts';
+import { failureResponse } from '../../src/http.ts';
+import type { Log } from '../../src/log.ts';
+import type { Connection } from './connection.ts';
+
+/** Answers where node has no request to be answered, in the shape of every error, and ends the connection. */
+export async function refuse(connection: Connection, failure: Failure, log: Log): Promise<void> {
+  await connection.turn();
+  const requestId = randomUUID();
+  log.warn('request refused', { requestId, code: failure.code, error: failure });
+  const { status, headers, body } = failureResponse(failure);
+  const all = {
+    ...headers,
+    'x-request-id': requestId,
+    'content-length': Buffer.byteLength(body),
+    date: new Date().toUTCString(),
+    connection: 'close',
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  connection.socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+  connection.endInStages();
+}
