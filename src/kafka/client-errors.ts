@@ -28,7 +28,7 @@ export function metadataFailure(code: number, topic: string): Failure | undefine
     case kafkaErrors.LEADER_NOT_AVAILABLE:
       return undefined;
     case kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION:
-      return new Failure('UNKNOWN_TOPIC', `topic ${topic} does not exist`);
+      return unknownTopic(topic);
     case kafkaErrors.TOPIC_AUTHORIZATION_FAILED:
       return new Failure('TOPIC_NOT_AUTHORIZED', `the cluster does not let this function see topic ${topic}`);
     case kafkaErrors.INVALID_TOPIC_EXCEPTION:
@@ -36,6 +36,10 @@ export function metadataFailure(code: number, topic: string): Failure | undefine
     default:
       return new Failure('BROKER_UNREACHABLE', `no metadata of topic ${topic}: ${kafkaErrorName(code)}`);
   }
+}
+
+export function unknownTopic(topic: string): Failure {
+  return new Failure('UNKNOWN_TOPIC', `topic ${topic} does not exist: create it, or correct its name`);
 }
 
 const reasons: Record<string, string> = {

@@ -3,7 +3,7 @@ import { Failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Address } from '../variables.ts';
 import { Broker } from './broker.ts';
-import { connectionFailure, metadataFailure } from './client-errors.ts';
+import { connectionFailure, metadataFailure, unknownTopic } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';
 import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { SharedAttempt } from './shared-attempt.ts';
@@ -38,7 +38,8 @@ export interface TopicMetadata {
   isInternal: boolean;
   /** What this user may do with it; undefined where the broker is too old to say (before Kafka 2.3). */
   operations: Operation[] | undefined;
-  readAt: number;
+  /** When a broker was asked; what has changed since is not in it. */
+  askedAt: number;
 }
 
 /**
@@ -76,12 +77,17 @@ export class Connection {
     deadline: number,
     { maxAgeMs = METADATA_MAX_AGE_MS } = {},
   ): Promise<TopicMetadata> {
+    const oldest = Date.now() - maxAgeMs;
     const known = this.#topics.get(name);
-    if (known && Date.now() - known.readAt < maxAgeMs) return known;
+    if (known && known.askedAt > oldest) return known;
     const reading = this.#reading.get(name) ?? new SharedAttempt<TopicMetadata>();
     this.#reading.set(name, reading);
     try {
-      return await reading.join((until) => this.#readTopic(name, until), deadline);
+      for (;;) {
+        const topic = await reading.join((until) => this.#readTopic(name, until), deadline);
+        // Somebody else may have asked before.
+        if (topic.askedAt >= oldest) return topic;
+      }
     } catch (error) {
       throw connectionFailure(error);
     } finally {
@@ -116,7 +122,7 @@ export class Connection {
   /** What is known of the topic may be wrong: whoever needs it next asks a broker. */
   distrust(topic: string): void {
     const known = this.#topics.get(topic);
-    if (known) known.readAt = 0;
+    if (known) known.askedAt = 0;
   }
 
   /**
@@ -178,11 +184,12 @@ export class Connection {
   async #readTopic(name: string, deadline: number): Promise<TopicMetadata> {
     await this.#readMetadata([name], deadline);
     const topic = this.#topics.get(name);
-    if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${name} does not exist`);
+    if (!topic) throw unknownTopic(name);
     return topic;
   }
 
   async #readMetadata(names: readonly string[], deadline: number): Promise<void> {
+    const askedAt = Date.now();
     const { brokers, topics } = await this.#askAnyBroker(metadataRequest(names), deadline);
     this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     for (const { name, errorCode, partitions, isInternal, operations } of topics) {
@@ -192,7 +199,7 @@ export class Connection {
         throw failure;
       }
       partitions.sort((a, b) => a.partition - b.partition);
-      this.#topics.set(name, { name, partitions, isInternal, operations, readAt: Date.now() });
+      this.#topics.set(name, { name, partitions, isInternal, operations, askedAt });
     }
   }
 

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { ProducerRecord } from '../record.ts';
 import type { Broker } from './broker.ts';
 import { noLeader } from './by-leader.ts';
-import { connectionFailure } from './client-errors.ts';
+import { connectionFailure, unknownTopic } from './client-errors.ts';
 import type { Connection, TopicMetadata } from './connection.ts';
 import { kafkaErrors } from './error-codes.ts';
 import { namingOldFormat } from './message-format.ts';
@@ -30,8 +30,6 @@ const MAX_BACKOFF_MS = 250;
 const MAX_LOOPS = 2;
 /** What waits for one leader is worth a request of its own. */
 const MUCH_BYTES = 128 * 1024;
-/** An unknown partition is asked for again where the topic was looked at longer ago than this. */
-const PARTITIONS_MAX_AGE_MS = 1_000;
 /** What a waiting record and each of its headers take beside their bytes, as measured: nothing is free in memory. */
 const RECORD_OVERHEAD = 256;
 const HEADER_OVERHEAD = 64;
@@ -154,7 +152,7 @@ export class Producer {
     for (const [name, partition] of highest) {
       let topic = await this.#connection.topic(name, deadline);
       if (partition >= topic.partitions.length) {
-        topic = await this.#connection.topic(name, deadline, { maxAgeMs: PARTITIONS_MAX_AGE_MS });
+        topic = await this.#connection.topic(name, deadline, { maxAgeMs: 0 });
       }
       topics.set(name, topic);
     }
@@ -179,7 +177,7 @@ export class Producer {
     topics: Map<string, TopicMetadata>,
   ): Placed {
     const topic = topics.get(record.topic);
-    if (!topic) throw new Failure('UNKNOWN_TOPIC', `topic ${record.topic} does not exist`);
+    if (!topic) throw unknownTopic(record.topic);
     const partitions = topic.partitions.length;
     const { key, partition = key ? partitionOfKey(key, partitions) : this.#sticky.choose(topic) } = record;
     if (partition >= partitions) {

@@ -199,6 +199,20 @@ describe('produce', () => {
   }
 });
 
+test('a 404 names a remedy', async () => {
+  const messageOf = async (request: HttpRequest) => String(JSON.parse((await serve(request)).body).message);
+  const good = { records: [{ value: 1 }] };
+  assert.match(
+    await messageOf(post('nowhere', good)),
+    /^topic nowhere does not exist: create it, or correct its name$/,
+  );
+  assert.match(await messageOf(get('/topics/nowhere')), /create it, or correct its name/);
+  assert.match(
+    await messageOf(post('', good, { path: '/somewhere' })),
+    /records go to POST \/topics\/\{topic\}/,
+  );
+});
+
 describe('without a cluster', async () => {
   const { producer: lost } = newProducer(
     connectionConfigFor(cluster, { bootstrapServers: `127.0.0.1:${await unusedPort()}` }),
