@@ -8,6 +8,7 @@ import { headerBytes } from './header-text.ts';
 import { invalid } from './invalid.ts';
 import type { JsonReader } from './json-text.ts';
 import { allowedTopic, MAX_RECORDS, readDocument, type Target } from './request.ts';
+import { URI, URI_REFERENCE } from './uri.ts';
 
 /** CloudEvents 1.0.2: the HTTP binding and the JSON formats are read, the Kafka binding is written. */
 const EVENT_TYPE = 'application/cloudevents';
@@ -26,8 +27,11 @@ const rules = new Map<string, [RegExp, string]>([
   ['type', [/./s, 'must not be empty']],
   ['subject', [/./s, 'must not be empty']],
   ['partitionkey', [/./s, 'must not be empty']],
-  ['source', [/^\S+$/, 'must be a URI reference']],
-  ['dataschema', [/^[a-z][a-z\d+.-]*:\S+$/i, 'must be an absolute URI']],
+  [
+    'source',
+    [URI_REFERENCE, 'must be a URI reference of RFC 3986, such as /orders or https://example.com/orders'],
+  ],
+  ['dataschema', [URI, 'must be a URI of RFC 3986 with its scheme, such as https://example.com/schema']],
   ['datacontenttype', [/^[^\s/;]+\/[^\s/;]+\s*(;.*)?$/s, 'must be a media type']],
   [
     'time',
@@ -163,12 +167,17 @@ function binaryEvent(headers: HttpRequest['headers'], body: Buffer, errors: Vali
   return {
     attributes,
     // Kafka's form of an event without data: a tombstone.
-    value: body.length === 0 ? null : body,
+    value: hasData(body, contentType) ? body : null,
     headers: [
       ...(contentType === undefined ? [] : [{ key: 'content-type', value: headerBytes(contentType) }]),
       ...[...attributes].map(([name, value]) => ({ key: `ce_${name}`, value: Buffer.from(value) })),
     ],
   };
+}
+
+/** A type whose texts may be empty makes data of an empty body; JSON's may not, and SDKs send its type in any case. */
+function hasData(body: Buffer, contentType: string | undefined): boolean {
+  return body.length > 0 || (contentType !== undefined && !/[/+]json$/.test(mediaType(contentType)));
 }
 
 function check(attributes: Attributes, pathOf: (name: string) => string, errors: ValidationError[]): void {

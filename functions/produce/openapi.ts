@@ -50,7 +50,12 @@ const TOPIC = parameter('path', 'topic', { type: 'string', pattern: '^[A-Za-z0-9
 const PARTITION = parameter('path', 'partition', { ...INTEGER, minimum: 0, maximum: 2 ** 31 - 1 });
 
 const EVENT = objectOf(
-  { specversion: oneOf('1.0'), id: filled(), source: filled(), type: filled() },
+  {
+    specversion: oneOf('1.0'),
+    id: filled(),
+    source: { ...filled(), format: 'uri-reference' },
+    type: filled(),
+  },
   { data: {}, data_base64: BASE64 },
 );
 const PARTITION_METADATA = objectOf({

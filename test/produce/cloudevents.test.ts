@@ -145,6 +145,35 @@ describe('binary', () => {
     });
   });
 
+  test('an empty text is a value, and no tombstone', async () => {
+    const types = ['text/plain', 'text/plain; charset=utf-8', 'application/octet-stream', 'application/xml'];
+    const read = await roundTrip(
+      ...types.map((type) => ({ headers: { ...required, 'content-type': type } })),
+      {
+        headers: { ...required, 'content-type': 'text/plain', 'content-encoding': 'gzip' },
+        body: gzipSync(''),
+      },
+    );
+    assert.deepEqual(
+      read.map(({ value }) => value),
+      read.map(() => Buffer.alloc(0)),
+    );
+  });
+
+  test('there is no empty JSON: an event of such a type without a body has no data', async () => {
+    const types = ['application/json', 'Application/JSON; charset=utf-8', 'application/geo+json'];
+    const fromSdk = sent(HTTP.binary(new CloudEvent({ id: '1', source: '/a', type: 't' })));
+    assert.match(String(fromSdk.headers['content-type']), /json/);
+    const read = await roundTrip(
+      ...types.map((type) => ({ headers: { ...required, 'content-type': type } })),
+      { headers: fromSdk.headers },
+    );
+    assert.deepEqual(
+      read.map(({ value }) => value),
+      read.map(() => null),
+    );
+  });
+
   test('the body is the data, byte for byte, whatever its type', async () => {
     const bodies = ['{"records":[{"value":1}]}', '  ', '\ufeffnull', Buffer.from([0xff, 0, 0xc0])];
     const types = ['application/json', JSON_V2, 'text/plain; charset="latin1"', 'application/x-unheard-of'];
@@ -250,6 +279,99 @@ describe('binary', () => {
       read.map(({ headers }) => `${headers.ce_time}`),
       times,
     );
+  });
+});
+
+describe('source and dataschema, by RFC 3986', () => {
+  const sources = [
+    ...[
+      'a',
+      '/',
+      '//',
+      '.',
+      '..',
+      '?',
+      '#',
+      '/a/b;v=1.2/c?d=e?f/g#h/i?j',
+      'a/b:c',
+      './a:b',
+      '?a:b',
+      '//h:80/x',
+    ],
+    ...['urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66', 'mailto:a@b.example', 'tel:+1-816-555-1212'],
+    ...[
+      'https://user:pw@h.example:8443/a%20b/',
+      'file:///etc',
+      'ldap://[2001:db8::7]/c=GB?one',
+      'x:',
+      "a!$&'()*+,=",
+    ],
+    ...['https://github.com/cloudevents', '1-555-123-4567', 'sensors/tn-1234567/alerts', '//[v1.a:b]/'],
+  ];
+  const others = [
+    'a b',
+    'a\\b',
+    'a|b',
+    '<a>',
+    '"a"',
+    '{a}',
+    'a^b',
+    '`',
+    '%',
+    '%2',
+    '%zz',
+    'a%',
+    '[::1]',
+    'a#b#c',
+  ];
+  const wrong = [
+    ...others,
+    '1a:b',
+    ':a',
+    'a_b:c',
+    '//h:port/',
+    '//[::1',
+    'https://h:8o/',
+    '//a@b@c/',
+    'é',
+    '/a[0]',
+  ];
+
+  const answers = (name: string, values: string[]) =>
+    Promise.all(
+      values.map(async (value) => {
+        const body = { ...event, [name]: value };
+        const response = await publish('nowhere', body, { headers: { 'content-type': STRUCTURED } });
+        return [value, bodyOf(response).code, bodyOf(response).validation_errors?.[0]?.path];
+      }),
+    );
+
+  test('URI references are sources', async () => {
+    assert.deepEqual(
+      await answers('source', sources),
+      sources.map((source) => [source, 'UNKNOWN_TOPIC', undefined]),
+    );
+  });
+
+  test('nothing else is', async () => {
+    assert.deepEqual(
+      await answers('source', wrong),
+      wrong.map((source) => [source, 'INVALID_RECORD', 'source']),
+    );
+    const refused = await publish('any', '', { headers: { ...required, 'ce-source': 'my source' } });
+    assert.match(
+      bodyOf(refused).message ?? '',
+      /^ce-source must be a URI reference of RFC 3986, such as \/orders/,
+    );
+  });
+
+  test('a schema is a URI with its scheme', async () => {
+    const schemas = ['https://example.com/schema#v1', 'urn:x:y'];
+    const relative = ['/schema', 'schema', '//h/schema', '', 'https://a b', '1a:b', 'urn:<x>', 'https://h/é'];
+    assert.deepEqual(await answers('dataschema', [...schemas, ...relative]), [
+      ...schemas.map((schema) => [schema, 'UNKNOWN_TOPIC', undefined]),
+      ...relative.map((schema) => [schema, 'INVALID_RECORD', 'dataschema']),
+    ]);
   });
 });
 
