@@ -198,6 +198,12 @@ function routesConfig(variables: Variables): ProduceConfig['routes'] {
 function webhookConfig(variables: Variables): WebhookConfig {
   return {
     signature: signatureConfig(variables),
+    ...webhookHeaders(variables),
+  };
+}
+
+function webhookHeaders(variables: Variables): Pick<WebhookConfig, 'keyHeader' | 'copiesHeader'> {
+  return {
     keyHeader: variables.headerName('WEBHOOK_KEY_HEADER'),
     copiesHeader: variables.headerPatterns('WEBHOOK_HEADERS'),
   };
@@ -268,6 +274,8 @@ export interface HttpConfig {
   /** SHA-256 of the accepted keys; where there are none, everybody is let in. */
   apiKeyHashes: Buffer[];
   corsOrigins: string[];
+  /** What pages of these origins may send to webhooks. */
+  webhookHeaders: Pick<WebhookConfig, 'keyHeader' | 'copiesHeader'>;
   /** Webhooks prove who sent them by their signature. */
   webhooksAreSigned: boolean;
   maxBodyBytes: number;
@@ -292,6 +300,7 @@ export function httpConfig(variables: Variables): HttpConfig {
     routes: routesConfig(variables),
     apiKeyHashes: hashes.map((hash) => Buffer.from(hash, 'hex')),
     corsOrigins: variables.list('HTTP_CORS_ORIGINS'),
+    webhookHeaders: webhookHeaders(variables),
     webhooksAreSigned: variables.text('WEBHOOK_SECRET') !== undefined,
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
   };

@@ -2,9 +2,18 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpResponse, RequestHead } from '../../src/http.ts';
+import { EVENT_HEADERS, isEventHeader } from '../produce/cloudevents.ts';
+import { SIGNATURE_HEADERS } from '../produce/webhook.ts';
 
 const CORS_METHODS = 'GET, POST, OPTIONS';
-const CORS_HEADERS = 'authorization, x-api-key, content-type, content-encoding, accept, x-request-id';
+const CORS_HEADERS = [
+  ...['authorization', 'x-api-key', 'content-type', 'content-encoding', 'accept', 'x-request-id'],
+  // https://www.w3.org/TR/trace-context/
+  ...['traceparent', 'tracestate'],
+  ...EVENT_HEADERS,
+  ...SIGNATURE_HEADERS,
+];
+const CORS_EXPOSED = 'x-request-id, retry-after, allow';
 const CORS_MAX_AGE_S = '600';
 
 /**
@@ -32,7 +41,8 @@ export function preflight(head: RequestHead, config: HttpConfig): HttpResponse |
   const headers = corsHeaders(head, config);
   if (headers['access-control-allow-origin'] === undefined) return { status: 403, headers, body: '' };
   headers['access-control-allow-methods'] = CORS_METHODS;
-  headers['access-control-allow-headers'] = CORS_HEADERS;
+  headers['access-control-allow-headers'] = allowedHeaders(head, config).join(', ');
+  headers.vary = 'access-control-request-headers';
   headers['access-control-max-age'] = CORS_MAX_AGE_S;
   return { status: 204, headers, body: '' };
 }
@@ -42,7 +52,23 @@ export function corsHeaders({ headers }: RequestHead, { corsOrigins }: HttpConfi
   if (corsOrigins.length === 0) return {};
   const { origin } = headers;
   const isAllowed = origin !== undefined && (corsOrigins.includes(origin) || corsOrigins.includes('*'));
-  return isAllowed ? { vary: 'origin', 'access-control-allow-origin': origin } : { vary: 'origin' };
+  if (!isAllowed) return { vary: 'origin' };
+  return {
+    vary: 'origin',
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': CORS_EXPOSED,
+  };
+}
+
+/**
+ * What some format reads, and of what has no end of names (extensions of CloudEvents, what WEBHOOK_HEADERS copies)
+ * what the page asks for. A `*` would not do: browsers don't count Authorization among it.
+ */
+function allowedHeaders({ headers }: RequestHead, { webhookHeaders }: HttpConfig): string[] {
+  const { keyHeader, copiesHeader } = webhookHeaders;
+  const asked = (headers['access-control-request-headers'] ?? '').toLowerCase().split(/[\s,]+/);
+  const read = asked.filter((name) => isEventHeader(name) || copiesHeader(name));
+  return [...new Set([...CORS_HEADERS, ...(keyHeader === undefined ? [] : [keyHeader]), ...read])];
 }
 
 /** The whole path is looked at: `/webhooks/x/topics/orders` is a way to publish to `orders`, without any signature. */

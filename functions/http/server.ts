@@ -157,7 +157,8 @@ function write(
 ): void {
   // RFC 9110, section 8.6: a 204 has none.
   const framing = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) };
-  response.writeHead(status, { ...headers, ...more, ...framing });
+  const vary = [headers.vary, more.vary].filter((names) => names !== undefined).join(', ');
+  response.writeHead(status, { ...headers, ...more, ...(vary && { vary }), ...framing });
   // As a string it leaves together with the head, in one write.
   response.end(response.req.method === 'HEAD' ? '' : body);
 }

@@ -19,6 +19,10 @@ const STRUCTURED_HEADER = {
   value: Buffer.from('application/cloudevents+json; charset=UTF-8'),
 };
 const REQUIRED = ['id', 'source', 'specversion', 'type'];
+/** What makes a request an event in binary mode. */
+export const EVENT_HEADERS = REQUIRED.map((name) => `ce-${name}`);
+
+const ATTRIBUTE_NAME = /^[a-z\d]+$/;
 
 /** What the specification asks of these attributes beyond being a string. */
 const rules = new Map<string, [RegExp, string]>([
@@ -54,7 +58,12 @@ type Attributes = ReadonlyMap<string, unknown>;
 
 /** Structured and batched events tell by their type, an event in headers by having all that it must have. */
 export function isCloudEvent({ headers }: RequestHead): boolean {
-  return isEventType(headers) || REQUIRED.every((name) => headers[`ce-${name}`] !== undefined);
+  return isEventType(headers) || EVENT_HEADERS.every((name) => headers[name] !== undefined);
+}
+
+/** Is it an attribute's header, in lower case? */
+export function isEventHeader(name: string): boolean {
+  return name.startsWith('ce-') && ATTRIBUTE_NAME.test(name.slice('ce-'.length));
 }
 
 /** The events of a request as records, one each. Throws the Failure that the caller gets. */
@@ -185,7 +194,7 @@ function check(attributes: Attributes, pathOf: (name: string) => string, errors:
     if (!attributes.has(name)) errors.push({ path: pathOf(name), message: 'is missing' });
   }
   for (const [name, value] of attributes) {
-    const problem = /^[a-z\d]+$/.test(name)
+    const problem = ATTRIBUTE_NAME.test(name)
       ? attributeProblem(name, value)
       : 'is no name of an attribute, which has the characters a-z and 0-9 only';
     if (problem) errors.push({ path: pathOf(name), message: problem });

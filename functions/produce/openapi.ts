@@ -1,8 +1,10 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { type ErrorCode, Failure } from '../../src/errors.ts';
 import { JSON_TYPE } from '../../src/http.ts';
+import { EVENT_HEADERS } from './cloudevents.ts';
 import { bodySchema, headerSchema, MAX_RECORDS, recordSchema } from './request.ts';
 import { VENDOR_TYPE } from './response.ts';
+import { SIGNATURE_HEADERS } from './webhook.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -165,9 +167,7 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
           [...OF_PUBLISHING, 'SIGNATURE_INVALID'],
           [
             { ...parameter('query', 'key', TEXT), description: "the record's key" },
-            ...['x-hub-signature-256', 'webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) =>
-              parameter('header', name, TEXT),
-            ),
+            ...SIGNATURE_HEADERS.map((name) => parameter('header', name, TEXT)),
           ],
         ),
       },
@@ -201,8 +201,8 @@ function published(
   summary: string,
   content: Schema,
   codes: ErrorCode[],
-  parameters: Schema[] = ['id', 'source', 'specversion', 'type'].map((name) => ({
-    ...parameter('header', `ce-${name}`, TEXT),
+  parameters: Schema[] = EVENT_HEADERS.map((name) => ({
+    ...parameter('header', name, TEXT),
     description: 'all four of them: the body is the data of a CloudEvent in binary mode',
   })),
 ) {

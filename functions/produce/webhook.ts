@@ -9,6 +9,14 @@ import { headerBytes } from './header-text.ts';
 import { invalid } from './invalid.ts';
 import { allowedTopic, type Target } from './request.ts';
 
+/** What senders prove a body by. */
+export const SIGNATURE_HEADERS = [
+  'x-hub-signature-256',
+  'webhook-id',
+  'webhook-timestamp',
+  'webhook-signature',
+];
+
 type Signature = NonNullable<WebhookConfig['signature']>;
 
 /**

@@ -181,4 +181,39 @@ describe('CORS', () => {
     assert.equal(refused.status, 401);
     assert.equal(refused.headers.get('access-control-allow-origin'), origin, 'so that the page can read why');
   });
+
+  it('lets pages send what the formats read, and read what answers say in headers', async () => {
+    const { url } = await listen(echo, {
+      HTTP_CORS_ORIGINS: origin,
+      WEBHOOK_KEY_HEADER: 'X-Tenant',
+      WEBHOOK_HEADERS: 'x-github-*,x-shop',
+    });
+    const ask = async (names?: string) => {
+      const response = await fetch(url, {
+        method: 'OPTIONS',
+        headers: {
+          origin,
+          'access-control-request-method': 'POST',
+          ...(names === undefined ? {} : { 'access-control-request-headers': names }),
+        },
+      });
+      assert.equal(response.headers.get('vary'), 'access-control-request-headers, origin');
+      return (response.headers.get('access-control-allow-headers') ?? '').split(', ');
+    };
+    const always = [
+      ...['authorization', 'x-api-key', 'content-type', 'content-encoding', 'accept', 'x-request-id'],
+      ...['traceparent', 'tracestate', 'ce-id', 'ce-source', 'ce-specversion', 'ce-type'],
+      ...['x-hub-signature-256', 'webhook-id', 'webhook-timestamp', 'webhook-signature', 'x-tenant'],
+    ];
+    const without = await ask();
+    for (const name of always) assert.ok(without.includes(name), name);
+    // Attributes of one's own, and what WEBHOOK_HEADERS copies, have no end of names: those that are asked for.
+    const asked = await ask('ce-myextension, X-GitHub-Event,x-shop,ce-, ce-a_b, cookie, x-other, , *');
+    assert.deepEqual(
+      asked.filter((name) => !without.includes(name)),
+      ['ce-myextension', 'x-github-event', 'x-shop'],
+    );
+    const { headers } = await fetch(url, { headers: { origin } });
+    assert.equal(headers.get('access-control-expose-headers'), 'x-request-id, retry-after, allow');
+  });
 });
