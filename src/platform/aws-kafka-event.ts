@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { ConsumerRecord, Header } from '../record.ts';
 import { isTopicName } from '../topic.ts';
+import { base64Bytes } from './base64.ts';
 import { isObject, type Members } from './members.ts';
 
 /**
@@ -93,11 +94,9 @@ function wholeNumber(value: unknown, path: string): number {
 
 function bytes(text: unknown, path: string): Buffer | null {
   if (text === undefined || text === null) return null;
-  // The decoder skips over what it doesn't know.
-  if (typeof text === 'string' && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-    return Buffer.from(text, 'base64');
-  }
-  throw malformed(`${path} must be base64`);
+  const decoded = typeof text === 'string' ? base64Bytes(text) : undefined;
+  if (!decoded) throw malformed(`${path} must be base64`);
+  return decoded;
 }
 
 function readHeaders(headers: unknown, path: string): Header[] {

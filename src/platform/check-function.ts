@@ -2,6 +2,7 @@ import { toFailure } from '../errors.ts';
 import type { HttpRequest, HttpResponse } from '../http.ts';
 import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
+import { isHttpEvent } from './http-event.ts';
 import { httpHandler } from './http-function.ts';
 import { isObject } from './members.ts';
 
@@ -19,7 +20,7 @@ export function checkHandler<Report>(
 ): (event: unknown, context: PlatformContext) => Promise<unknown> {
   const http = httpHandler((request, call) => check.serve(request, call));
   return async (event, context) => {
-    if (isHttp(event)) return http(event, context);
+    if (isHttpEvent(event)) return http(event, context);
     const call = callOf(context);
     try {
       const report = await check.run(call);
@@ -31,12 +32,6 @@ export function checkHandler<Report>(
       throw new Error(`${failure.code}: ${failure.message}`);
     }
   };
-}
-
-function isHttp(event: unknown): boolean {
-  if (!isObject(event)) return false;
-  const { httpMethod, requestContext } = event;
-  return typeof httpMethod === 'string' || (isObject(requestContext) && isObject(requestContext.http));
 }
 
 /** FunctionGraph's timer, or a schedule of Amazon EventBridge. */

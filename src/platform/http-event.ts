@@ -1,7 +1,13 @@
-import type { APIGatewayProxyEvent, APIGatewayProxyEventV2, APIGatewayProxyResult } from 'aws-lambda';
-import { Failure } from '../errors.ts';
+import type {
+  ALBEvent,
+  APIGatewayProxyEvent,
+  APIGatewayProxyEventV2,
+  APIGatewayProxyResult,
+} from 'aws-lambda';
 import { callersRequestId, type HttpRequest, type HttpResponse, isRequestId } from '../http.ts';
-import { isObject } from './members.ts';
+import { base64Bytes } from './base64.ts';
+import { malformed, readHeaders, readQuery } from './http-fields.ts';
+import { isObject, type Members } from './members.ts';
 
 /**
  * FunctionGraph's APIG event. It is close to AWS's of version 1, but `isBase64Encoded` is true even
@@ -18,74 +24,118 @@ export interface ApigEvent {
   requestContext?: { requestId?: string; stage?: string };
 }
 
-export type HttpEvent = ApigEvent | APIGatewayProxyEvent | APIGatewayProxyEventV2;
+/** A function URL's event is one of API Gateway's version 2. */
+export type HttpEvent = ApigEvent | APIGatewayProxyEvent | APIGatewayProxyEventV2 | ALBEvent;
+
+/** Whether a gateway sent the event, one that is understood or not: what comes back is an HTTP answer. */
+export function isHttpEvent(event: unknown): boolean {
+  return isObject(event) && (typeof event.httpMethod === 'string' || isV2(event) || isLattice(event));
+}
 
 /** The platform's id of the call, else the gateway's of the request, else the caller's own, else a new one. */
 export function readRequestId(event: unknown, platformId: string): string {
-  const { requestContext, headers }: Record<string, unknown> = isObject(event) ? event : {};
+  const members: Members = isObject(event) ? event : {};
+  const { requestContext } = members;
   const gatewayId = isObject(requestContext) ? requestContext.requestId : undefined;
-  return [platformId, gatewayId].find(isRequestId) ?? callersRequestId(lowerCase(headers));
+  return [platformId, gatewayId].find(isRequestId) ?? callersRequestId(headersOrNone(members));
 }
 
-/** The HTTP request in a gateway's event; throws MALFORMED_REQUEST where the event holds none. */
-export function readHttpEvent(event: unknown, requestId: string): HttpRequest {
-  if (!isObject(event)) throw new Failure('MALFORMED_REQUEST', 'the event is no HTTP request of a gateway');
-  const http = isObject(event.requestContext) ? event.requestContext.http : undefined;
-  const method = isObject(http) ? http.method : event.httpMethod;
-  if (typeof method !== 'string') {
-    throw new Failure('MALFORMED_REQUEST', 'the event is no HTTP request of a gateway: it has no method');
+function headersOrNone(event: Members): Record<string, string> {
+  try {
+    return readHeaders(event);
+  } catch {
+    return {};
   }
+}
+
+/** The HTTP request in a gateway's event; throws MALFORMED_REQUEST where any part of it has another shape. */
+export function readHttpEvent(event: unknown, requestId: string): HttpRequest {
+  if (!isObject(event)) throw malformed('it is no object');
+  const { method, path } = isV2(event) ? v2Target(event) : target(event);
   return {
     method: method.toUpperCase(),
-    path: pathOf(event),
-    query: strings(event.queryStringParameters),
-    headers: lowerCase(event.headers),
+    path,
+    query: readQuery(event),
+    headers: readHeaders(event),
     body: bodyOf(event),
     pathParameters: strings(event.pathParameters),
     requestId,
   };
 }
 
-/** The answer in the one shape that both gateways take; anything else would be a 500 of the gateway's own. */
+/**
+ * The answer in the one shape that all gateways take; anything else would be a 500 of the gateway's own. A load
+ * balancer that sends lists of header values drops every header of an answer that has none.
+ */
 export function httpResult(
   { status, headers, body }: HttpResponse,
   requestId: string,
+  event?: unknown,
 ): APIGatewayProxyResult {
-  const all = { ...headers, 'x-request-id': requestId };
-  return { statusCode: status, headers: all, body, isBase64Encoded: false };
+  const all = Object.entries({ ...headers, 'x-request-id': requestId });
+  const lists = isObject(event) && isObject(event.multiValueHeaders);
+  return {
+    statusCode: status,
+    ...(lists
+      ? { multiValueHeaders: Object.fromEntries(all.map(([name, value]) => [name, [value]])) }
+      : { headers: Object.fromEntries(all) }),
+    body,
+    isBase64Encoded: false,
+  };
+}
+
+function isV2({ requestContext }: Members): boolean {
+  return isObject(requestContext) && isObject(requestContext.http);
+}
+
+/** VPC Lattice, in either version of its event. */
+function isLattice({ httpMethod, method, path, raw_path }: Members): boolean {
+  return httpMethod === undefined && typeof method === 'string' && typeof (path ?? raw_path) === 'string';
+}
+
+function target(event: Members): { method: string; path: string } {
+  const { httpMethod: method, path } = event;
+  if (isLattice(event)) {
+    throw malformed('VPC Lattice is not served, but API Gateway, a function URL or a load balancer (ALB) is');
+  }
+  if (typeof method !== 'string') throw malformed('it has no method');
+  if (path !== undefined && path !== null && typeof path !== 'string') throw malformed('path must be text');
+  return { method, path: path ?? '/' };
 }
 
 /** Version 2 of AWS's event has the stage in its path, unless it is the default one. */
-function pathOf({ path, rawPath, requestContext }: Record<string, unknown>): string {
-  if (typeof rawPath !== 'string') return typeof path === 'string' ? path : '/';
-  const stage = isObject(requestContext) ? requestContext.stage : undefined;
-  if (typeof stage !== 'string' || !`${rawPath}/`.startsWith(`/${stage}/`)) return rawPath;
-  return rawPath.slice(1 + stage.length) || '/';
+function v2Target({ version, rawPath, rawQueryString, requestContext }: Members): {
+  method: string;
+  path: string;
+} {
+  const { http, stage } = requestContext as Members;
+  const { method } = http as Members;
+  if (version !== undefined && version !== '2.0') throw malformed('its version must be 2.0');
+  if (typeof method !== 'string') throw malformed('it has no method');
+  if (typeof rawPath !== 'string') throw malformed('it has no rawPath');
+  if (rawQueryString !== undefined && typeof rawQueryString !== 'string') {
+    throw malformed('rawQueryString must be text');
+  }
+  if (typeof stage !== 'string' || !`${rawPath}/`.startsWith(`/${stage}/`)) return { method, path: rawPath };
+  return { method, path: rawPath.slice(1 + stage.length) || '/' };
 }
 
-function bodyOf({ body, isBase64Encoded }: Record<string, unknown>): Buffer {
-  if (body === undefined || body === null) return Buffer.alloc(0);
-  if (typeof body !== 'string') throw new Failure('MALFORMED_REQUEST', "the event's body must be a string");
-  if (isBase64Encoded !== true) return Buffer.from(body);
-  const bytes = Buffer.from(body, 'base64');
-  // The decoder skips over what it doesn't know; a gateway's base64 has nothing of that kind.
-  if (Math.abs(bytes.length - (body.length * 3) / 4) > 2) {
-    throw new Failure('MALFORMED_REQUEST', "the event's body is not base64, as isBase64Encoded says");
+function bodyOf({ body, isBase64Encoded }: Members): Buffer {
+  if (isBase64Encoded !== undefined && isBase64Encoded !== null && typeof isBase64Encoded !== 'boolean') {
+    throw malformed('isBase64Encoded must be true or false');
   }
+  if (body === undefined || body === null) return Buffer.alloc(0);
+  if (typeof body !== 'string') throw malformed('body must be text');
+  if (isBase64Encoded !== true) return Buffer.from(body);
+  const bytes = base64Bytes(body);
+  if (!bytes) throw malformed('body is not base64, as isBase64Encoded says');
   return bytes;
 }
 
-function lowerCase(headers: unknown): Record<string, string> {
-  return strings(headers, (name) => name.toLowerCase());
-}
-
-/** Members that are strings, or lists of them joined as HTTP does. */
-function strings(members: unknown, rename = (name: string) => name): Record<string, string> {
+/** Members that are strings. */
+function strings(members: unknown): Record<string, string> {
   const result: Record<string, string> = Object.create(null);
   if (!isObject(members)) return result;
-  for (const [name, value] of Object.entries(members)) {
-    const text = Array.isArray(value) ? value.filter((item) => typeof item === 'string').join(',') : value;
-    if (typeof text === 'string') result[rename(name)] = text;
-  }
+  for (const [name, value] of Object.entries(members)) if (typeof value === 'string') result[name] = value;
   return result;
 }

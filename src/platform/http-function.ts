@@ -49,11 +49,11 @@ export function httpHandler(
       const { headers, body } = request;
       const text = body.length > MAX_PARSED_BYTES ? '' : body.toString();
       const parsed: ParsedEvent = { headers, body: text, isBase64Encoded: false, request };
-      return httpResult(await chain(parsed, call as MiddyContext), requestId);
+      return httpResult(await chain(parsed, call as MiddyContext), requestId, event);
     } catch (error) {
       const failure = toFailure(error);
       logRefusal(failure, requestId);
-      return httpResult(refuse(failure, request), requestId);
+      return httpResult(refuse(failure, request), requestId, event);
     }
   };
 }

@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { ConsumerRecord } from '../record.ts';
 import { isAwsKafkaEvent, readAwsKafkaEvent } from './aws-kafka-event.ts';
+import { isHttpEvent } from './http-event.ts';
 import { isKafkaEvent, readKafkaEvent } from './kafka-event.ts';
 import { isObject, type Members } from './members.ts';
 
@@ -15,7 +16,7 @@ export type Trigger =
 /** Reads an event of any trigger; `wishes` are the members that a direct call may have. Throws MALFORMED_REQUEST. */
 export function readTrigger(event: unknown, wishes: readonly string[]): Trigger {
   if (!isObject(event)) throw unknownEvent(event === null ? 'null' : typeof event);
-  if (typeof event.httpMethod === 'string' || isV2(event)) return { kind: 'http' };
+  if (isHttpEvent(event)) return { kind: 'http' };
   if (isAwsKafkaEvent(event)) return { kind: 'records', from: 'aws', records: readAwsKafkaEvent(event) };
   if (isKafkaEvent(event)) return { kind: 'records', from: 'functiongraph', records: readKafkaEvent(event) };
   if (event.trigger_type === 'TIMER') return { kind: 'pull', wish: userEvent(event.user_event) };
@@ -23,10 +24,6 @@ export function readTrigger(event: unknown, wishes: readonly string[]): Trigger 
   if (event.source === 'aws.events' || event.source === 'aws.scheduler') return { kind: 'pull', wish: {} };
   if (Object.keys(event).every((name) => wishes.includes(name))) return { kind: 'pull', wish: event };
   throw unknownEvent(`an object with ${Object.keys(event).slice(0, 8).join(', ')}`);
-}
-
-function isV2({ requestContext }: Members): boolean {
-  return isObject(requestContext) && isObject(requestContext.http);
 }
 
 /** What was typed at the trigger: a JSON object, or a note that is none of our business. */

@@ -139,6 +139,10 @@ describe('events that ask for a pull', () => {
   test('{}', () => assert.deepEqual(wishOf(sample('direct')), {}));
   test('a direct call that narrows it', () => assert.deepEqual(wishOf({ maxRecords: 5 }), { maxRecords: 5 }));
   test('an HTTP request', () => assert.equal(readTrigger(sample('apig'), WISHES).kind, 'http'));
+  test('a request through VPC Lattice, which the HTTP answer refuses', () => {
+    const lattice = { version: '2.0', method: 'POST', path: '/consume-batch', headers: {} };
+    assert.equal(readTrigger(lattice, WISHES).kind, 'http');
+  });
   for (const user_event of ['[]', '1', 'null', '"x"', '{', '', undefined, 7]) {
     test(`a timer's user_event ${JSON.stringify(user_event)} is ignored`, () =>
       assert.deepEqual(wishOf({ trigger_type: 'TIMER', user_event }), {}));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
-import { httpResult, readHttpEvent, readRequestId } from '../../src/platform/http-event.ts';
+import { httpResult, isHttpEvent, readHttpEvent, readRequestId } from '../../src/platform/http-event.ts';
 
 const RECORDS = '{"records":[{"key":"a","value":{"n":1}}]}';
 
@@ -13,6 +13,10 @@ function sample(name: string): Record<string, unknown> {
 /** The APIG sample with other members; undefined takes one away. */
 function apig(changes: Record<string, unknown> = {}): unknown {
   return JSON.parse(JSON.stringify({ ...sample('produce-apig'), ...changes }));
+}
+
+function assertMalformed(changes: Record<string, unknown>, message: RegExp): void {
+  assert.throws(() => read(apig(changes)), { code: 'MALFORMED_REQUEST', message });
 }
 
 /** As a platform without an id of its own would have it read. */
@@ -45,7 +49,7 @@ describe('samples', () => {
 
   test('AWS, version 1: header names become lower case, the path has no stage', () => {
     const { method, path, query, headers, body, pathParameters } = read(sample('produce-aws-v1'));
-    assert.deepEqual([method, path, { ...query }], ['POST', '/topics/orders', { a: '2' }]);
+    assert.deepEqual([method, path, { ...query }], ['POST', '/topics/orders', { a: '1,2' }]);
     assert.deepEqual({ ...pathParameters }, { topic: 'orders' });
     assert.equal(headers['content-type'], 'application/vnd.kafka.json.v2+json');
     assert.equal(headers['Content-Type'], undefined);
@@ -53,10 +57,55 @@ describe('samples', () => {
   });
 
   test('AWS, version 2: method and path elsewhere, the stage taken off', () => {
-    const { method, path, query, body, requestId } = read(sample('produce-aws-v2'));
+    const { method, path, query, headers, body, requestId } = read(sample('produce-aws-v2'));
     assert.deepEqual([method, path, { ...query }], ['POST', '/topics/orders', { a: '1,2', b: '' }]);
+    assert.equal(headers.cookie, 'cookie1=1; cookie2=2');
     assert.equal(body.toString(), RECORDS);
     assert.equal(requestId, 'JKJaXmPLvHcESHA=');
+  });
+
+  test('AWS, function URL: the query string is decoded once, by us', () => {
+    const { path, query, headers, body } = read(sample('produce-aws-function-url'));
+    assert.deepEqual([path, { ...query }], ['/topics/orders', { 'a b': '1,2,3' }]);
+    assert.equal(headers['content-type'], 'application/vnd.kafka.json.v2+json');
+    assert.equal(body.toString(), RECORDS);
+  });
+
+  test('AWS, load balancer: names and values of the query are decoded, plain text is taken as it is', () => {
+    const { method, path, query, headers, body } = read(sample('produce-aws-alb'));
+    assert.deepEqual([method, path], ['POST', '/topics/orders']);
+    assert.deepEqual({ ...query }, { 'a b': '1,2', plus: 'x y' });
+    assert.deepEqual([headers['content-type'], headers.cookie], ['application/json', 'cookie1=1; cookie2=2']);
+    assert.equal(body.toString(), RECORDS);
+  });
+
+  test('AWS, load balancer with multi-value headers: every value of a header counts', () => {
+    const { query, headers, body } = read(sample('produce-aws-alb-multi-value'));
+    assert.deepEqual({ ...query }, { 'a b': '1,2,3' });
+    assert.equal(headers['content-type'], 'application/vnd.kafka.binary.v2+json');
+    assert.equal(headers.accept, 'application/vnd.kafka.v2+json, application/json');
+    assert.equal(headers.cookie, 'cookie1=1; cookie2=2');
+    assert.equal(body.toString(), '{"records":[{"key":"YQ==","value":"eyJuIjoxfQ=="}]}');
+  });
+
+  test('VPC Lattice is refused by its name, in both versions of its event', () => {
+    const first = { raw_path: '/topics/orders', method: 'POST', headers: {}, is_base64_encoded: false };
+    for (const event of [sample('produce-aws-vpc-lattice'), first]) {
+      assert.ok(isHttpEvent(event));
+      assert.throws(() => read(event), { code: 'MALFORMED_REQUEST', message: /VPC Lattice/ });
+    }
+  });
+
+  test("each file has a row in the folder's table, and each row a file", () => {
+    const folder = new URL('../../events/', import.meta.url);
+    const table = readFileSync(new URL('README.md', folder), 'utf8');
+    const rows = [...table.matchAll(/^\| `(\S+\.json)`/gm)].map(([, file]) => file);
+    assert.deepEqual(
+      rows.sort(),
+      readdirSync(folder)
+        .filter((file) => file.endsWith('.json'))
+        .sort(),
+    );
   });
 
   test('AWS, version 2: paths with and without a stage', () => {
@@ -75,6 +124,7 @@ describe('samples', () => {
 
 describe('body', () => {
   const bytes = Buffer.from([0, 255, 128, 10]);
+  const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
   const table: [string, unknown, unknown, Buffer][] = [
     ['base64 on', bytes.toString('base64'), true, bytes],
     ['base64 on, without padding', 'YQ', true, Buffer.from('a')],
@@ -86,14 +136,18 @@ describe('body', () => {
     ['base64 absent', RECORDS, undefined, Buffer.from(RECORDS)],
     ['both absent', undefined, undefined, Buffer.alloc(0)],
     ['base64 on, absent', undefined, true, Buffer.alloc(0)],
-    ['base64 as a word, which is not true', 'YQ==', 'true', Buffer.from('YQ==')],
+    ['base64 null', RECORDS, null, Buffer.from(RECORDS)],
+    ['base64 of every byte', everyByte.toString('base64'), true, everyByte],
   ];
   for (const [name, body, isBase64Encoded, expected] of table) {
     test(name, () => {
       assert.deepEqual(read(apig({ body, isBase64Encoded })).body, expected);
     });
   }
-  for (const body of ['{"records":[]}', '!!!!', 'YQ==YQ==YQ==', 42, {}, [], true]) {
+  for (const body of [
+    ...['{"records":[]}', '!!!!', 'YQ==YQ==YQ==', 'YQ=', 'YQ===', 'YR==', 'Y Q=', 'YQ==\n', '-_-_', 'Y'],
+    ...[42, {}, [], true],
+  ]) {
     test(`not base64: ${JSON.stringify(body)}`, () => {
       assert.throws(
         () => read(apig({ body })),
@@ -102,6 +156,12 @@ describe('body', () => {
     });
   }
 });
+
+for (const isBase64Encoded of ['true', 1, {}, []]) {
+  test(`isBase64Encoded ${JSON.stringify(isBase64Encoded)} is refused, not guessed`, () => {
+    assertMalformed({ isBase64Encoded }, /isBase64Encoded must be true or false/);
+  });
+}
 
 describe('parameters and headers', () => {
   test('a repeated query parameter is a list or a string', () => {
@@ -123,24 +183,86 @@ describe('parameters and headers', () => {
     assert.equal(read(apig({ headers: {} })).headers.constructor, undefined);
   });
 
-  for (const members of [undefined, null, 'text', 42, [], ['a'], true]) {
-    test(`${JSON.stringify(members)} in the place of members`, () => {
-      const { query, headers, pathParameters } = read(
-        apig({ queryStringParameters: members, headers: members, pathParameters: members }),
+  const containers = [
+    ...['headers', 'multiValueHeaders'],
+    ...['queryStringParameters', 'multiValueQueryStringParameters'],
+  ];
+
+  for (const members of [undefined, null]) {
+    test(`${members} in the place of members`, () => {
+      const { query, headers } = read(
+        apig(Object.fromEntries(containers.map((container) => [container, members]))),
       );
-      assert.deepEqual([{ ...query }, { ...headers }, { ...pathParameters }], [{}, {}, {}]);
+      assert.deepEqual([{ ...query }, { ...headers }], [{}, {}]);
     });
   }
 
-  test('lists hold strings', () => {
-    const headers = { a: [{ toString: 1 }], b: [1, 'x', null, ['y']], c: [[{ toString: 1 }]] };
-    assert.deepEqual({ ...read(apig({ headers })).headers }, { a: '', b: 'x', c: '' });
+  for (const container of containers) {
+    test(`${container} of another shape are refused by name`, () => {
+      for (const members of ['text', 42, [], ['a'], true]) {
+        assertMalformed({ [container]: members }, new RegExp(`${container} must be an object`));
+      }
+      for (const value of [7, true, {}, [1], ['a', null], [['a']], [{ toString: 1 }]]) {
+        assertMalformed({ [container]: { a: value } }, new RegExp(`values in its ${container} must be text`));
+      }
+      assert.ok(read(apig({ [container]: { a: null } })));
+    });
+  }
+
+  test('path parameters of another shape are left out', () => {
+    for (const pathParameters of ['text', 42, [], ['a'], true]) {
+      assert.deepEqual({ ...read(apig({ pathParameters })).pathParameters }, {});
+    }
+  });
+
+  test('both forms of headers are one, and the lists win', () => {
+    const { headers } = read(
+      apig({
+        headers: { 'Content-Type': 'text/plain', 'X-Only-Single': 'a', 'X-Both': 'last' },
+        multiValueHeaders: { 'content-type': ['application/json'], 'X-Both': ['first', 'last'] },
+      }),
+    );
+    assert.deepEqual(
+      { ...headers },
+      { 'content-type': 'application/json', 'x-only-single': 'a', 'x-both': 'first, last' },
+    );
+  });
+
+  test('two spellings of one header are one header', () => {
+    const { headers } = read(apig({ headers: { 'X-A': '1', 'x-a': '2' } }));
+    assert.deepEqual({ ...headers }, { 'x-a': '1, 2' });
+  });
+
+  test('a query string that is not percent-encoded UTF-8 is read as every URL parser does', () => {
+    const v2 = { ...sample('produce-aws-v2'), rawQueryString: 'key=100%&b=%ff' };
+    const alb = { ...sample('produce-aws-alb'), queryStringParameters: { key: '100%', b: '%ff' } };
+    for (const event of [v2, alb]) assert.deepEqual({ ...read(event).query }, { key: '100%', b: '\ufffd' });
   });
 
   test('the method in upper case, the path where there is one', () => {
     assert.equal(read(apig({ httpMethod: 'post' })).method, 'POST');
-    for (const path of [undefined, null, 42, {}]) assert.equal(read(apig({ path })).path, '/');
+    for (const path of [undefined, null]) assert.equal(read(apig({ path })).path, '/');
+    for (const path of [42, {}, []]) assertMalformed({ path }, /path must be text/);
   });
+
+  for (const [member, value] of Object.entries({
+    version: '3.0',
+    rawPath: undefined,
+    rawQueryString: 7,
+    cookies: 'a=1; b',
+    'requestContext.http.method': undefined,
+  })) {
+    test(`version 2 of AWS's event with ${member} ${value}`, () => {
+      const event = sample('produce-aws-v2');
+      const { requestContext } = event as { requestContext: { http: object } };
+      if (member.includes('.')) requestContext.http = { path: '/' };
+      else event[member] = value;
+      const refused = member !== 'cookies';
+      const reading = () => read(JSON.parse(JSON.stringify(event)));
+      if (refused) assert.throws(reading, { code: 'MALFORMED_REQUEST' });
+      else assert.equal(reading().headers.cookie, 'a=1; b');
+    });
+  }
 });
 
 for (const event of [
@@ -162,10 +284,26 @@ for (const event of [
   });
 }
 
-test('the answer has exactly the members that both gateways take', () => {
-  const answer = httpResult({ status: 207, headers: { a: 'b' }, body: '{}' }, 'request-1');
+test('the answer has exactly the members that every gateway takes', () => {
+  const response = { status: 207, headers: { a: 'b' }, body: '{}' };
   const headers = { a: 'b', 'x-request-id': 'request-1' };
-  assert.deepEqual(answer, { statusCode: 207, headers, body: '{}', isBase64Encoded: false });
+  const expected = { statusCode: 207, headers, body: '{}', isBase64Encoded: false };
+  for (const name of ['produce-apig', 'produce-aws-v2', 'produce-aws-function-url', 'produce-aws-alb']) {
+    assert.deepEqual(httpResult(response, 'request-1', sample(name)), expected);
+  }
+  for (const event of [undefined, null, 'text', { multiValueHeaders: 7 }]) {
+    assert.deepEqual(httpResult(response, 'request-1', event), expected);
+  }
+});
+
+test('header values are lists where the event has them in lists', () => {
+  const response = { status: 207, headers: { a: 'b' }, body: '{}' };
+  const multiValueHeaders = { a: ['b'], 'x-request-id': ['request-1'] };
+  for (const name of ['produce-aws-alb-multi-value', 'produce-aws-v1']) {
+    assert.deepEqual(httpResult(response, 'request-1', sample(name)), {
+      ...{ statusCode: 207, multiValueHeaders, body: '{}', isBase64Encoded: false },
+    });
+  }
 });
 
 test("the request id: the platform's, else the gateway's, else the caller's where it is harmless, else a new one", () => {

@@ -232,10 +232,20 @@ function anyEvent(random: Random): unknown {
   return anything(random);
 }
 
+type Answer = Awaited<ReturnType<typeof handler>>;
+
+/** Each header's values in one text, in whichever form the answer has them. */
+function headersOf({ headers, multiValueHeaders }: Answer): Record<string, string> {
+  const entries = Object.entries(multiValueHeaders ?? headers ?? {});
+  return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
+}
+
 /** How many records this answer acknowledges; throws where it breaks the contract. */
-function checkAnswer(result: Awaited<ReturnType<typeof handler>>): number {
-  const { statusCode, headers = {}, body, isBase64Encoded, ...rest } = result;
+function checkAnswer(result: Answer): number {
+  const { statusCode, body, isBase64Encoded, headers: single, multiValueHeaders, ...rest } = result;
   assert.deepEqual(rest, {});
+  assert.ok(!single !== !multiValueHeaders, 'headers in one form');
+  const headers = headersOf(result);
   assert.equal(isBase64Encoded, false);
   for (const [name, value] of Object.entries(headers)) {
     assert.match(name, /^[a-z-]+$/);
@@ -266,15 +276,29 @@ test('the documented events, through the handler as the platform calls it', asyn
     const event = readFileSync(new URL(`../../events/${name}.json`, import.meta.url), 'utf8');
     return handler(JSON.parse(event), context(name));
   };
-  for (const name of ['produce-apig', 'produce-aws-v1', 'produce-aws-v2']) {
+  const json = '"a" {"n":1}';
+  const published = {
+    'produce-apig': json,
+    'produce-aws-v1': json,
+    'produce-aws-v2': json,
+    'produce-aws-function-url': json,
+    'produce-aws-alb': json,
+    // In the binary format, which only a header says.
+    'produce-aws-alb-multi-value': 'a {"n":1}',
+  };
+  for (const name of Object.keys(published)) {
     const result = await publish(name);
     assert.equal(checkAnswer(result), 1, result.body);
-    assert.equal(result.headers?.['x-request-id'], name);
+    assert.equal(headersOf(result)['x-request-id'], name);
   }
-  assert.ok((await publish('produce-apig-get')).statusCode >= 400);
+  for (const name of ['produce-apig-get', 'produce-aws-vpc-lattice']) {
+    const refused = await publish(name);
+    assert.equal(checkAnswer(refused), 0);
+    assert.ok(refused.statusCode >= 400, name);
+  }
   assert.deepEqual(
     (await readTopic(cluster, 'orders')).map(({ key, value }) => `${key} ${value}`),
-    Array(3).fill('"a" {"n":1}'),
+    Object.values(published),
   );
 });
 
