@@ -339,6 +339,11 @@ function sinkConfig(variables: Variables): SinkConfig {
   }
 }
 
+/** Whether AWS's event source mapping has ReportBatchItemFailures, without which it reads no list of failed records. */
+export function partialResponse(variables: Variables): boolean {
+  return variables.flag('CONSUME_PARTIAL_RESPONSE') ?? false;
+}
+
 /** What only a pull needs. */
 export function pullConfig(variables: Variables): PullConfig {
   const topics = [...new Set(variables.list('CONSUME_TOPICS'))];

@@ -7,9 +7,9 @@ import { warm } from './warm.ts';
 
 export const handler = consumerHandler({
   push: async (records, { environment, ...options }) => {
-    const { consumer, topics } = warm(environment);
+    const { consumer, topics, partialResponse } = warm(environment);
     refuseForeignTopics(records, topics);
-    return consumer.push(records, options);
+    return { ...(await consumer.push(records, options)), partialResponse };
   },
   pull,
   serve: servePull,

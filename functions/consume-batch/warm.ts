@@ -3,6 +3,7 @@ import {
   consumeConfig,
   logLevel,
   type PullConfig,
+  partialResponse,
   producerConfig,
   pullConfig,
 } from '../../src/config.ts';
@@ -39,6 +40,7 @@ function read(variables: Variables) {
     producer: producerConfig(variables),
     consume: consumeConfig(variables),
     topics: variables.list('CONSUME_TOPICS'),
+    partialResponse: partialResponse(variables),
     logLevel: logLevel(variables),
   };
 }
@@ -54,5 +56,6 @@ function start(environment: Environment) {
   // Dead letters and forwarded records are in the log on every replica before their offsets are committed.
   const producer = new Producer(connection, { ...config.producer, ...limits, acks: 'all' }, log);
   const consumer = new Consumer({ connection, producer, config: config.consume, log });
-  return { connection, producer, consumer, log, topics: config.topics };
+  const { topics, partialResponse } = config;
+  return { connection, producer, consumer, log, topics, partialResponse };
 }

@@ -1,4 +1,4 @@
-import { type Failure, toFailure } from '../errors.ts';
+import { Failure, toFailure } from '../errors.ts';
 import type { HttpRequest, HttpResponse } from '../http.ts';
 import { createLog } from '../log.ts';
 import type { ConsumerRecord } from '../record.ts';
@@ -11,13 +11,17 @@ import { readTrigger } from './trigger.ts';
 export interface ConsumerFunction {
   /** The members that a direct call may have, to say what it wants. */
   wishes: readonly string[];
-  /** Handles records that a trigger brought; `isRedelivered`: it brings those again that are named as failed. */
-  push(
-    records: readonly ConsumerRecord[],
-    call: Call & { isRedelivered: boolean },
-  ): Promise<{ failures: { record: ConsumerRecord; failure: Failure }[]; answer: object }>;
+  /** Handles records that a trigger brought; `isRedelivered`: it brings failed ones again. */
+  push(records: readonly ConsumerRecord[], call: Call & { isRedelivered: boolean }): Promise<Pushed>;
   pull(wish: unknown, call: Call): Promise<object>;
   serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
+}
+
+interface Pushed {
+  failures: { record: ConsumerRecord; failure: Failure }[];
+  answer: object;
+  /** Whether AWS has been told to read which records failed; else it takes every answer for success. */
+  partialResponse: boolean;
 }
 
 /**
@@ -35,14 +39,28 @@ export function consumerHandler(
       if (trigger.kind === 'http') return await http(event, context);
       if (trigger.kind === 'pull') return await consumer.pull(trigger.wish, call);
       const isRedelivered = trigger.from === 'aws';
-      const { failures, answer } = await consumer.push(trigger.records, { ...call, isRedelivered });
-      if (isRedelivered) return kafkaBatchResponse(failures.map(({ record }) => record));
-      if (failures[0]) throw failures[0].failure;
-      return answer;
+      const { failures, answer, partialResponse } = await consumer.push(trigger.records, {
+        ...call,
+        isRedelivered,
+      });
+      if (isRedelivered && partialResponse) return kafkaBatchResponse(failures.map(({ record }) => record));
+      const [first] = failures;
+      if (!first) return answer;
+      throw isRedelivered
+        ? wholeBatch(first.failure, failures.length, trigger.records.length)
+        : first.failure;
     } catch (error) {
       throw thrown(toFailure(error), call);
     }
   };
+}
+
+/** What makes AWS bring the whole batch again. */
+function wholeBatch(cause: Failure, failed: number, all: number): Failure {
+  const sentence =
+    `${failed} of ${all} records failed: ${cause.message}; all of them come again, unless the event source mapping ` +
+    'has ReportBatchItemFailures and the function CONSUME_PARTIAL_RESPONSE=true';
+  return new Failure(cause.code, sentence, { cause });
 }
 
 /** The platform reports an error by its message alone; the causes are for the log. */

@@ -135,14 +135,14 @@ describe('the bundle on the platform', () => {
     assert.match(errorOf(missing), /^DEAD_LETTER_FAILED: .+no-such-topic/);
   });
 
-  test('AWS: batchItemFailures, and nothing else', async () => {
+  test('AWS with ReportBatchItemFailures: batchItemFailures, and nothing else', async () => {
     const topic = await topicWithDeadLetters();
     const record = (offset: number, value: string) => ({
       ...{ topic, partition: 0, offset, timestamp: 1, timestampType: 'CREATE_TIME', headers: [] },
       value: Buffer.from(value).toString('base64'),
     });
     const event = (records: object[]) => ({ eventSource: 'aws:kafka', records: { [`${topic}-0`]: records } });
-    const fine = start({});
+    const fine = start({ CONSUME_PARTIAL_RESPONSE: 'true' });
     const poison = event([record(0, '{"n":1}'), record(1, 'poison'), record(2, '{"n":2}')]);
     assert.deepEqual(answerOf(await fine.invoke(poison)), { batchItemFailures: [] });
     assert.equal((await readTopic(cluster, `${topic}.dead-letter`)).length, 1);
@@ -150,6 +150,7 @@ describe('the bundle on the platform', () => {
       CONSUME_SINK: 'http',
       CONSUME_SINK_URL: 'http://127.0.0.1:9/',
       CONSUME_RETRIES: '0',
+      CONSUME_PARTIAL_RESPONSE: 'true',
     });
     assert.deepEqual(answerOf(await down.invoke(event([record(7, '1'), record(8, '2')]))), {
       batchItemFailures: [
