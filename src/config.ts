@@ -86,6 +86,8 @@ export interface CheckConfig {
   groupTopics: string[];
   autoOffsetReset: (typeof offsetResets)[number];
   timeoutMs: number | undefined;
+  /** Does a run by timer that finds a fault fail? */
+  throws: boolean;
   /** What may be dialled; undefined: wherever the bootstrap servers and the brokers' metadata point. */
   allowedAddresses: BlockList | undefined;
 }
@@ -246,8 +248,14 @@ export function checkConfig(variables: Variables): CheckConfig {
     groupTopics: [...new Set([...(topic ? [topic] : []), ...(isOwnGroup ? sourceTopics : [])])],
     autoOffsetReset: offsetReset(variables),
     timeoutMs: variables.integer('CHECK_TIMEOUT_MS', undefined, { min: 1 }),
+    throws: checkThrows(variables),
     allowedAddresses: variables.networks('CHECK_ALLOWED_ADDRESSES'),
   };
+}
+
+/** Read alone as well: it counts where the rest of the configuration is wrong, which is a fault, too. */
+export function checkThrows(variables: Variables): boolean {
+  return variables.flag('CHECK_THROW') ?? true;
 }
 
 function isSet(variables: Variables, names: readonly string[]): boolean {

@@ -3,8 +3,9 @@ import { initializerOf } from '../../src/platform/initializer.ts';
 import { logReport } from './log-report.ts';
 import { readCheckConfig, runCheck } from './run-check.ts';
 import { serveCheck } from './serve.ts';
+import { timerFault } from './timer-fault.ts';
 
-export const handler = checkHandler({ run: runCheck, serve: serveCheck, log: logReport });
+export const handler = checkHandler({ run: runCheck, serve: serveCheck, log: logReport, fault: timerFault });
 
 /** There is nothing to keep warm, as a check is to go the whole way each time; a bad configuration shows up early. */
 export const initializer = initializerOf(async ({ environment }) => readCheckConfig(environment));

@@ -12,6 +12,8 @@ export interface CheckFunction<Report> {
   serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
   /** Writes the line that a run by timer leaves. */
   log(report: Report): void;
+  /** What a run by timer fails with, because the platform's alarms know calls and no reports; undefined: with nothing. */
+  fault(report: Report, call: Call): string | undefined;
 }
 
 /** A handler with the two parameters that the platform counts. Whatever is no HTTP request runs the check. */
@@ -22,15 +24,16 @@ export function checkHandler<Report>(
   return async (event, context) => {
     if (isHttpEvent(event)) return http(event, context);
     const call = callOf(context);
-    try {
-      const report = await check.run(call);
-      if (isTimer(event)) check.log(report);
-      return report;
-    } catch (error) {
+    const report = await check.run(call).catch((error: unknown) => {
       const failure = toFailure(error);
       createLog('info').error('the check failed', { requestId: call.requestId, error: failure });
       throw new Error(`${failure.code}: ${failure.message}`);
-    }
+    });
+    if (!isTimer(event)) return report;
+    check.log(report);
+    const fault = check.fault(report, call);
+    if (fault !== undefined) throw new Error(fault);
+    return report;
   };
 }
 

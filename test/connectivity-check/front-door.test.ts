@@ -121,11 +121,61 @@ describe('the entry', () => {
   test('a timer leaves one line, any other call none', async () => {
     const [line, ...more] = await linesOf(() => call(event('timer')));
     assert.deepEqual([line?.level, line?.ok, line?.fault, more], ['info', true, null, []]);
-    const unreachable = await broken();
-    const [bad] = await linesOf(() => call(event('timer'), unreachable));
-    assert.deepEqual([bad?.level, bad?.fault], ['error', 'TCP_REFUSED']);
-    assert.match(String(bad?.message), /^TCP_REFUSED at 127\.0\.0\.1:\d+: .*nothing listens/);
     assert.deepEqual(await linesOf(() => call(event('direct'))), []);
+  });
+
+  for (const name of ['timer', 'aws-schedule']) {
+    test(`${name}: a report that is not ok is logged, and fails the call`, async () => {
+      const unreachable = await broken();
+      const [line, ...more] = await linesOf(() =>
+        assert.rejects(call(event(name), unreachable), {
+          name: 'Error',
+          message: /^TCP_REFUSED at 127\.0\.0\.1:\d+: .*nothing listens/,
+        }),
+      );
+      assert.deepEqual([line?.level, line?.ok, line?.fault, more], ['error', false, 'TCP_REFUSED', []]);
+      assert.match(String(line?.message), /^TCP_REFUSED at 127\.0\.0\.1:\d+: .*nothing listens/);
+    });
+
+    test(`${name}: a configuration that is wrong fails the call, too`, async () => {
+      for (const variables of [{}, { ...healthy, CHECK_THROW: 'no' }]) {
+        const lines = await linesOf(() =>
+          assert.rejects(call(event(name), variables), {
+            message: /^CONFIG_INVALID at configuration: configuration: /,
+          }),
+        );
+        assert.equal(lines.length, 1);
+      }
+    });
+
+    test(`${name}: CHECK_THROW=false returns the report, and logs it all the same`, async () => {
+      const unreachable = { ...(await broken()), CHECK_THROW: 'false' };
+      for (const variables of [unreachable, { CHECK_THROW: 'false' }]) {
+        let report: unknown;
+        const [line, ...more] = await linesOf(async () => {
+          report = await call(event(name), variables);
+        });
+        assertReport(report);
+        assert.deepEqual([report.ok, line?.ok, line?.level, more], [false, false, 'error', []]);
+      }
+    });
+
+    test(`${name}: a warning does not fail the call`, async () => {
+      const servers = `127.0.0.1:${await unusedPort()},${healthy.KAFKA_BOOTSTRAP_SERVERS}`;
+      const report = await call(event(name), { ...healthy, KAFKA_BOOTSTRAP_SERVERS: servers });
+      assertReport(report);
+      assert.deepEqual([report.ok, report.warnings[0]?.fault], [true, 'BOOTSTRAP_PARTIAL']);
+    });
+  }
+
+  test('any other call returns a report that is not ok, over HTTP as 503', async () => {
+    const unreachable = await broken();
+    for (const anEvent of [event('direct'), { records: [] }, null]) {
+      const report = await call(anEvent, unreachable);
+      assertReport(report);
+      assert.equal(report.ok, false);
+    }
+    assert.equal((await ask({}, unreachable)).statusCode, 503);
   });
 
   test('a configuration that is wrong is a report, too, with every name in it', async () => {
@@ -307,7 +357,8 @@ describe('what a check does, and does not do', () => {
     const password = 'a-password-to-look-for';
     const variables = { ...healthy, KAFKA_SASL_PASSWORD: password };
     const everything: unknown[] = [];
-    everything.push(...(await linesOf(async () => everything.push(await call(event('timer'), variables)))));
+    const timer = async () => everything.push(await call(event('timer'), variables).catch(String));
+    everything.push(...(await linesOf(timer)));
     for (const accept of ['application/json', 'text/html', 'text/plain']) {
       everything.push(await ask({ headers: { accept } }, variables));
     }

@@ -68,7 +68,7 @@ export async function outputsOfCheck(variables: Variables): Promise<Outputs> {
         user_event: '',
       },
       variables,
-    ),
+    ).catch((error: Error) => error.message),
   );
   return outputs;
 }

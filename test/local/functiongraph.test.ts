@@ -8,9 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { build } from '../../build.ts';
 import { type Route, startGateway } from '../../local/functiongraph/gateway.ts';
-import { type RuntimeOptions, startRuntime } from '../../local/functiongraph/runtime.ts';
+import {
+  type InvocationResult,
+  type RuntimeOptions,
+  startRuntime,
+} from '../../local/functiongraph/runtime.ts';
 import { startTimerTrigger } from '../../local/functiongraph/timer.ts';
+import { unusedPort } from '../faults/servers.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'functiongraph-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -512,6 +518,32 @@ describe('timer trigger', () => {
       user_event: '{"a":1}',
     });
     assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/);
+  });
+
+  test('a check that fails leaves its line, and the rhythm goes on', async (t) => {
+    const [built] = await build({ functions: ['connectivity-check'], outdir: join(scratch, 'dist') });
+    const lines: string[] = [];
+    const runtime = startRuntime({
+      directory: built?.directory ?? '',
+      userData: {
+        KAFKA_BOOTSTRAP_SERVERS: `127.0.0.1:${await unusedPort()}`,
+        KAFKA_SECURITY_PROTOCOL: 'PLAINTEXT',
+      },
+      onLog: (line) => lines.push(line),
+    });
+    t.after(() => runtime.stop());
+    const messages: string[] = [];
+    await new Promise<void>((resolve) => {
+      const onResult = (result: InvocationResult) => {
+        messages.push(result.ok ? 'ok' : result.error.errorMessage);
+        if (messages.length === 2) resolve();
+      };
+      const timer = startTimerTrigger({ runtime, everyMs: 5, name: 'check', onResult });
+      t.after(() => timer.stop());
+    });
+    for (const message of messages) assert.match(message, /^TCP_REFUSED at 127\.0\.0\.1:\d+: /);
+    const shown = lines.filter((line) => line.includes('"fault":"TCP_REFUSED"'));
+    assert.ok(shown.length >= 2, lines.join('\n'));
   });
 
   test('fires in its rhythm until stopped', async (t) => {

@@ -1,0 +1,12 @@
+import { checkThrows } from '../../src/config.ts';
+import { type Environment, Variables } from '../../src/variables.ts';
+import type { Report } from './report.ts';
+
+/** What a run by timer fails with, as `FAULT at target: cause`; undefined where all is well or `CHECK_THROW` is false. */
+export function timerFault(
+  { verdict }: Report,
+  { environment }: { environment: Environment },
+): string | undefined {
+  if (verdict === null || !checkThrows(new Variables(environment))) return undefined;
+  return `${verdict.fault} at ${verdict.target}: ${verdict.cause}`;
+}
