@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { cached, filled, works } from './cache.ts';
+import { cached, filled, npmTool, pythonTool, works } from '../installed.ts';
 import { fromLine, type Plain, toLine } from './records.ts';
 
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -29,13 +29,12 @@ const PYTHON_PACKAGES = [
 ];
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const goSources = ['go.mod', 'main.go', 'franz.go', 'sarama.go'].map((file) => here(`go/${file}`));
-const python = cached('python', PYTHON_PACKAGES.join('\n'));
+const python = pythonTool(PYTHON_PACKAGES);
 /** A Python that has the libraries. */
-export const pythonCommand = join(python, 'bin', 'python');
+export const pythonCommand = python.path;
 const go = cached('go', goSources.map((file) => readFileSync(file, 'utf8')).join('\n'));
 
-const KAFKAJS_PACKAGES = ['kafkajs@2.2.4', 'kafkajs-lz4@1.2.1', 'kafkajs-snappy@1.1.0'];
-const kafkajs = cached('kafkajs', KAFKAJS_PACKAGES.join('\n'));
+const kafkajs = npmTool(['kafkajs@2.2.4', 'kafkajs-lz4@1.2.1', 'kafkajs-snappy@1.1.0'], '');
 
 const librdkafkaLevels = { gzip: 9, lz4: 12, zstd: 12 };
 /** Java's client is used through Kafka's own console producer, beside the other tests of consume-batch. */
@@ -50,7 +49,7 @@ export const clients: Client[] = [
 /** Of the codecs that others made for it, zstd's is native and can't be built here. */
 export const kafkajsClient: Client = {
   name: 'KafkaJS',
-  missing: kafkajsMissing,
+  missing: kafkajs.missing,
   command: [process.execPath, here('kafkajs.cjs')],
   codecs: ['none', 'gzip', 'snappy', 'lz4'],
   levels: {},
@@ -102,7 +101,7 @@ async function run([file = '', ...args]: string[], cluster: KafkaCluster, input:
       SASL_USERNAME: cluster.users.app.username,
       SASL_PASSWORD: cluster.users.app.password,
       CA: cluster.caLocation,
-      MODULES: join(kafkajs, 'node_modules'),
+      MODULES: kafkajs.path,
     },
   });
   let output = '';
@@ -118,30 +117,14 @@ async function run([file = '', ...args]: string[], cluster: KafkaCluster, input:
 }
 
 /** Resolves with why `pythonCommand` can't be used; undefined where it can. */
-export async function pythonMissing(): Promise<string | undefined> {
-  if (!works('python3', ['--version'])) return 'there is no python3 on the PATH';
-  const isReady = await filled(python, (directory) => {
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES];
-    return works('python3', ['-m', 'venv', directory]) && works(join(directory, 'bin', 'python'), pip);
-  });
-  return isReady ? undefined : 'the Python packages could not be installed';
-}
+export const pythonMissing = python.missing;
 
 async function goMissing(): Promise<string | undefined> {
   if (!works('go', ['version'])) return 'there is no go on the PATH';
-  const isReady = await filled(go, async (directory) => {
-    await mkdir(directory);
-    for (const file of goSources) await cp(file, join(directory, file.split('/').at(-1) ?? ''));
-    return works('go', ['mod', 'tidy'], directory) && works('go', ['build', '-o', 'interop', '.'], directory);
+  const isReady = await filled(go, async (cwd) => {
+    await mkdir(cwd);
+    for (const file of goSources) await cp(file, join(cwd, file.split('/').at(-1) ?? ''));
+    return works('go', ['mod', 'tidy'], { cwd }) && works('go', ['build', '-o', 'interop', '.'], { cwd });
   });
   return isReady ? undefined : 'the Go module could not be built';
-}
-
-async function kafkajsMissing(): Promise<string | undefined> {
-  const isReady = await filled(kafkajs, async (directory) => {
-    await mkdir(directory);
-    await writeFile(join(directory, 'package.json'), '{}');
-    return works('npm', ['install', '--silent', '--no-audit', '--no-fund', ...KAFKAJS_PACKAGES], directory);
-  });
-  return isReady ? undefined : 'the npm packages could not be installed';
 }

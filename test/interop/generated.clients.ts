@@ -12,8 +12,8 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
+import { cached, filled, npmTool, pythonTool, works } from '../installed.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { cached, filled, works } from './cache.ts';
 
 const run = promisify(execFile);
 const GENERATOR = 'org.openapitools:openapi-generator-cli:7.25.0';
@@ -97,13 +97,9 @@ async function generate(language: string): Promise<string> {
 }
 
 test("openapi-generator's python", async () => {
-  const python = cached('generated-python', PYTHON_PACKAGES.join('\n'));
-  const isReady = await filled(python, (folder) => {
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES];
-    return works('python3', ['-m', 'venv', folder]) && works(join(folder, 'bin', 'python'), pip);
-  });
-  assert.ok(isReady, 'the Python packages could not be installed');
-  await assertPublishes(join(python, 'bin', 'python'), [here('publish.py'), await generate('python')]);
+  const python = pythonTool(PYTHON_PACKAGES);
+  assert.equal(await python.missing(), undefined);
+  await assertPublishes(python.path, [here('publish.py'), await generate('python')]);
 });
 
 test("openapi-generator's typescript-fetch", async () => {
@@ -113,15 +109,11 @@ test("openapi-generator's typescript-fetch", async () => {
 });
 
 test('openapi-typescript, type-checked', async () => {
-  const tools = cached('openapi-typescript', NPM_PACKAGES.join('\n'));
-  const isReady = await filled(tools, async (folder) => {
-    await mkdir(folder);
-    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-    return works('npm', ['install', '--silent', '--no-audit', '--no-fund', ...NPM_PACKAGES], folder);
-  });
-  assert.ok(isReady, 'the npm packages could not be installed');
+  const tool = npmTool(NPM_PACKAGES, '.bin');
+  assert.equal(await tool.missing(), undefined);
   const folder = join(directory, 'typed');
-  await cp(tools, folder, { recursive: true });
+  await cp(join(tool.path, '../..'), folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   const bin = (name: string) => join(folder, 'node_modules', '.bin', name);
   await run(bin('openapi-typescript'), [description, '-o', join(folder, 'openapi.d.ts')]);
   const program = join(folder, 'publish.ts');
