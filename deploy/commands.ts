@@ -192,6 +192,7 @@ export class FunctionGraphCommands {
       await this.#progress(`${index + 1}/${steps.length} ${sign} ${what}`, run);
       log.notice(`${sign} ${what}`);
     }
+    for (const note of new Set(steps.map((step) => step.note))) if (note) log.notice(note);
   }
 
   async #connect(deployment: Deployment): Promise<{ api: FunctionGraph; cloud: Cloud }> {

@@ -5,12 +5,44 @@ import type { FunctionDescription } from './description.ts';
 /** What a function has until it is told otherwise. */
 const DEFAULT_INSTANCES = 400;
 
-/** The documented body of both the creation and the update of a configuration. */
-export function configBody(wanted: FunctionDescription, description: string): JsonObject {
+/**
+ * The documented body of a creation. It may lose settings, encrypted variables above all, and it refuses empty
+ * ones: an update has to follow it.
+ */
+export function creationBody(wanted: FunctionDescription, description: string, zip: Buffer): JsonObject {
+  const { func_vpc, encrypted_user_data: _later, ...config } = configBody(wanted, description);
+  const present = Object.entries(config).filter(([, value]) => value !== '');
+  return {
+    ...Object.fromEntries(present),
+    ...(func_vpc ? { func_vpc } : {}),
+    package: wanted.app,
+    type: 'v2',
+    ...codeBody(zip),
+  };
+}
+
+/** The documented body of an update. What it leaves out is lost, so it repeats what no file describes. */
+export function updateBody(
+  wanted: FunctionDescription,
+  description: string,
+  deployed?: DeployedFunction,
+): JsonObject {
+  return {
+    ...deployed?.otherSettings,
+    ...configBody(wanted, description),
+    strategy_config: strategy(wanted, deployed),
+  };
+}
+
+/** The documented body of an upload. */
+export function codeBody(zip: Buffer): JsonObject {
+  return { code_type: 'zip', code_filename: 'index.zip', func_code: { file: zip.toString('base64') } };
+}
+
+function configBody(wanted: FunctionDescription, description: string): JsonObject {
   const { logs, vpc } = wanted;
   const body: JsonObject = {
     func_name: wanted.name,
-    package: wanted.app,
     runtime: wanted.runtime,
     handler: wanted.handler,
     memory_size: wanted.memorySize,
@@ -20,10 +52,13 @@ export function configBody(wanted: FunctionDescription, description: string): Js
     encrypted_user_data: JSON.stringify(wanted.encryptedEnvironment),
     xrole: wanted.agency ?? '',
     initializer_handler: wanted.initializer ?? '',
+    // Null takes the function out of its VPC.
+    func_vpc: vpc ? { vpc_id: vpc.id, subnet_id: vpc.subnetId } : null,
   };
   if (wanted.initializer) body.initializer_timeout = wanted.initializerTimeout;
-  if (vpc) body.func_vpc = { vpc_id: vpc.id, subnet_id: vpc.subnetId };
   if (logs) {
+    // Without the switch the stream stays empty. What is left out here stays as it is.
+    body.enable_lts_log = true;
     body.log_config = {
       group_id: logs.groupId,
       group_name: logs.groupName,
@@ -34,23 +69,13 @@ export function configBody(wanted: FunctionDescription, description: string): Js
   return body;
 }
 
-/**
- * Instances and concurrency go together: of one that is left out nobody says what becomes of it, and no
- * instances means that the function is switched off. What the file doesn't say stays as it is.
- */
-export function strategy(
+/** Both or neither: of half of it the platform makes no instances, which switches the function off. */
+function strategy(
   { maxInstances, concurrency }: FunctionDescription,
   deployed?: DeployedFunction,
 ): JsonObject {
   return {
-    strategy_config: {
-      concurrency: maxInstances ?? deployed?.maxInstances ?? DEFAULT_INSTANCES,
-      concurrent_num: concurrency ?? deployed?.concurrency ?? 1,
-    },
+    concurrency: maxInstances ?? deployed?.maxInstances ?? DEFAULT_INSTANCES,
+    concurrent_num: concurrency ?? deployed?.concurrency ?? 1,
   };
-}
-
-/** The documented body of an upload. */
-export function codeBody(zip: Buffer): JsonObject {
-  return { code_type: 'zip', code_filename: 'index.zip', func_code: { file: zip.toString('base64') } };
 }

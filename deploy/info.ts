@@ -18,12 +18,13 @@ export async function describeDeployed(api: FunctionGraph, { functions }: Deploy
 }
 
 function describe(key: string, deployed: DeployedFunction, triggers: readonly DeployedTrigger[]): string {
-  const { name, runtime, memorySize, timeout, codeSize, lastModified, environment } = deployed;
+  const { name, runtime, memorySize, timeout, codeSize, lastModified, lastError, environment } = deployed;
   const lines = [
     `${key}: ${withoutMark(deployed.description) || name}`,
     `  urn        ${deployed.urn}`,
     `  runs on    ${runtime}, ${memorySize} MB, ${timeout} s, ${Math.ceil(codeSize / 1_000)} kB of code`,
     `  changed    ${lastModified ?? 'unknown'}`,
+    ...(lastError === undefined ? [] : [`  last error ${lastError}`]),
     `  variables  ${Object.keys(environment).sort().join(', ') || 'none'}`,
     ...triggers.map(
       (trigger) =>

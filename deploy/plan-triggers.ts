@@ -7,6 +7,8 @@ export interface Step {
   sign: '+' | '~' | '-';
   what: string;
   run(): Promise<void>;
+  /** What to know once it is done. */
+  note?: string;
 }
 
 export interface TriggerSteps {
@@ -16,6 +18,9 @@ export interface TriggerSteps {
 
 /** The kinds of trigger that a file can describe; others on the function are somebody else's. */
 const OUR_TYPES = ['TIMER', 'DEDICATEDGATEWAY', 'KAFKA', 'OPENSOURCEKAFKA'];
+
+const NETWORK_CARD =
+  "The platform keeps a network card of a KAFKA trigger in the subnet for about an hour: until then the subnet can't be deleted.";
 
 /**
  * The documented update of a trigger changes its status only, so one with other settings is deleted and made
@@ -71,7 +76,12 @@ export function deletionOf(
   trigger: DeployedTrigger,
   label: string,
 ): Step {
-  return { sign: '-', what: `${label} of ${name}`, run: () => api.deleteTrigger(urn, trigger) };
+  return {
+    sign: '-',
+    what: `${label} of ${name}`,
+    run: () => api.deleteTrigger(urn, trigger),
+    ...(trigger.type === 'KAFKA' ? { note: NETWORK_CARD } : {}),
+  };
 }
 
 function statusStep(

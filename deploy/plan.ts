@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
-import { codeBody, configBody, strategy } from './function-body.ts';
+import { codeBody, creationBody, updateBody } from './function-body.ts';
 import { type Marking, markDescription, readMark } from './ownership.ts';
 import { creationOf, deletionOf, planTriggers, type Step } from './plan-triggers.ts';
 
@@ -82,16 +82,16 @@ async function creation(
   wanted: FunctionDescription,
 ): Promise<Step> {
   const zip = await readArtifact(artifacts, wanted);
-  const { description } = markDescription(ownerOf(deployment), wanted, undefined);
-  const config = configBody(wanted, description);
+  const owner = ownerOf(deployment);
+  const { description } = markDescription(owner, wanted, undefined);
+  // Should the second call not come, the mark says that the secrets are still to be set.
+  const unfinished = markDescription(owner, { ...wanted, encryptedEnvironment: {}, triggers: [] }, undefined);
   return {
     sign: '+',
     what: `function ${wanted.name} (${kilobytes(zip)})`,
     async run() {
-      await api.createFunction({ ...config, ...codeBody(zip), type: 'v2' });
-      // Instances and concurrency aren't part of a creation.
-      const isDefault = wanted.maxInstances === undefined && wanted.concurrency === undefined;
-      if (!isDefault) await api.updateConfig(urn, { ...config, ...strategy(wanted) });
+      await api.createFunction(creationBody(wanted, unfinished.description, zip));
+      await api.updateConfig(urn, updateBody(wanted, description));
     },
   };
 }
@@ -107,11 +107,7 @@ function configStep(
   return {
     sign: '~',
     what: `configuration of ${wanted.name}: ${changed.join(', ') || 'forced'}`,
-    run: () =>
-      api.updateConfig(deployed.urn, {
-        ...configBody(wanted, marking.description),
-        ...strategy(wanted, deployed),
-      }),
+    run: () => api.updateConfig(deployed.urn, updateBody(wanted, marking.description, deployed)),
   };
 }
 
@@ -129,13 +125,16 @@ function changedSettings(
     ['agency', wanted.agency, deployed.agency],
     ['VPC', wanted.vpc?.id, deployed.vpcId],
     ['subnet', wanted.vpc?.subnetId, deployed.subnetId],
-    ['encrypted variables or passwords', secretsChanged, false],
+    ['encrypted variables or passwords', secretsChanged || !hasSecrets(deployed, wanted), false],
   ];
   if (wanted.initializer) {
     settings.push(['initializer timeout', wanted.initializerTimeout, deployed.initializerTimeout]);
   }
   // What the file doesn't say is left as it is.
-  if (wanted.logs) settings.push(['log stream', wanted.logs.streamId, deployed.logStreamId]);
+  if (wanted.logs) {
+    settings.push(['log stream', wanted.logs.streamId, deployed.logStreamId]);
+    if (deployed.logsEnabled !== undefined) settings.push(['logs', true, deployed.logsEnabled]);
+  }
   if (wanted.maxInstances !== undefined)
     settings.push(['instances', wanted.maxInstances, deployed.maxInstances]);
   if (wanted.concurrency !== undefined)
@@ -143,6 +142,18 @@ function changedSettings(
   if (!secretsChanged) settings.push(['description', description, deployed.description]);
   const names = settings.filter(([, a, b]) => a !== b).map(([name]) => name);
   return [...names, ...changedVariables(wanted.environment, deployed.environment)];
+}
+
+/** Whether the platform has an encrypted variable of each name, and no other, as far as it says. */
+function hasSecrets(
+  { secretNames }: DeployedFunction,
+  { encryptedEnvironment }: FunctionDescription,
+): boolean {
+  return secretNames === undefined || isSameSet(secretNames, Object.keys(encryptedEnvironment));
+}
+
+function isSameSet(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name) => others.includes(name));
 }
 
 function changedVariables(

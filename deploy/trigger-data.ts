@@ -55,10 +55,15 @@ export function eventData(trigger: Trigger): JsonObject {
 /** What the platform may say differently, or not at all, without the trigger being another one. */
 const NOT_COMPARED = new Set(['kafka_password', 'type', 'env_id', 'env_name', 'backend_type']);
 
-/** Whether the deployed trigger does what the file says; a password can't be read back. */
+/**
+ * Whether the deployed trigger does what the file says; a password can't be read back. Of a gateway's trigger
+ * the platform shows neither instance nor domain: what is absent is unknown, and not another one.
+ */
 export function isSameData(trigger: Trigger, deployed: DeployedTrigger): boolean {
+  const isUnknown = (name: string): boolean =>
+    NOT_COMPARED.has(name) || (trigger.type === 'DEDICATEDGATEWAY' && deployed.eventData[name] === undefined);
   return Object.entries(eventData(trigger)).every(
-    ([name, wanted]) => NOT_COMPARED.has(name) || isSame(wanted, deployed.eventData[name]),
+    ([name, wanted]) => isUnknown(name) || isSame(wanted, deployed.eventData[name]),
   );
 }
 

@@ -41,7 +41,7 @@ export class ApiError extends Error {
 
   constructor(request: ApiRequest, status: number, code: string, message: string) {
     super(
-      `${request.method} ${request.path} answered ${status} ${code}: ${message}${remedy(status, message)}`,
+      `${request.method} ${request.path} answered ${status} ${code}: ${message}${remedy(status, code, message)}`,
     );
     this.status = status;
     this.code = code;
@@ -170,7 +170,18 @@ function retryAfter(headers: Headers): number | undefined {
   return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1_000, MAX_RETRY_AFTER_MS) : undefined;
 }
 
-function remedy(status: number, message: string): string {
+/** What FunctionGraph's own sentence leaves out. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  'FSS.1114':
+    "a KAFKA trigger works only where the function's vpc and subnetId are the instance's own: over peering or a VPC endpoint use the timer's pull",
+  'FSS.1121':
+    'the agency needs DMS ReadOnlyAccess beside VPC Administrator; a new agency works after about 10 minutes',
+  'FSS.1122':
+    'the agency needs DMS ReadOnlyAccess beside VPC Administrator; a new agency works after about 10 minutes',
+};
+
+function remedy(status: number, code: string, message: string): string {
+  if (REMEDIES[code]) return ` (${REMEDIES[code]})`;
   if (status === 401 && /expire|date|time/i.test(message)) return ' (is the clock of this machine right?)';
   if (status === 401) return ' (are the access key and the secret key those of this cloud?)';
   if (status === 403) return ' (the user of the access key lacks the permission for this call)';

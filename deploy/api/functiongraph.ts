@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { DeployedTrigger } from '../trigger-data.ts';
 import { ApiClient, ApiError, type ClientOptions } from './client.ts';
 import { type JsonObject, list, number, object, text, variables } from './records.ts';
@@ -17,11 +18,18 @@ export interface DeployedFunction {
   agency: string | undefined;
   vpcId: string | undefined;
   subnetId: string | undefined;
-  logGroupId: string | undefined;
   logStreamId: string | undefined;
+  /** Whether its log is kept; undefined where the platform doesn't say. */
+  logsEnabled: boolean | undefined;
   maxInstances: number | undefined;
   concurrency: number | undefined;
   environment: Record<string, string>;
+  /** The names of its encrypted variables; undefined where the platform doesn't say. */
+  secretNames: string[] | undefined;
+  /** Settings that no file describes, and that an update would lose unless it repeats them. */
+  otherSettings: JsonObject;
+  /** Why its last start or change failed. */
+  lastError: string | undefined;
   /** SHA-512 of the zip, hexadecimal. */
   digest: string;
   codeSize: number;
@@ -37,6 +45,26 @@ export interface Invocation {
   log: string;
 }
 
+/** What an update of a configuration replaces even where it doesn't name it. */
+const OTHER_SETTINGS = [
+  'app_xrole',
+  'mount_config',
+  'domain_names',
+  'network_controller',
+  'peering_cidr',
+  'ephemeral_storage',
+  'enable_dynamic_memory',
+  'lts_custom_tag',
+  'pre_stop_handler',
+  'pre_stop_timeout',
+];
+/** Every function's until it is told otherwise (MB): not worth repeating where it may not be offered. */
+const DEFAULT_EPHEMERAL_STORAGE = 512;
+/** Three minutes with these pauses: what the platform takes to change or delete a trigger. */
+const MAX_LOOKS = 50;
+const FIRST_PAUSE_MS = 250;
+/** So many times the first: 4 s. */
+const MAX_PAUSE_FACTOR = 16;
 const PAGE_SIZE = 100;
 /** 100 pages: far more functions than an account may have. */
 const MAX_PAGES = 100;
@@ -46,8 +74,11 @@ export class FunctionGraph {
   readonly #client: ApiClient;
   readonly #projectId: string;
   readonly #region: string;
+  readonly #firstPauseMs: number;
 
   constructor(options: Omit<ClientOptions, 'service'> & { projectId: string }) {
+    // Tests lower both pauses by the one option.
+    this.#firstPauseMs = options.retryDelayMs ?? FIRST_PAUSE_MS;
     this.#client = new ApiClient({ ...options, service: 'functiongraph' });
     this.#projectId = options.projectId;
     this.#region = options.region;
@@ -92,8 +123,13 @@ export class FunctionGraph {
     await this.#call({ method: 'POST', path: '/functions', body });
   }
 
+  /** Fine where the function has this code already, as after an answer that was lost. */
   async updateCode(urn: string, body: JsonObject): Promise<void> {
-    await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/code`, body });
+    try {
+      await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/code`, body });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'FSS.0409') throw error;
+    }
   }
 
   async updateConfig(urn: string, body: JsonObject): Promise<void> {
@@ -115,19 +151,43 @@ export class FunctionGraph {
     }));
   }
 
+  /** A Kafka trigger comes disabled whatever is asked for: then it is switched on. */
   async createTrigger(urn: string, type: string, status: string, eventData: JsonObject): Promise<void> {
     const body = { trigger_type_code: type, trigger_status: status, event_data: eventData };
-    await this.#call({ method: 'POST', path: `/triggers/${urn}:latest`, body });
+    const answer = object(await this.#call({ method: 'POST', path: `/triggers/${urn}:latest`, body }));
+    const id = text(answer.trigger_id);
+    const created = (await this.listTriggers(urn)).find((trigger) => trigger.id === id);
+    if (created && created.status !== status) await this.setTriggerStatus(urn, created, status);
   }
 
+  /** Resolves when the trigger has the status. Rejects when it doesn't get it in three minutes. */
   async setTriggerStatus(urn: string, trigger: DeployedTrigger, status: string): Promise<void> {
     const path = `/triggers/${urn}:latest/${trigger.type}/${trigger.id}`;
     await this.#call({ method: 'PUT', path, body: { trigger_status: status } });
+    await this.#look(urn, trigger, (present) => present?.status === status, `be ${status}`);
   }
 
+  /** Resolves when the trigger is gone: until then no other can take its place. */
   async deleteTrigger(urn: string, trigger: DeployedTrigger): Promise<void> {
     const path = `/triggers/${urn}:latest/${trigger.type}/${trigger.id}`;
     await this.#gone(this.#call({ method: 'DELETE', path }));
+    await this.#look(urn, trigger, (present) => present === undefined, 'be gone');
+  }
+
+  async #look(
+    urn: string,
+    { type, id }: DeployedTrigger,
+    isThere: (present: DeployedTrigger | undefined) => boolean,
+    what: string,
+  ): Promise<void> {
+    for (let look = 0; look < MAX_LOOKS; look++) {
+      if (look > 0) await wait(this.#firstPauseMs * Math.min(MAX_PAUSE_FACTOR, 2 ** (look - 1)));
+      const triggers = await this.#gone(this.listTriggers(urn));
+      if (isThere(triggers?.find((trigger) => trigger.id === id))) return;
+    }
+    throw new Error(
+      `The ${type} trigger of ${urn} should ${what} by now; look at it in the console, then deploy again.`,
+    );
   }
 
   /** Calls a function and waits for its answer; `timeoutMs` bounds the wait. */
@@ -161,17 +221,24 @@ export class FunctionGraph {
     return (await this.#client.send({ ...request, path: this.#path(request.path) })).body;
   }
 
-  async #gone(call: Promise<unknown>): Promise<void> {
+  /** Undefined where what it is about is not there any more. */
+  async #gone<T>(call: Promise<T>): Promise<T | undefined> {
     try {
-      await call;
+      return await call;
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      if (error instanceof ApiError && isGone(error)) return undefined;
+      throw error;
     }
   }
 
   #path(path: string): string {
     return `/v2/${this.#projectId}/fgs${path}`;
   }
+}
+
+/** Of a trigger whose function is missing the platform says so in ways of its own. */
+function isGone({ status, code }: ApiError): boolean {
+  return status === 404 || (status === 401 && code === 'FSS.0401') || (status === 500 && code === 'FSS.0500');
 }
 
 function deployedFunction(urn: string, body: JsonObject): DeployedFunction {
@@ -190,15 +257,32 @@ function deployedFunction(urn: string, body: JsonObject): DeployedFunction {
     agency: text(body.xrole),
     vpcId: text(vpc.vpc_id),
     subnetId: text(vpc.subnet_id),
-    logGroupId: text(body.log_group_id),
     logStreamId: text(body.log_stream_id),
+    logsEnabled: typeof body.enable_lts_log === 'boolean' ? body.enable_lts_log : undefined,
     maxInstances: number(strategy.concurrency),
     concurrency: number(strategy.concurrent_num),
     environment: variables(body.user_data),
+    secretNames: text(body.encrypted_user_data)?.startsWith('{')
+      ? Object.keys(variables(body.encrypted_user_data))
+      : undefined,
+    otherSettings: otherSettings(body),
+    lastError: text(body.last_error),
     digest: text(body.digest) ?? '',
     codeSize: number(body.code_size) ?? 0,
     lastModified: text(body.last_modified),
   };
+}
+
+function otherSettings(body: JsonObject): JsonObject {
+  const present = OTHER_SETTINGS.filter(
+    (name) => isSet(body[name]) && body[name] !== DEFAULT_EPHEMERAL_STORAGE,
+  );
+  return Object.fromEntries(present.map((name) => [name, body[name]]));
+}
+
+/** The platform shows what isn't set as nothing, or as an object with nothing in it. */
+function isSet(value: unknown): boolean {
+  return typeof value === 'object' && value !== null ? Object.values(value).some(isSet) : Boolean(value);
 }
 
 /** A function's answer comes as JSON text. */

@@ -21,6 +21,7 @@ provider:
   stage: dev
   agency: vpc-agency
   vpc: {id: vpc-1, subnetId: subnet-1}
+  logs: {groupId: g, groupName: group, streamId: s, streamName: stream}
   environment:
     KAFKA_BOOTSTRAP_SERVERS: 127.0.0.1:1
     KAFKA_SASL_USERNAME: app
@@ -139,7 +140,7 @@ describe('osls', { concurrency: 2 }, () => {
     assert.deepEqual(standIn.changes, []);
 
     const info = await osls('deploy');
-    assert.equal(standIn.changes.length, 2);
+    assert.equal(standIn.changes.length, 3);
     assert.match(info, /urn:fss:eu-de:.*:shop-dev-produce/);
     assert.match(info, /called by +the timer one, 1m/);
     assert.match(info, /variables +KAFKA_BOOTSTRAP_SERVERS, KAFKA_SASL_USERNAME, LOG_LEVEL/);

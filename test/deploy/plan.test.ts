@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, type TestContext, test } from 'node:test';
-import type { Deployment, FunctionDescription, Trigger } from '../../deploy/description.ts';
-import { type Artifacts, planDeployment, planFunction, planRemoval } from '../../deploy/plan.ts';
+import { describe, test } from 'node:test';
+import type { FunctionDescription, Trigger } from '../../deploy/description.ts';
+import { planDeployment, planFunction, planRemoval } from '../../deploy/plan.ts';
 import {
   clientOf,
   gateway,
@@ -10,40 +10,11 @@ import {
   sampleArtifacts,
   sampleDeployment,
   sampleFunction,
-  startStandIn,
+  startCloud,
   timer,
 } from './samples.ts';
-import type { StandIn } from './stand-in/server.ts';
 
 const URN = 'urn:fss:eu-de:0123456789abcdef0123456789abcdef:function:default';
-
-interface Cloud {
-  standIn: StandIn;
-  artifacts: Artifacts;
-  /** Plans, carries the plan out, and answers what it said and the calls that changed something. */
-  deploy(deployment: Deployment, options?: { artifacts?: Artifacts; force?: boolean }): Promise<Deployed>;
-}
-
-interface Deployed {
-  plan: string[];
-  changes: string[];
-}
-
-async function startCloud(t: TestContext): Promise<Cloud> {
-  const standIn = await startStandIn(t);
-  const own = sampleArtifacts(t, ['produce', 'consume', 'check']);
-  return {
-    standIn,
-    artifacts: own,
-    async deploy(deployment, { artifacts = own, force = false } = {}) {
-      standIn.forget();
-      const steps = await planDeployment({ api: clientOf(standIn), deployment, artifacts, force });
-      assert.deepEqual(standIn.changes, [], 'a plan changes nothing');
-      for (const { run } of steps) await run();
-      return { plan: steps.map(({ sign, what }) => `${sign} ${what}`), changes: standIn.changes };
-    },
-  };
-}
 
 const full = sampleFunction({ triggers: [timer, gateway, kafka, openSourceKafka], maxInstances: 1 });
 
@@ -62,7 +33,7 @@ describe('a deployment', () => {
     const [stored] = cloud.standIn.functions.all;
     assert.deepEqual(stored?.config.strategy_config, { concurrency: 1, concurrent_num: 1 });
     assert.deepEqual(
-      stored?.triggers.map(({ trigger_status }) => trigger_status),
+      stored?.triggers.all.map(({ trigger_status }) => trigger_status),
       ['ACTIVE', 'ACTIVE', 'DISABLED', 'DISABLED'],
     );
   });
@@ -156,7 +127,9 @@ describe('a deployment', () => {
       await cloud.deploy(sampleDeployment(wanted));
       assert.deepEqual((await cloud.deploy(sampleDeployment(wanted))).plan, [], `after ${stopAfter} steps`);
       const [stored] = cloud.standIn.functions.all;
-      const passwords = stored?.triggers.map(({ event_data }) => event_data.kafka_password).filter(Boolean);
+      const passwords = stored?.triggers.all
+        .map(({ event_data }) => event_data.kafka_password)
+        .filter(Boolean);
       assert.deepEqual(passwords, ['new'], `after ${stopAfter} steps`);
     }
   });
@@ -274,7 +247,7 @@ describe('triggers', () => {
     await cloud.deploy(withTriggers(timer));
     const [stored] = cloud.standIn.functions.all;
     const foreign = { trigger_id: 'x', trigger_type_code: 'OBS', trigger_status: 'ACTIVE', event_data: {} };
-    stored?.triggers.push({ ...foreign, created_time: '', last_updated_time: '' });
+    stored?.triggers.add({ ...foreign, created_time: '', last_updated_time: '' });
     assert.deepEqual((await cloud.deploy(withTriggers(timer))).plan, []);
   });
 });

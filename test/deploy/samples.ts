@@ -1,4 +1,5 @@
 /** Deployments and packages for the tests of plan, Terraform and client. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import type {
   OpenSourceKafkaTrigger,
   TimerTrigger,
 } from '../../deploy/description.ts';
-import type { Artifacts } from '../../deploy/plan.ts';
+import { type Artifacts, planDeployment } from '../../deploy/plan.ts';
 import { StandIn, type StandInOptions } from './stand-in/server.ts';
 
 export const timer: TimerTrigger = {
@@ -126,4 +127,32 @@ export function clientOf(
     retryDelayMs: 1,
     ...(changes.timeoutMs === undefined ? {} : { timeoutMs: changes.timeoutMs }),
   });
+}
+
+export interface Cloud {
+  standIn: StandIn;
+  artifacts: Artifacts;
+  /** Plans, carries the plan out, and answers what it said and the calls that changed something. */
+  deploy(deployment: Deployment, options?: { artifacts?: Artifacts; force?: boolean }): Promise<Deployed>;
+}
+
+export interface Deployed {
+  plan: string[];
+  changes: string[];
+}
+
+export async function startCloud(t: TestContext, options?: StandInOptions): Promise<Cloud> {
+  const standIn = await startStandIn(t, options);
+  const own = sampleArtifacts(t, ['produce', 'consume', 'check']);
+  return {
+    standIn,
+    artifacts: own,
+    async deploy(deployment, { artifacts = own, force = false } = {}) {
+      standIn.forget();
+      const steps = await planDeployment({ api: clientOf(standIn), deployment, artifacts, force });
+      assert.deepEqual(standIn.changes, [], 'a plan changes nothing');
+      for (const { run } of steps) await run();
+      return { plan: steps.map(({ sign, what }) => `${sign} ${what}`), changes: standIn.changes };
+    },
+  };
 }

@@ -50,7 +50,7 @@ test('deploys the whole file', async () => {
   assert.deepEqual(
     standIn.functions.all.map(({ name, triggers }) => [
       name,
-      triggers.map((trigger) => `${trigger.trigger_type_code} ${trigger.trigger_status}`),
+      triggers.all.map((trigger) => `${trigger.trigger_type_code} ${trigger.trigger_status}`),
     ]),
     [
       ['kafka-functions-dev-produce', ['DEDICATEDGATEWAY ACTIVE']],
@@ -59,7 +59,7 @@ test('deploys the whole file', async () => {
     ],
   );
   const apis = standIn.functions.all.flatMap(({ triggers }) =>
-    triggers.map(({ event_data: data }) => data.auth),
+    triggers.all.map(({ event_data: data }) => data.auth),
   );
   assert.deepEqual(apis.filter(Boolean), ['IAM', 'IAM'], 'the gateway asks callers who they are');
   assert.match(await deploy(), /Nothing to change/);

@@ -1,55 +1,60 @@
 /** FunctionGraph's state and its REST calls on functions and triggers, as documented. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { type Runtime, startRuntime } from '../../../local/functiongraph/runtime.ts';
 import {
+  ASYNC_CONFIG,
   type Body,
   CREATE_FUNCTION,
-  CREATE_TRIGGER,
   checkFields,
   checkVariables,
-  EVENT_DATA,
   invalid,
   UPDATE_CODE,
   UPDATE_CONFIG,
-  UPDATE_TRIGGER,
+  UPDATE_INSTANCES,
 } from './fields.ts';
 import { Refusal } from './refusal.ts';
-
-export interface StoredTrigger {
-  trigger_id: string;
-  trigger_type_code: string;
-  trigger_status: string;
-  event_data: Body;
-  created_time: string;
-  last_updated_time: string;
-}
+import { Triggers } from './triggers.ts';
 
 export interface StoredFunction {
   name: string;
   config: Body;
   zip: Buffer;
-  triggers: StoredTrigger[];
+  /** What happens to asynchronous calls that fail. */
+  asyncConfig: Body | undefined;
+  triggers: Triggers;
   log: string[];
   runtime: Runtime | undefined;
   directory: string | undefined;
 }
 
-const MAX_PACKAGE_BYTES = 50 * 1024 * 1024;
-/** Only these can be disabled; Kafka's are unless it is said otherwise. */
-const CAN_BE_DISABLED = ['TIMER', 'DDS', 'DMS', 'LTS', 'KAFKA', 'OPENSOURCEKAFKA'];
-const TYPES = Object.keys(EVENT_DATA);
+export interface FunctionsOptions {
+  region: string;
+  projectId: string;
+  /** How often a change of a trigger is looked at before it is there. */
+  looks: number;
+  /** The subnet of a DMS instance, where it is known. */
+  subnetOf(instanceId: string): string | undefined;
+}
 
+/** What an update can't change, and what stays where an update leaves it out. */
+const KEPT = ['package', 'type', 'code_type', 'code_filename', 'log_config', 'enable_lts_log', 'func_vpc'];
+/** What the creation takes, and only an update is known to set. */
+const ONLY_BY_UPDATE = ['func_vpc', 'initializer_handler', 'initializer_timeout', 'encrypted_user_data'];
+const OPEN_TELEKOM_CLOUD = ['eu-de', 'eu-nl', 'eu-ch2'];
+const MAX_PACKAGE_BYTES = 50 * 1024 * 1024;
 /** One project's functions. */
 export class Functions {
   readonly #functions = new Map<string, StoredFunction>();
   readonly #urnPrefix: string;
+  readonly #options: FunctionsOptions;
 
-  constructor(region: string, projectId: string) {
-    this.#urnPrefix = `urn:fss:${region}:${projectId}:function:`;
+  constructor(options: FunctionsOptions) {
+    this.#options = options;
+    this.#urnPrefix = `urn:fss:${options.region}:${options.projectId}:function:`;
   }
 
   get all(): StoredFunction[] {
@@ -62,15 +67,20 @@ export class Functions {
     const key = `${body.package}:${name}`;
     if (this.#functions.has(key))
       throw new Refusal(409, 'FSS.1061', `the function name ${name} already exists`);
-    const { func_code: code, code_type, code_filename, ...config } = body;
+    const { func_code: code, ...config } = body;
+    for (const field of ['xrole', 'initializer_handler', 'app_xrole'])
+      if (config[field] === '') throw invalid(`${field} must not be empty`);
+    if (config.encrypted_user_data === '{}') throw invalid('encrypted_user_data must not be empty');
     checkConfig(config);
-    if (!code_filename) throw invalid('code_filename is missing');
-    const zip = readZip({ func_code: code, code_type });
+    if (!config.code_filename) throw invalid('code_filename is missing');
+    const zip = readZip({ func_code: code, code_type: config.code_type });
+    for (const field of ONLY_BY_UPDATE) delete config[field];
     const stored: StoredFunction = {
       name,
       config,
       zip,
-      triggers: [],
+      asyncConfig: undefined,
+      triggers: new Triggers(this.#options.looks),
       log: [],
       runtime: undefined,
       directory: undefined,
@@ -102,16 +112,51 @@ export class Functions {
     checkFields(body, UPDATE_CONFIG);
     if (body.runtime !== stored.config.runtime) throw invalid('the runtime cannot be changed');
     checkConfig(body);
-    checkStrategy(body.strategy_config);
-    stored.config = { ...body, type: stored.config.type };
+    this.#checkStrategy(body.strategy_config);
+    if (body.enable_lts_log === true && !body.log_config) throw invalid('log_config is missing');
+    const kept = KEPT.filter((field) => body[field] === undefined).map((field) => [
+      field,
+      stored.config[field],
+    ]);
+    // Everything else that an update leaves out is lost.
+    stored.config = {
+      strategy_config: stored.config.strategy_config,
+      ...Object.fromEntries(kept),
+      ...body,
+    };
     await unload(stored);
     return this.#show(stored);
+  }
+
+  updateInstances(urn: string, body: Body): Body {
+    checkFields(body, UPDATE_INSTANCES);
+    const stored = this.find(urn);
+    const { concurrent_num = 1 } = (stored.config.strategy_config ?? {}) as Body;
+    stored.config.strategy_config = { concurrency: body.max_instance_num, concurrent_num };
+    return this.#show(stored);
+  }
+
+  asyncConfig(urn: string): Body {
+    const { asyncConfig } = this.find(urn);
+    if (asyncConfig) return { func_urn: urn, ...asyncConfig };
+    throw new Refusal(404, 'FSS.1151', 'Not found the asynchronous configuration');
+  }
+
+  updateAsyncConfig(urn: string, body: Body): Body {
+    checkFields(body, ASYNC_CONFIG);
+    const stored = this.find(urn);
+    const retries = Number(body.max_async_retry_attempts ?? 1);
+    if (retries > 3) throw invalid('max_async_retry_attempts must be from 0 to 3');
+    stored.asyncConfig = body;
+    return this.asyncConfig(urn);
   }
 
   async updateCode(urn: string, body: Body): Promise<Body> {
     const stored = this.find(urn);
     checkFields(body, UPDATE_CODE);
-    stored.zip = readZip(body);
+    const zip = readZip(body);
+    if (zip.equals(stored.zip)) throw new Refusal(409, 'FSS.0409', 'the code is the same');
+    stored.zip = zip;
     await unload(stored);
     return this.#show(stored);
   }
@@ -122,50 +167,27 @@ export class Functions {
     this.#functions.delete(`${stored.config.package}:${stored.name}`);
   }
 
-  createTrigger(urn: string, body: Body): StoredTrigger {
-    const stored = this.find(urn);
-    checkFields(body, CREATE_TRIGGER);
+  createTrigger(urn: string, body: Body): Body {
+    const { config, triggers } = this.find(urn);
     const type = String(body.trigger_type_code);
-    const fields = EVENT_DATA[type];
-    if (!fields) throw invalid(`trigger_type_code must be one of ${TYPES.join(', ')}`);
-    const data = body.event_data as Body;
-    checkFields(data, fields);
-    checkTrigger(stored, type, data);
-    const status = String(body.trigger_status ?? (type.endsWith('KAFKA') ? 'DISABLED' : 'ACTIVE'));
-    checkStatus(type, status);
-    const now = new Date().toISOString();
-    const trigger: StoredTrigger = {
-      trigger_id: randomUUID(),
-      trigger_type_code: type,
-      trigger_status: status,
-      event_data: type === 'DEDICATEDGATEWAY' ? { sl_domain: 'group.apic.example.com', ...data } : data,
-      created_time: now,
-      last_updated_time: now,
-    };
-    stored.triggers.push(trigger);
-    return trigger;
+    const vpc = config.func_vpc as Body | undefined;
+    if (type.endsWith('KAFKA') && !vpc)
+      throw new Refusal(400, 'FSS.1125', 'configure a VPC for the function first');
+    const subnet = this.#options.subnetOf(String((body.event_data as Body | undefined)?.instance_id));
+    if (type === 'KAFKA' && subnet !== undefined && subnet !== vpc?.subnet_id)
+      throw new Refusal(400, 'FSS.1114', 'the function and the instance must be in the same subnet');
+    return triggers.create(body);
   }
 
-  updateTrigger(urn: string, type: string, id: string, body: Body): StoredTrigger {
-    checkFields(body, UPDATE_TRIGGER);
-    const trigger = this.#trigger(urn, type, id);
-    const status = String(body.trigger_status ?? trigger.trigger_status);
-    checkStatus(type, status);
-    trigger.trigger_status = status;
-    return trigger;
-  }
-
-  removeTrigger(urn: string, type: string, id: string): void {
-    const { triggers } = this.find(urn);
-    triggers.splice(triggers.indexOf(this.#trigger(urn, type, id)), 1);
-  }
-
-  /** A password can't be read back. */
-  listTriggers(urn: string): Body[] {
-    return this.find(urn).triggers.map((trigger) => {
-      const { kafka_password: _hidden, ...data } = trigger.event_data;
-      return { ...trigger, event_data: data };
-    });
+  /** Where the function is missing, the platform has answers of its own. */
+  triggersOf(urn: string, method: string): Triggers {
+    try {
+      return this.find(urn).triggers;
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status !== 404) throw error;
+      if (method === 'DELETE') throw new Refusal(401, 'FSS.0401', 'the function has no such trigger');
+      throw new Refusal(500, 'FSS.0500', 'the trigger could not be read');
+    }
   }
 
   find(urn: string): StoredFunction {
@@ -186,12 +208,14 @@ export class Functions {
     await Promise.all(this.all.map(unload));
   }
 
-  #trigger(urn: string, type: string, id: string): StoredTrigger {
-    const found = this.find(urn).triggers.find(
-      (trigger) => trigger.trigger_id === id && trigger.trigger_type_code === type,
-    );
-    if (!found) throw new Refusal(404, 'FSS.1051', 'Not found the trigger');
-    return found;
+  /** Of half of it the other half becomes 0: no instances, and the function is off. */
+  #checkStrategy(strategy: unknown): void {
+    if (strategy === undefined) return;
+    const body = strategy as Body;
+    body.concurrency ??= 0;
+    body.concurrent_num ??= 0;
+    if (Number(body.concurrent_num) > 1 && OPEN_TELEKOM_CLOUD.includes(this.#options.region))
+      throw invalid('configuring ConcurrentNum is not supported');
   }
 
   #show({ name, config, zip }: StoredFunction): Body {
@@ -199,11 +223,18 @@ export class Functions {
     const log = (log_config ?? {}) as Body;
     const encrypted = checkVariables('encrypted_user_data', config.encrypted_user_data);
     return {
+      ephemeral_storage: 512,
+      mount_config: { mount_user: { user_id: '', user_group_id: '' }, func_mounts: [] },
+      custom_image: { enabled: false, image: '' },
+      enable_lts_log: false,
+      depend_version_list: [],
+      code_url: '',
       ...rest,
+      func_vpc: rest.func_vpc ?? {},
+      namespace: this.#options.projectId,
       func_urn: `${this.#urnPrefix}${config.package}:${name}:latest`,
-      encrypted_user_data: JSON.stringify(
-        Object.fromEntries(Object.keys(encrypted).map((key) => [key, '******'])),
-      ),
+      // Their names alone.
+      encrypted_user_data: JSON.stringify(Object.fromEntries(Object.keys(encrypted).map((key) => [key, '']))),
       log_group_id: log.group_id ?? '',
       log_stream_id: log.stream_id ?? '',
       strategy_config: {
@@ -226,35 +257,11 @@ function checkConfig(config: Body): void {
   if (timeout < 3 || timeout > 900) throw invalid('timeout must be from 3 to 900');
   if (!/^[A-Za-z][A-Za-z0-9_-]{0,58}[A-Za-z0-9]$/.test(String(config.func_name)))
     throw invalid('func_name is invalid');
+  // What an HTTP function is started with is a file, an event function's entry `file.export`.
+  const handler = config.runtime === 'http' ? /^\w{3,}$/ : /^[\w/-]+\.\w+$/;
+  if (!handler.test(String(config.handler))) throw invalid('handler is invalid');
   if (config.func_vpc && !config.xrole) throw new Refusal(400, 'FSS.1110', 'xrole is needed for a VPC');
   if (String(config.description ?? '').length > 512) throw invalid('description is too long');
-}
-
-/** Half of it is refused, since the documentation doesn't say what the other half becomes. */
-function checkStrategy(strategy: unknown): void {
-  if (strategy === undefined) return;
-  const { concurrency, concurrent_num: atOnce } = strategy as Body;
-  if (!Number.isInteger(concurrency) || !Number.isInteger(atOnce))
-    throw invalid('strategy_config is incomplete');
-}
-
-function checkTrigger(stored: StoredFunction, type: string, data: Body): void {
-  if (type.endsWith('KAFKA')) {
-    if (!stored.config.func_vpc) throw new Refusal(400, 'FSS.1125', 'configure a VPC for the function first');
-    const size = Number(data.batch_size);
-    if (size < 1 || size > 1_000) throw invalid('batch_size must be from 1 to 1000');
-  }
-  const twin = stored.triggers.find(
-    (trigger) =>
-      trigger.trigger_type_code === type && data.name !== undefined && trigger.event_data.name === data.name,
-  );
-  if (twin) throw new Refusal(409, 'FSS.1127', `the trigger ${data.name} already exists`);
-}
-
-function checkStatus(type: string, status: string): void {
-  if (!['ACTIVE', 'DISABLED'].includes(status)) throw invalid('trigger_status must be ACTIVE or DISABLED');
-  if (status === 'DISABLED' && !CAN_BE_DISABLED.includes(type))
-    throw invalid(`a ${type} trigger cannot be disabled`);
 }
 
 function readZip(body: Body): Buffer {

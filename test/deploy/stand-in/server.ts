@@ -15,11 +15,14 @@ import { Functions, type StoredFunction } from './functions.ts';
 import { answerInstance, type StoredInstance } from './instances.ts';
 import { Refusal } from './refusal.ts';
 import { signatureFault } from './signature.ts';
+import type { StoredTrigger } from './triggers.ts';
 
 export interface StandInOptions {
   region?: string;
   /** How many functions a page of the list has at most. */
   pageSize?: number;
+  /** How often a change of a trigger is looked at before it is there; default 2. */
+  looks?: number;
 }
 
 /** What one request was: `PUT /v2/…/config`. */
@@ -39,6 +42,8 @@ export interface Fault {
   /** A number answers with that status, `drop` closes the connection, `drop after` does the work first. */
   how: number | 'drop' | 'drop after';
   retryAfter?: number;
+  /** The error code beside a status. */
+  code?: string;
 }
 
 const FOUR_KB = 4_096;
@@ -52,13 +57,22 @@ export class StandIn {
   readonly instances = new Map<string, StoredInstance>();
   readonly requests: SeenRequest[] = [];
   readonly faults: Fault[] = [];
+  /** What the region says of its runtimes; undefined: it does not say. */
+  runtimes: string[] | undefined = ['Node.js16.17', 'Node.js18.15', 'Node.js20.15', 'Python3.9', 'http'];
+  /** The last request that is still done: its answer, and every request behind it, are lost. */
+  cutAfter: number | undefined;
   readonly #pageSize: number;
   readonly #server = createServer((request, response) => void this.#handle(request, response));
 
-  constructor({ region = 'eu-de', pageSize = 400 }: StandInOptions = {}) {
+  constructor({ region = 'eu-de', pageSize = 400, looks = 2 }: StandInOptions = {}) {
     this.region = region;
     this.#pageSize = pageSize;
-    this.functions = new Functions(region, this.projectId);
+    this.functions = new Functions({
+      region,
+      projectId: this.projectId,
+      looks,
+      subnetOf: (id) => this.instances.get(id)?.details.subnet_id as string | undefined,
+    });
   }
 
   static async start(options: StandInOptions = {}): Promise<StandIn> {
@@ -102,7 +116,7 @@ export class StandIn {
     const routes: Route[] = [];
     for (const stored of this.functions.all) {
       const runtime = await this.functions.runtime(stored);
-      for (const { trigger_type_code: type, event_data: data } of stored.triggers) {
+      for (const { trigger_type_code: type, event_data: data } of stored.triggers.all) {
         if (type !== 'DEDICATEDGATEWAY') continue;
         const path = String(data.path);
         const method = data.req_method === 'ANY' ? {} : { method: String(data.req_method) };
@@ -148,12 +162,9 @@ export class StandIn {
     await this.functions.stop();
   }
 
-  #active(
-    type: string,
-    matches: (trigger: StoredFunction['triggers'][number]) => boolean,
-  ): [StoredFunction, StoredFunction['triggers'][number]] {
+  #active(type: string, matches: (trigger: StoredTrigger) => boolean): [StoredFunction, StoredTrigger] {
     for (const stored of this.functions.all) {
-      const found = stored.triggers.find(
+      const found = stored.triggers.all.find(
         (trigger) =>
           trigger.trigger_type_code === type && trigger.trigger_status === 'ACTIVE' && matches(trigger),
       );
@@ -168,7 +179,7 @@ export class StandIn {
     const body = Buffer.concat(chunks);
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stand-in');
     const method = request.method ?? 'GET';
-    const fault = this.#takeFault(method, pathname);
+    const fault = this.#cutOff() ?? this.#takeFault(method, pathname);
     if (fault?.how === 'drop') {
       request.socket.destroy();
       return;
@@ -195,6 +206,13 @@ export class StandIn {
     else response.setHeader('content-type', 'application/json').end(JSON.stringify(answer.body));
   }
 
+  #cutOff(): Pick<Fault, 'how' | 'code' | 'retryAfter'> | undefined {
+    if (this.cutAfter === undefined) return undefined;
+    this.cutAfter -= 1;
+    if (this.cutAfter > 0) return undefined;
+    return { how: this.cutAfter === 0 ? 'drop after' : 'drop' };
+  }
+
   #takeFault(method: string, path: string): Fault | undefined {
     const at = this.faults.findIndex((fault) => fault.method === method && fault.path.test(path));
     return at < 0 ? undefined : this.faults.splice(at, 1)[0];
@@ -205,7 +223,7 @@ export class StandIn {
     body: Buffer,
     seen: SeenRequest,
     query: URLSearchParams,
-    fault: Fault | undefined,
+    fault: Pick<Fault, 'how' | 'code' | 'retryAfter'> | undefined,
   ): Promise<Answer> {
     try {
       const wrong = signatureFault(request, body, (key) =>
@@ -217,7 +235,8 @@ export class StandIn {
       if (typeof fault?.how === 'number') {
         const headers =
           fault.retryAfter === undefined ? undefined : { 'retry-after': String(fault.retryAfter) };
-        const failed = { error_code: 'APIG.0308', error_msg: 'The throttling threshold has been reached' };
+        const { code = 'APIG.0308' } = fault;
+        const failed = { error_code: code, error_msg: 'The throttling threshold has been reached' };
         return { status: fault.how, body: failed, headers };
       }
       return await this.#route(seen, (seen.body ?? {}) as Body, query);
@@ -238,7 +257,10 @@ export class StandIn {
     const [area, kind, urn = '', action = '', id = ''] = parts;
     if (area === 'instances')
       return { status: 200, body: answerInstance(this.instances, kind ?? '', parts[2], query) };
+    if (area === 'apigw' && parts[3] === 'api-groups')
+      return { status: 200, body: { id: parts[4], sl_domain: `${parts[4]}.apic.example.com` } };
     if (area === 'groups') return { status: 200, body: this.#queryLogs(parts[3] ?? '', body) };
+    if (area === 'fgs' && kind === 'runtimetypes') return this.#listRuntimes();
     if (area === 'fgs' && kind === 'functions') return this.#functionCall(method, urn, action, body, query);
     if (area === 'fgs' && kind === 'triggers') return this.#triggerCall(method, urn, action, id, body);
     throw new Refusal(404, 'APIG.0101', 'The API does not exist');
@@ -263,24 +285,35 @@ export class StandIn {
         return { status: 200, body: await functions.updateConfig(urn, body) };
       case 'PUT urn code':
         return { status: 200, body: await functions.updateCode(urn, body) };
+      case 'PUT urn config-max-instance':
+        return { status: 200, body: functions.updateInstances(urn, body) };
+      case 'GET urn async-invoke-config':
+        return { status: 200, body: functions.asyncConfig(urn) };
+      case 'PUT urn async-invoke-config':
+        return { status: 200, body: functions.updateAsyncConfig(urn, body) };
       case 'DELETE urn':
         await functions.remove(urn);
         return { status: 204 };
       case 'GET urn lts-log-detail':
-        return { status: 200, body: { group_id: 'group', stream_id: functions.find(urn).name } };
+        return { status: 200, body: logDetail(functions.find(urn)) };
       case 'POST urn invocations':
         return this.#invoke(functions.find(urn), body);
     }
     throw new Refusal(404, 'APIG.0101', 'The API does not exist');
   }
 
-  async #triggerCall(method: string, urn: string, type: string, id: string, body: Body): Promise<Answer> {
-    const { functions } = this;
-    if (method === 'GET') return { status: 200, body: functions.listTriggers(urn) };
-    if (method === 'POST') return { status: 201, body: functions.createTrigger(urn, body) };
-    if (method === 'PUT') return { status: 200, body: functions.updateTrigger(urn, type, id, body) };
-    functions.removeTrigger(urn, type, id);
+  #triggerCall(method: string, urn: string, type: string, id: string, body: Body): Answer {
+    if (method === 'POST') return { status: 201, body: this.functions.createTrigger(urn, body) };
+    const triggers = this.functions.triggersOf(urn, method);
+    if (method === 'GET') return { status: 200, body: id ? triggers.show(type, id) : triggers.list() };
+    if (method === 'PUT') return { status: 200, body: triggers.update(type, id, body) };
+    triggers.remove(type, id);
     return { status: 204 };
+  }
+
+  #listRuntimes(): Answer {
+    if (!this.runtimes) throw new Refusal(404, 'APIG.0101', 'The API does not exist');
+    return { status: 200, body: this.runtimes.map((type) => ({ type, display_name: type })) };
   }
 
   async #invoke(stored: StoredFunction, event: Body): Promise<Answer> {
@@ -292,14 +325,27 @@ export class StandIn {
     return { status: 200, headers, body: { request_id: outcome.requestId, result, log, status: 200 } };
   }
 
-  #queryLogs(stream: string, { line_num: after = '', limit = 50 }: Body): Body {
+  /** With the scroll id of one answer the next one goes on from there. */
+  #queryLogs(stream: string, body: Body): Body {
+    const { line_num: after = '', scroll_id: scrolled = '', limit = 50, keywords, highlight = true } = body;
+    const word = String(keywords ?? '');
     const log = this.functions.all.find(({ name }) => name === stream)?.log ?? [];
-    const logs = log
+    const found = log
       .map((content, index) => ({ content, line_num: String(index).padStart(19, '0'), labels: {} }))
-      .filter(({ line_num }) => line_num > String(after))
-      .slice(0, Number(limit));
-    return { count: logs.length, logs };
+      .filter(({ content, line_num }) => content.includes(word) && line_num > String(scrolled || after));
+    const logs = found.slice(0, Number(limit)).map(({ content, ...line }) => ({
+      ...line,
+      content: word && highlight ? content.replaceAll(word, `<HighLightTag>${word}</HighLightTag>`) : content,
+    }));
+    const isQueryComplete = logs.length === found.length;
+    return { count: logs.length, logs, isQueryComplete, scroll_id: logs.at(-1)?.line_num ?? '' };
   }
+}
+
+/** Nothing is kept unless the function was told to, with a group and a stream. */
+function logDetail({ name, config }: StoredFunction): Body {
+  const { group_id, stream_id } = (config.log_config ?? {}) as Body;
+  return config.enable_lts_log ? { group_id, stream_id: stream_id && name } : {};
 }
 
 interface Answer {

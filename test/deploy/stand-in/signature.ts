@@ -14,11 +14,14 @@ export function signatureFault(
   secretOf: (accessKey: string) => string | undefined,
 ): string | undefined {
   const header = request.headers.authorization ?? '';
-  const match = /^SDK-HMAC-SHA256 Access=([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
-    header,
-  );
+  const match =
+    /^SDK-HMAC-SHA256 (?:Access=([^,]+)|Credential=([^,/]+)\/([^,]+\/sdk_request)), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
+      header,
+    );
   if (!match) return 'the Authorization header has the wrong form';
-  const [, accessKey = '', names = '', signature = ''] = match;
+  const accessKey = match[1] ?? match[2] ?? '';
+  /** The older form, which Terraform's provider has: date, region and service. */
+  const [, , , scope, names = '', signature = ''] = match;
   const secret = secretOf(accessKey);
   if (secret === undefined) return 'Access key unknown';
   const signed = names.split(';');
@@ -29,7 +32,7 @@ export function signatureFault(
   if (sorted.join() !== signed.join()) return 'the signed headers are not sorted';
   const date = String(request.headers['x-sdk-date'] ?? '');
   if (Math.abs(parseDate(date) - Date.now()) > SKEW_MS || !date) return 'the signature has expired';
-  const expected = sign(request, body, signed, date, secret);
+  const expected = sign(request, body, signed, date, secret, scope);
   return timingSafeEqual(Buffer.from(expected), Buffer.from(signature))
     ? undefined
     : 'verify aksk signature fail';
@@ -41,6 +44,7 @@ function sign(
   signed: string[],
   date: string,
   secret: string,
+  scope: string | undefined,
 ): string {
   const target = request.url ?? '/';
   const questionMark = target.indexOf('?');
@@ -51,9 +55,16 @@ function sign(
   canonical += `\n${canonicalQuery(query)}\n`;
   for (const name of signed) canonical += `${name}:${String(request.headers[name] ?? '').trim()}\n`;
   canonical += `\n${signed.join(';')}\n${hex(body)}`;
-  return createHmac('sha256', secret)
-    .update(`SDK-HMAC-SHA256\n${date}\n${hex(canonical)}`)
+  const parts = scope === undefined ? [date] : [date, scope];
+  return createHmac('sha256', scope === undefined ? secret : scopedKey(secret, scope))
+    .update(['SDK-HMAC-SHA256', ...parts, hex(canonical)].join('\n'))
     .digest('hex');
+}
+
+function scopedKey(secret: string, scope: string): Buffer {
+  return scope
+    .split('/')
+    .reduce((key, part) => createHmac('sha256', key).update(part).digest(), Buffer.from(`SDK${secret}`));
 }
 
 function canonicalQuery(query: string): string {
