@@ -1,6 +1,6 @@
 import type { ClientOptions } from './api/client.ts';
 import { findProjectId } from './api/project.ts';
-import type { CloudService } from './api/regions.ts';
+import { type CloudService, endpointVariable } from './api/regions.ts';
 import { type Environment, findAccount } from './credentials.ts';
 
 /** What every client of one deployment is made with. */
@@ -10,11 +10,6 @@ export interface Cloud {
   /** Where the credentials come from. */
   source: string;
   clientOptions(service: CloudService): Omit<ClientOptions, 'service'> & { projectId: string };
-}
-
-/** `FUNCTIONGRAPH_ENDPOINT`, `DMS_ENDPOINT`, …: for a private cloud, and for the tests' stand-in. */
-function endpointVariable(service: CloudService): string {
-  return `${service.toUpperCase()}_ENDPOINT`;
 }
 
 /** Finds credentials and project. Throws, naming what to set, when one is missing. */

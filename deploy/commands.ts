@@ -1,11 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { FunctionGraph } from './api/functiongraph.ts';
+import { KafkaInstances } from './api/kafka-instances.ts';
 import { LogTank } from './api/log-tank.ts';
+import { missingCertificate } from './certificate-check.ts';
 import { type Cloud, connectCloud } from './cloud.ts';
+import { cloudFindings } from './cloud-check.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
+import { functionSettingProblems } from './function-settings.ts';
 import { describeDeployed } from './info.ts';
 import { followLogs } from './logs.ts';
 import { variableAt } from './origin.ts';
@@ -28,12 +32,21 @@ import { validate } from './validate.ts';
 /** Beyond a function's own time: for the platform to start it. */
 const INVOCATION_RESERVE_MS = 30_000;
 
+/** What plugin.cjs calls by its name. */
+type Command = 'package' | 'checkReady' | 'deploy' | 'deployFunction' | 'remove' | 'info' | 'invoke' | 'logs';
+
+interface Connection {
+  api: FunctionGraph;
+  cloud: Cloud;
+}
+
 /** What the commands of osls do; plugin.cjs calls them at their place in the life cycle. */
 export class FunctionGraphCommands {
   readonly #serverless: Serverless;
   readonly #options: Options;
   readonly #output: Output;
   #artifacts: Artifacts | undefined;
+  #connection: Connection | undefined;
   #isReady = false;
 
   constructor(serverless: Serverless, options: Options, output: Output) {
@@ -42,9 +55,15 @@ export class FunctionGraphCommands {
     this.#output = output;
   }
 
+  /** Whatever the user or the cloud can get wrong ends in its sentence, and not in our stack. */
+  run(command: Command): Promise<void> {
+    return this.#explain(() => this[command]());
+  }
+
   async package(): Promise<void> {
+    const isDeployed = this.#serverless.processedInput.commands[0] === 'deploy';
     // Nobody should wait for a build that is not going to be deployed.
-    if (this.#serverless.processedInput.commands[0] === 'deploy') await this.checkReady();
+    if (isDeployed) await this.checkReady();
     const { deployment, skipped } = this.#read();
     this.#reject(validate(deployment).problems);
     const { serviceDir, service } = this.#serverless;
@@ -64,6 +83,9 @@ export class FunctionGraphCommands {
     }
     for (const { name, zip, bytes } of built)
       this.#output.log.notice(`${name}: ${zip} (${Math.ceil(bytes.zip / 1_000)} kB)`);
+    if (!isDeployed) {
+      for (const gap of await missingCertificates(deployment, artifacts)) this.#output.log.warning(gap);
+    }
     if (this.#options.terraform) await this.#writeTerraform(deployment, artifacts);
     this.#sayWhatIsLeftOut(skipped);
   }
@@ -88,7 +110,10 @@ export class FunctionGraphCommands {
     this.#output.log.notice(`Terraform: ${path}`);
   }
 
-  /** Before anything is built or sent: every setting has a value and passes the platform's rules. */
+  /**
+   * Before anything is built or sent: every setting has a value and passes the platform's rules and the
+   * functions' own, there are credentials, and the cloud has what is asked for.
+   */
   async checkReady(): Promise<void> {
     if (this.#isReady) return;
     const { deployment, missing } = this.#read();
@@ -98,8 +123,12 @@ export class FunctionGraphCommands {
       const name = variableAt(file, path);
       return `${path} has no value: ${name ? `set ${name} in the environment.` : 'give it one in serverless.yml.'}`;
     });
-    this.#reject([...unset, ...problems]);
-    for (const warning of warnings) this.#output.log.warning(warning);
+    this.#reject([...unset, ...problems, ...deployment.functions.flatMap(functionSettingProblems)]);
+    const { api, cloud } = await this.#connect(deployment);
+    const instances = new KafkaInstances(cloud.clientOptions('dms'));
+    const asked = await this.#progress('Asking', () => cloudFindings(deployment, api, instances));
+    this.#reject(asked.problems);
+    for (const warning of [...warnings, ...asked.warnings]) this.#output.log.warning(warning);
     this.#isReady = true;
   }
 
@@ -162,18 +191,17 @@ export class FunctionGraphCommands {
   async #planOptions(deployment: Deployment): Promise<PlanOptions> {
     const { api } = await this.#connect(deployment);
     const artifacts = this.#artifacts ?? this.#packagedBefore(deployment);
+    this.#reject(await missingCertificates(deployment, artifacts));
     const configOnly = this.#options['update-config'] ?? false;
     return { api, deployment, artifacts, force: this.#options.force ?? false, configOnly };
   }
 
   /** `--package dist`: zips that were made elsewhere. */
   #packagedBefore({ functions }: Deployment): Artifacts {
-    return new Map(
-      functions.map(({ key, source }) => [
-        key,
-        join(this.#packageDirectory(), `${artefactName(source)}.zip`),
-      ]),
+    const zips = functions.map(
+      ({ key, source }) => [key, join(this.#packageDirectory(), `${artefactName(source)}.zip`)] as const,
     );
+    return new Map(zips.filter(([, zip]) => existsSync(zip)));
   }
 
   #packageDirectory(): string {
@@ -195,12 +223,14 @@ export class FunctionGraphCommands {
     for (const note of new Set(steps.map((step) => step.note))) if (note) log.notice(note);
   }
 
-  async #connect(deployment: Deployment): Promise<{ api: FunctionGraph; cloud: Cloud }> {
-    const cloud = await this.#explain(() => connectCloud(deployment.region, deployment.projectId));
+  async #connect(deployment: Deployment): Promise<Connection> {
+    if (this.#connection) return this.#connection;
+    const cloud = await connectCloud(deployment.region, deployment.projectId);
     this.#output.log.notice(
       `${ownerOf(deployment)} in ${cloud.region}, project ${cloud.projectId}, credentials from ${cloud.source}`,
     );
-    return { api: new FunctionGraph(cloud.clientOptions('functiongraph')), cloud };
+    this.#connection = { api: new FunctionGraph(cloud.clientOptions('functiongraph')), cloud };
+    return this.#connection;
   }
 
   #read(): ReadDescription {
@@ -232,26 +262,37 @@ export class FunctionGraphCommands {
 
   async #event(): Promise<unknown> {
     const { path, data, raw } = this.#options;
-    if (path === undefined) return data === undefined ? {} : raw ? data : JSON.parse(data);
-    const text = await readFile(resolve(this.#serverless.serviceDir, path), 'utf8');
-    return /\.ya?ml$/.test(path) ? parseYaml(text) : JSON.parse(text);
+    if (path === undefined) return data === undefined ? {} : raw ? data : this.#parse('--data', data);
+    const file = resolve(this.#serverless.serviceDir, path);
+    if (!existsSync(file)) throw this.#error(`--path ${path}: there is no such file.`);
+    const text = await readFile(file, 'utf8');
+    return /\.ya?ml$/.test(path) ? parseYaml(text) : this.#parse(`--path ${path}`, text);
+  }
+
+  #parse(option: string, text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw this.#error(`${option} is not JSON: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   async #progress<T>(message: string, work: () => Promise<T>): Promise<T> {
     const progress = this.#output.progress.create({ message });
     try {
-      return await this.#explain(work);
+      return await work();
     } finally {
       progress.remove();
     }
   }
 
-  /** An error of the cloud or of a file is the user's to mend: its message, and not our stack. */
-  async #explain<T>(work: () => Promise<T>): Promise<T> {
+  /** A defect of ours keeps its stack. */
+  async #explain(work: () => Promise<void>): Promise<void> {
     try {
-      return await work();
+      await work();
     } catch (error) {
-      throw error instanceof Error ? this.#error(error.message) : error;
+      const isDefect = error instanceof TypeError || error instanceof ReferenceError;
+      throw error instanceof Error && !isDefect ? this.#error(error.message) : error;
     }
   }
 
@@ -262,4 +303,12 @@ export class FunctionGraphCommands {
   #error(message: string): Error {
     return new this.#serverless.classes.Error(message, 'FUNCTIONGRAPH');
   }
+}
+
+async function missingCertificates({ functions }: Deployment, artifacts: Artifacts): Promise<string[]> {
+  const gaps = functions.map(async (description) => {
+    const zip = artifacts.get(description.key);
+    return zip === undefined ? undefined : missingCertificate(description, zip);
+  });
+  return (await Promise.all(gaps)).filter((gap) => gap !== undefined);
 }

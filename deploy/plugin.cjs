@@ -21,7 +21,7 @@ module.exports = class FunctionGraphPlugin {
     let commands;
     const run = (name) => async () => {
       commands ??= loadCommands().then((Commands) => new Commands(serverless, options, output));
-      await (await commands)[name]();
+      await (await commands).run(name);
     };
     this.hooks = {
       'before:package:createDeploymentArtifacts': run('package'),

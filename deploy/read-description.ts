@@ -27,6 +27,10 @@ export function placeholder(path: string): string {
   return `\${missing:${path}}`;
 }
 
+export function isPlaceholder(value: string): boolean {
+  return value.startsWith('${missing:');
+}
+
 const DEFAULTS = {
   runtime: 'Node.js20.15',
   memorySize: 256,
@@ -34,6 +38,9 @@ const DEFAULTS = {
   initializerTimeout: 30,
   app: 'default',
 };
+
+const ENTRIES = { handler: 'index.handler', initializer: 'index.initializer' };
+const SERVER = { handler: 'bootstrap', initializer: undefined };
 
 /** Reads the file; settings that are there but null (`${env:NAME, null}`) are listed as missing. */
 export function readDescription(file: ServerlessFile): ReadDescription {
@@ -118,15 +125,18 @@ function readFunction(
   const placeOf = (name: keyof SharedSettings): string =>
     settings[name] ? `${path}.${name}` : `provider.${name}`;
   const name = settings.name ?? `${service}-${stage}-${key}`;
+  const runtime = of('runtime') ?? DEFAULTS.runtime;
+  // A server is started by its file, and starts itself.
+  const entries = runtime === 'http' ? SERVER : ENTRIES;
   return {
     key,
     name,
     app,
     description: settings.description ?? '',
     source: settings.source ?? key,
-    runtime: of('runtime') ?? DEFAULTS.runtime,
-    handler: settings.handler ?? 'index.handler',
-    initializer: settings.initializer === undefined ? 'index.initializer' : settings.initializer || undefined,
+    runtime,
+    handler: settings.handler ?? entries.handler,
+    initializer: settings.initializer === undefined ? entries.initializer : settings.initializer || undefined,
     initializerTimeout: of('initializerTimeout') ?? DEFAULTS.initializerTimeout,
     memorySize: of('memorySize') ?? DEFAULTS.memorySize,
     timeout: of('timeout') ?? DEFAULTS.timeout,

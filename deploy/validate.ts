@@ -1,4 +1,5 @@
-import { endpointOf } from './api/regions.ts';
+import { endpointOf, isOpenTelekomCloud } from './api/regions.ts';
+import type { Environment } from './credentials.ts';
 import { type Deployment, type FunctionDescription, triggerLabel } from './description.ts';
 import { triggerKey, triggerProblems } from './validate-triggers.ts';
 
@@ -18,24 +19,35 @@ const MEMORY_SIZES = [
 const FUNCTION_NAME = /^[A-Za-z]([A-Za-z0-9_-]{0,58}[A-Za-z0-9])?$/;
 const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 const SECRET_NAME = /(^|_)(PASSWORD|SECRET)$/;
+const MAX_TRIGGERS = 10;
+/** What Open Telekom Cloud's API document ends at; its manual has more. */
+const OTC_MEMORY = 4_096;
 const PUBLIC_PORTS = ['9094', '9095'];
 
 /** Looks at everything that can be known without asking the cloud. Settings without a value are reported apart. */
-export function validate(deployment: Deployment): Findings {
-  const problems = [...regionProblems(deployment)];
+export function validate(deployment: Deployment, environment: Environment = process.env): Findings {
+  const problems = [...regionProblems(deployment, environment)];
   if (deployment.functions.length === 0) problems.push('functions is empty: name at least one function.');
   problems.push(
     ...duplicates(deployment.functions.map(({ name }) => name)).map(
       (name) => `Two functions have the name ${name}.`,
     ),
   );
-  for (const description of deployment.functions) problems.push(...functionProblems(description));
-  return { problems, warnings: deployment.functions.flatMap(warningsOf) };
+  for (const description of deployment.functions) {
+    problems.push(...functionProblems(description), ...cloudProblems(deployment, description));
+  }
+  const warnings = deployment.functions.flatMap((description) => warningsOf(deployment, description));
+  if (deployment.functions.some(({ logs }) => !logs)) {
+    warnings.push(
+      'provider.logs is empty: the platform keeps no log of the functions, and osls logs has nothing to show. Set LOG_GROUP_ID, LOG_GROUP_NAME, LOG_STREAM_ID and LOG_STREAM_NAME.',
+    );
+  }
+  return { problems, warnings };
 }
 
-function regionProblems({ region }: Deployment): string[] {
+function regionProblems({ region }: Deployment, environment: Environment): string[] {
   try {
-    endpointOf('functiongraph', { region });
+    endpointOf('functiongraph', { region, endpoint: environment.FUNCTIONGRAPH_ENDPOINT || undefined });
     return [];
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
@@ -55,6 +67,14 @@ function functionProblems(description: FunctionDescription): string[] {
   ];
 }
 
+/** What one of the two clouds refuses, and the other takes. */
+function cloudProblems({ region }: Deployment, { key, concurrency = 1 }: FunctionDescription): string[] {
+  if (concurrency <= 1 || !isOpenTelekomCloud(region)) return [];
+  return [
+    `functions.${key}.concurrency is ${concurrency}, but Open Telekom Cloud (${region}) gives an instance one call at a time: leave it out.`,
+  ];
+}
+
 function settingProblems(at: string, description: FunctionDescription): string[] {
   const { name, handler, initializer, memorySize, runtime, concurrency = 1 } = description;
   const problems: string[] = [];
@@ -64,7 +84,6 @@ function settingProblems(at: string, description: FunctionDescription): string[]
     );
   }
   for (const [setting, entry] of Object.entries({ handler, initializer })) {
-    // A server has no entry: its bootstrap file is run.
     if (runtime !== 'http' && entry !== undefined && !/^index\.[A-Za-z_$][\w$]*$/.test(entry)) {
       problems.push(
         `${at}.${setting} is "${entry}", but the bundle has one file, index.js: write index.<export>.`,
@@ -74,8 +93,20 @@ function settingProblems(at: string, description: FunctionDescription): string[]
   if (!MEMORY_SIZES.includes(memorySize)) {
     problems.push(`${at}.memorySize is ${memorySize}; FunctionGraph has ${MEMORY_SIZES.join(', ')} (MB).`);
   }
-  if (!['Node.js20.15', 'http'].includes(runtime)) {
-    problems.push(`${at}.runtime is "${runtime}", but the bundles are made for Node.js20.15 (or http).`);
+  if (runtime === 'http' && !/^\w{3,}$/.test(handler)) {
+    problems.push(
+      `${at}.handler is "${handler}", but FunctionGraph wants three characters at least: write bootstrap, the file that starts the server.`,
+    );
+  }
+  if (runtime !== 'http' && !runsBundles(runtime)) {
+    problems.push(
+      `${at}.runtime is "${runtime}", but the bundles are made for Node.js20.15 and later (or http).`,
+    );
+  }
+  if (description.triggers.length > MAX_TRIGGERS) {
+    problems.push(
+      `${at} has ${description.triggers.length} triggers; FunctionGraph takes ${MAX_TRIGGERS} a function.`,
+    );
   }
   if (concurrency > 1 && runtime !== 'http') {
     problems.push(
@@ -83,6 +114,11 @@ function settingProblems(at: string, description: FunctionDescription): string[]
     );
   }
   return problems;
+}
+
+function runsBundles(runtime: string): boolean {
+  const [, major = 0, minor = 0] = /^Node\.js(\d+)\.(\d+)$/.exec(runtime) ?? [];
+  return Number(major) > 20 || (Number(major) === 20 && Number(minor) >= 15);
 }
 
 function variableProblems(at: string, variables: Readonly<Record<string, string>>): string[] {
@@ -125,7 +161,7 @@ function networkProblems(at: string, { vpc, agency, environment, triggers }: Fun
   const problems: string[] = [];
   if (vpc && !agency) {
     problems.push(
-      `${at} has a vpc but no agency: FunctionGraph needs one with VPC Administrator to join it.`,
+      `${at} has a vpc but no agency: FunctionGraph needs one with VPC Administrator (and DMS ReadOnlyAccess for a Kafka trigger) to join it.`,
     );
   }
   if (vpc) return problems;
@@ -146,8 +182,16 @@ function networkProblems(at: string, { vpc, agency, environment, triggers }: Fun
   return problems;
 }
 
-function warningsOf({ key, triggers, environment, maxInstances }: FunctionDescription): string[] {
+function warningsOf(
+  { region }: Deployment,
+  { key, triggers, environment, maxInstances, memorySize }: FunctionDescription,
+): string[] {
   const warnings: string[] = [];
+  if (memorySize > OTC_MEMORY && isOpenTelekomCloud(region)) {
+    warnings.push(
+      `functions.${key}.memorySize is ${memorySize}: Open Telekom Cloud's API document ends at ${OTC_MEMORY} MB, though its manual has 10240.`,
+    );
+  }
   for (const trigger of triggers) {
     if (trigger.type === 'DEDICATEDGATEWAY' && trigger.auth === 'NONE') {
       warnings.push(

@@ -88,6 +88,13 @@ export class FunctionGraph {
     return `urn:fss:${this.#region}:${this.#projectId}:function:${app}:${name}`;
   }
 
+  /** What functions of this region can run on; undefined where it doesn't say. */
+  async listRuntimes(): Promise<string[] | undefined> {
+    const types = list(await this.#gone(this.#call({ method: 'GET', path: '/runtimetypes' })));
+    const names = types.map((type) => text(object(type).type)).filter((name) => name !== undefined);
+    return names.length > 0 ? names : undefined;
+  }
+
   /** Every function of an app. */
   async listFunctions(app: string): Promise<{ urn: string; name: string; description: string }[]> {
     const functions: { urn: string; name: string; description: string }[] = [];

@@ -25,6 +25,11 @@ export interface KafkaInstance {
   users: readonly string[];
 }
 
+export interface InstanceNetwork {
+  vpcId: string;
+  subnetId: string;
+}
+
 const PAGE_SIZE = 50;
 /** 10,000 topics; an instance has fewer partitions than that. */
 const MAX_PAGES = 200;
@@ -46,6 +51,12 @@ export class KafkaInstances {
     const hasSasl = details.ssl_enable === true;
     const [topics, users] = await Promise.all([this.#topics(id), hasSasl ? this.#users(id) : []]);
     return { ...describe(id, details), topics, users };
+  }
+
+  /** Rejects with an ApiError 404 where there is no such instance. */
+  async network(id: string): Promise<InstanceNetwork> {
+    const details = object(await this.#read(`/${id}`));
+    return { vpcId: text(details.vpc_id) ?? '', subnetId: text(details.subnet_id) ?? '' };
   }
 
   async #topics(id: string): Promise<KafkaInstance['topics']> {

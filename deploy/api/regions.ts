@@ -1,12 +1,16 @@
 /** The services of a cloud that a deployment talks to. */
 export type CloudService = 'functiongraph' | 'dms' | 'lts' | 'iam';
 
-/** Open Telekom Cloud; the Swiss region has a domain of its own. */
+/** Open Telekom Cloud, whose FunctionGraph is in one region; the Swiss region has a domain of its own. */
 const OPEN_TELEKOM_CLOUD: Readonly<Record<string, string>> = {
   'eu-de': 'eu-de.otc.t-systems.com',
   'eu-nl': 'eu-nl.otc.t-systems.com',
   'eu-ch2': 'eu-ch2.sc.otc.t-systems.com',
 };
+
+const OTC_FUNCTIONGRAPH = 'eu-de';
+/** In the EU region of Huawei Cloud only FunctionGraph has the domain of the others. */
+const HUAWEI_EU = 'eu-west-101';
 
 /** Huawei Cloud's regions with FunctionGraph. */
 const HUAWEI_CLOUD: readonly string[] = [
@@ -41,6 +45,15 @@ const HUAWEI_CLOUD: readonly string[] = [
 
 export const regions: readonly string[] = [...Object.keys(OPEN_TELEKOM_CLOUD), ...HUAWEI_CLOUD];
 
+export function isOpenTelekomCloud(region: string): boolean {
+  return Object.hasOwn(OPEN_TELEKOM_CLOUD, region);
+}
+
+/** `FUNCTIONGRAPH_ENDPOINT`, `DMS_ENDPOINT`, …: for a private cloud, and for the tests' stand-in. */
+export function endpointVariable(service: CloudService): string {
+  return `${service.toUpperCase()}_ENDPOINT`;
+}
+
 /** The region whose endpoint a request goes to: `endpoint` overrides it, for a private cloud and for tests. */
 export interface Place {
   region: string;
@@ -52,10 +65,18 @@ export interface Place {
  * request in clear text to another machine.
  */
 export function endpointOf(service: CloudService, { region, endpoint }: Place): string {
-  if (endpoint !== undefined) return checkedEndpoint(endpoint);
+  if (endpoint !== undefined) return checkedEndpoint(service, endpoint);
   const domain = OPEN_TELEKOM_CLOUD[region];
+  if (domain !== undefined && service === 'functiongraph' && region !== OTC_FUNCTIONGRAPH) {
+    throw new Error(
+      `provider.region "${region}" has no FunctionGraph: Open Telekom Cloud lists it for ${OTC_FUNCTIONGRAPH} only. If it has come since, set FUNCTIONGRAPH_ENDPOINT=https://functiongraph.${domain}.`,
+    );
+  }
   if (domain !== undefined) return `https://${otcHost(service, region)}.${domain}`;
-  if (HUAWEI_CLOUD.includes(region)) return `https://${service}.${region}.myhuaweicloud.com`;
+  if (HUAWEI_CLOUD.includes(region)) {
+    const top = region === HUAWEI_EU && service !== 'functiongraph' ? 'eu' : 'com';
+    return `https://${service}.${region}.myhuaweicloud.${top}`;
+  }
   throw new Error(`provider.region "${region}" is not known; it is one of ${regions.join(', ')}.`);
 }
 
@@ -63,9 +84,11 @@ function otcHost(service: CloudService, region: string): string {
   return service === 'iam' && region === 'eu-ch2' ? 'iam-pub' : service;
 }
 
-function checkedEndpoint(endpoint: string): string {
-  const url = new URL(endpoint);
-  const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback)) return url.origin;
-  throw new Error(`The endpoint ${url.origin} must be an https:// address.`);
+function checkedEndpoint(service: CloudService, endpoint: string): string {
+  if (URL.canParse(endpoint)) {
+    const url = new URL(endpoint);
+    const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+    if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback)) return url.origin;
+  }
+  throw new Error(`${endpointVariable(service)} must be an https:// address.`);
 }

@@ -28,6 +28,10 @@ describe('endpoints', () => {
     assert.equal(endpointOf('dms', { region: 'eu-nl' }), 'https://dms.eu-nl.otc.t-systems.com');
     assert.equal(endpointOf('lts', { region: 'eu-ch2' }), 'https://lts.eu-ch2.sc.otc.t-systems.com');
     assert.equal(endpointOf('iam', { region: 'eu-ch2' }), 'https://iam-pub.eu-ch2.sc.otc.t-systems.com');
+    const european = (service: 'iam' | 'lts' | 'dms' | 'functiongraph') =>
+      endpointOf(service, { region: 'eu-west-101' });
+    assert.equal(european('dms'), 'https://dms.eu-west-101.myhuaweicloud.eu');
+    assert.equal(european('functiongraph'), 'https://functiongraph.eu-west-101.myhuaweicloud.com');
     assert.equal(
       endpointOf('dms', { region: 'ap-southeast-3' }),
       'https://dms.ap-southeast-3.myhuaweicloud.com',
@@ -46,6 +50,7 @@ describe('endpoints', () => {
     const of = (endpoint: string) => () => endpointOf('dms', { region: 'eu-de', endpoint });
     assert.throws(of('http://dms.example.com'), /must be an https/);
     assert.throws(of('http://127.0.0.1.example.com'), /must be an https/);
+    assert.throws(of('dms.example.com:443'), /^Error: DMS_ENDPOINT must be an https:\/\/ address\.$/);
     assert.equal(of('http://127.0.0.1:1234/ignored')(), 'http://127.0.0.1:1234');
     assert.equal(of('https://dms.example.com')(), 'https://dms.example.com');
   });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { unzipSync } from 'fflate';
+import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
 import { startStandIn } from './samples.ts';
 import { newService, projectFile } from './service.ts';
 import { FUNCTION, faultsOf, TRIGGER } from './terraform-schema.ts';
@@ -93,12 +94,53 @@ describe('osls', { concurrency: 2 }, () => {
     assert.doesNotMatch(output, /produce\.zip/, 'nothing was built');
   });
 
-  test('says that there are no credentials, and where they may be', async (t) => {
+  test('says that there are no credentials, and where they may be, before anything is built', async (t) => {
     const service = newService(t, SMALL);
     service.environment = { KAFKA_SASL_PASSWORD: PASSWORD };
-    const { code, output } = await service.osls('info');
+    const { code, output } = await service.osls('deploy');
     assert.equal(code, 1);
     assert.match(output, /No credentials: set OS_ACCESS_KEY and OS_SECRET_KEY/);
+    assert.doesNotMatch(output, /produce\.zip|\n\s+at /);
+  });
+
+  test('reads the settings as the functions will, and sends nothing that they refuse', async (t) => {
+    const standIn = await startStandIn(t);
+    const service = newService(t, SMALL.replace('127.0.0.1:1', 'not an address').replace(': info', ': loud'));
+    service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
+    const { code, output } = await service.osls('deploy');
+    assert.equal(code, 1);
+    assert.match(
+      output,
+      /functions\.produce\.environment: KAFKA_BOOTSTRAP_SERVERS must be host:port,host:port/,
+    );
+    assert.match(output, /functions\.produce\.environment: LOG_LEVEL must be one of/);
+    assert.deepEqual(standIn.requests, []);
+  });
+
+  test('deploys nothing that would speak TLS to DMS without a certificate; a package is only warned of', async (t) => {
+    const standIn = await startStandIn(t);
+    const service = newService(t, SMALL.replace('127.0.0.1:1', '10.0.0.5:9093'));
+    service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
+    const sentence =
+      /functions\.produce speaks SASL_SSL to 10\.0\.0\.5:9093 and has no certificate: put phy_ca\.crt/;
+    const packaged = await service.osls('package');
+    assert.equal(packaged.code, 0, packaged.output);
+    assert.match(packaged.output, sentence);
+    for (const args of [
+      ['deploy'],
+      ['deploy', '--package', 'dist'],
+      ['deploy', 'function', '-f', 'produce'],
+    ]) {
+      const refused = await service.osls(...args);
+      assert.equal(refused.code, 1, args.join(' '));
+      assert.match(refused.output, sentence);
+    }
+    assert.deepEqual(standIn.changes, []);
+    const { certificate } = await createCertificateAuthority();
+    mkdirSync(join(service.directory, 'certificates'));
+    writeFileSync(join(service.directory, 'certificates', 'phy_ca.crt'), certificate);
+    const deployed = await service.osls('deploy');
+    assert.equal(deployed.code, 0, deployed.output);
   });
 
   const wrong: [name: string, from: string, to: string, sentence: RegExp][] = [
@@ -165,6 +207,38 @@ describe('osls', { concurrency: 2 }, () => {
       assert.ok(!said.includes(secret), 'printed');
       assert.ok(!service.contents().includes(secret), 'written');
     }
+  });
+
+  test('what was typed wrong is one sentence each, without a stack', async (t) => {
+    const standIn = await startStandIn(t);
+    const service = newService(t, SMALL);
+    service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
+    const typed: [args: string[], sentence: RegExp][] = [
+      [['invoke', '-f', 'produce', '--data', '{bad'], /--data is not JSON: /],
+      [['invoke', '-f', 'produce', '--path', 'gone.json'], /--path gone\.json: there is no such file\./],
+      [['logs', '-f', 'produce'], /FSS\.1051: Not found the function/],
+      [['deploy', '--package', 'nowhere'], /functions\.produce has no package; run npx osls package/],
+    ];
+    for (const [args, sentence] of typed) {
+      const { code, output } = await service.osls(...args);
+      assert.equal(code, 1, output);
+      assert.match(output, sentence);
+      assert.doesNotMatch(output, /\n\s+at /, 'no stack');
+    }
+    service.environment.FUNCTIONGRAPH_ENDPOINT = 'not a host';
+    const { output } = await service.osls('info');
+    assert.match(output, /FUNCTIONGRAPH_ENDPOINT must be an https:\/\/ address/);
+    assert.doesNotMatch(output, /\n\s+at /, 'no stack');
+  });
+
+  test('a runtime that the region does not have is refused with those that it has', async (t) => {
+    const standIn = await startStandIn(t);
+    standIn.runtimes = ['Node.js18.15', 'Node.js22.18'];
+    const service = newService(t, SMALL);
+    service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
+    const { code, output } = await service.osls('deploy', '--dry-run');
+    assert.equal(code, 1);
+    assert.match(output, /runtime is "Node\.js20\.15"; eu-de has Node\.js18\.15, Node\.js22\.18\./);
   });
 
   test('a wrong key and an unknown function are one sentence', async (t) => {

@@ -71,7 +71,7 @@ test('a function without a folder is refused before anything is built', async (t
 
 test('the HTTP function’s package has its bootstrap', async (t) => {
   const outdir = folder(t);
-  const http = sampleFunction({ key: 'http', runtime: 'http', handler: '-', initializer: undefined });
+  const http = sampleFunction({ key: 'http', runtime: 'http', handler: 'bootstrap', initializer: undefined });
   const { problems, artifacts } = await packageFunctions(sampleDeployment(http), {
     outdir,
     certificates: outdir,

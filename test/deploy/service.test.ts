@@ -15,6 +15,11 @@ after(() => standIn.stop());
 const service = newService({ after: (clean) => after(clean) }, projectFile);
 await cluster.createTopic('orders', { partitions: 3 });
 await cluster.createTopic('orders.dead-letter', { partitions: 1 });
+standIn.instances.set('instance-1', {
+  details: { vpc_id: 'vpc-1', subnet_id: 'subnet-1' },
+  topics: [],
+  users: [],
+});
 mkdirSync(join(service.directory, 'certificates'));
 writeFileSync(join(service.directory, 'certificates', 'ca.crt'), cluster.caPem);
 service.environment = {

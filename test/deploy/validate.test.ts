@@ -32,7 +32,22 @@ describe('a wrong description gets one sentence', () => {
       { runtime: 'Node.js14.18' },
       /runtime is "Node.js14.18", but the bundles are made for/,
     ],
-    ['concurrency of an event function', { concurrency: 2 }, /an event function takes one call at a time/],
+    ['a runtime with an older Node.js', { runtime: 'Node.js18.15' }, /made for Node.js20.15 and later/],
+    [
+      'an HTTP function without a file to start',
+      { runtime: 'http', handler: '-', initializer: undefined },
+      /handler is "-", but FunctionGraph wants three characters at least: write bootstrap/,
+    ],
+    [
+      'concurrency on Open Telekom Cloud',
+      { runtime: 'http', handler: 'bootstrap', initializer: undefined, concurrency: 100 },
+      /Open Telekom Cloud \(eu-de\) gives an instance one call at a time/,
+    ],
+    [
+      '11 triggers',
+      triggers(...Array.from({ length: 11 }, (_, index) => ({ ...timer, name: `t${index}` }))),
+      /has 11 triggers; FunctionGraph takes 10/,
+    ],
     ['21 variables', { environment: many(21) }, /environment has 21 variables .* takes 20/],
     ['21 encrypted variables', { encryptedEnvironment: many(21) }, /encryptedEnvironment has 21 variables/],
     ['4,097 characters', { environment: { A: 'x'.repeat(4_096) } }, /has 4097 characters .* takes 4096/],
@@ -101,6 +116,17 @@ describe('a wrong description gets one sentence', () => {
     const { problems } = validate({ ...sampleDeployment(sampleFunction()), region: 'mars' });
     assert.match(problems.join(), /^provider.region "mars" is not known/);
   });
+
+  test('a region without FunctionGraph, unless its endpoint is given', () => {
+    const swiss = { ...sampleDeployment(sampleFunction()), region: 'eu-ch2' };
+    assert.match(validate(swiss, {}).problems.join(), /"eu-ch2" has no FunctionGraph: .* eu-de only/);
+    assert.deepEqual(validate(swiss, { FUNCTIONGRAPH_ENDPOINT: 'https://fgs.example.com' }).problems, []);
+  });
+
+  test('concurrency of an event function, on either cloud', () => {
+    const deployment = { ...sampleDeployment(sampleFunction({ concurrency: 2 })), region: 'ap-southeast-3' };
+    assert.match(validate(deployment).problems.join(), /an event function takes one call at a time/);
+  });
 });
 
 describe('a right description passes', () => {
@@ -117,7 +143,8 @@ describe('a right description passes', () => {
       triggers({ ...timer, scheduleType: 'Cron', schedule: '0 0/5 8-18 ? * MON-FRI' }),
     ],
     ['every 90 seconds', triggers({ ...timer, scheduleType: 'Cron', schedule: '@every 1m30s' })],
-    ['as an HTTP function', { runtime: 'http', handler: '-', initializer: undefined, concurrency: 100 }],
+    ['as an HTTP function', { runtime: 'http', handler: 'bootstrap', initializer: undefined }],
+    ['with a later Node.js', { runtime: 'Node.js22.18' }],
   ];
   for (const [name, change] of right) test(name, () => assert.deepEqual(problemsOf(change), []));
 
@@ -126,9 +153,21 @@ describe('a right description passes', () => {
     assert.match(warnings.join(), /^functions.produce: the gateway asks nobody who they are/);
   });
 
+  test('functions whose log nobody keeps are warned of', () => {
+    assert.match(validate(sampleDeployment(sampleFunction())).warnings.join(), /provider.logs is empty/);
+    const logs = { groupId: 'g', groupName: 'group', streamId: 's', streamName: 'stream' };
+    assert.deepEqual(validate(sampleDeployment(sampleFunction({ logs }))).warnings, []);
+  });
+
+  test('memory that only a manual knows is warned of', () => {
+    const { warnings } = validate(sampleDeployment(sampleFunction({ memorySize: 8_192 })));
+    assert.match(warnings.join(), /memorySize is 8192: Open Telekom Cloud's API document ends at 4096/);
+  });
+
   test('pulls that may overlap are warned of', () => {
     const environment = { CONSUME_TOPICS: 'orders', KAFKA_GROUP_ID: 'group' };
-    const pull = sampleFunction({ environment, triggers: [timer] });
+    const logs = { groupId: 'g', groupName: 'group', streamId: 's', streamName: 'stream' };
+    const pull = sampleFunction({ environment, triggers: [timer], logs });
     assert.match(validate(sampleDeployment(pull)).warnings.join(), /maxInstances: 1 keeps them apart/);
     assert.deepEqual(validate(sampleDeployment({ ...pull, maxInstances: 1 })).warnings, []);
   });
@@ -147,6 +186,12 @@ describe('reading the file', () => {
       missing.map(({ path }) => path),
       ['provider.vpc.id', 'provider.environment.A', 'functions.two.environment.D'],
     );
+  });
+
+  test('an HTTP function is started by its file', () => {
+    const { deployment } = file({}, { http: { runtime: 'http' } });
+    const [http] = deployment.functions;
+    assert.deepEqual([http?.handler, http?.initializer], ['bootstrap', undefined]);
   });
 
   test('variables are text', () => {
