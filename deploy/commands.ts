@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { FunctionGraph } from './api/functiongraph.ts';
+import { Gateways } from './api/gateways.ts';
 import { KafkaInstances } from './api/kafka-instances.ts';
 import { LogTank } from './api/log-tank.ts';
 import { missingCertificate } from './certificate-check.ts';
@@ -22,10 +23,12 @@ import {
   planDeployment,
   planFunction,
   planRemoval,
+  settleStage,
 } from './plan.ts';
 import type { Step } from './plan-triggers.ts';
 import { type ReadDescription, readDescription } from './read-description.ts';
 import type { ServerlessFile } from './serverless-file.ts';
+import { withStage } from './stage.ts';
 import { terraformOf } from './terraform.ts';
 import { validate } from './validate.ts';
 
@@ -105,7 +108,9 @@ export class FunctionGraphCommands {
   async #writeTerraform(deployment: Deployment, artifacts: Artifacts): Promise<void> {
     const path = join(this.#packageDirectory(), 'functions.tf.json');
     const file = this.#rawFile();
-    const terraform = terraformOf(deployment, artifacts, (place) => variableAt(file, place));
+    const terraform = terraformOf(withStage(deployment, new Map()), artifacts, (place) =>
+      variableAt(file, place),
+    );
     await writeFile(path, `${JSON.stringify(terraform, undefined, 2)}\n`);
     this.#output.log.notice(`Terraform: ${path}`);
   }
@@ -123,7 +128,9 @@ export class FunctionGraphCommands {
       const name = variableAt(file, path);
       return `${path} has no value: ${name ? `set ${name} in the environment.` : 'give it one in serverless.yml.'}`;
     });
-    this.#reject([...unset, ...problems, ...deployment.functions.flatMap(functionSettingProblems)]);
+    // Which group it is makes no difference here.
+    const settled = withStage(deployment, new Map());
+    this.#reject([...unset, ...problems, ...settled.functions.flatMap(functionSettingProblems)]);
     const { api, cloud } = await this.#connect(deployment);
     const instances = new KafkaInstances(cloud.clientOptions('dms'));
     const asked = await this.#progress('Asking', () => cloudFindings(deployment, api, instances));
@@ -133,17 +140,15 @@ export class FunctionGraphCommands {
   }
 
   async deploy(): Promise<void> {
-    const { deployment } = this.#read();
-    const plan = await this.#planOptions(deployment);
+    const plan = await this.#planOptions();
     const steps = await this.#progress('Comparing', () => planDeployment(plan));
     await this.#carryOut(steps);
-    if (!this.#options['dry-run']) this.#output.writeText(await describeDeployed(plan.api, deployment));
+    if (!this.#options['dry-run']) this.#output.writeText(await describeDeployed(plan.api, plan.deployment));
   }
 
   async deployFunction(): Promise<void> {
-    const { deployment } = this.#read();
-    const description = this.#function(deployment);
-    const plan = await this.#planOptions(deployment);
+    const plan = await this.#planOptions();
+    const description = this.#function(plan.deployment);
     await this.#carryOut(await this.#progress('Comparing', () => planFunction(plan, description)));
   }
 
@@ -188,12 +193,25 @@ export class FunctionGraphCommands {
     for await (const line of lines) this.#output.writeText(line);
   }
 
-  async #planOptions(deployment: Deployment): Promise<PlanOptions> {
-    const { api } = await this.#connect(deployment);
+  async #planOptions(): Promise<PlanOptions> {
+    const { deployment } = this.#read();
+    const { api, cloud } = await this.#connect(deployment);
     const artifacts = this.#artifacts ?? this.#packagedBefore(deployment);
     this.#reject(await missingCertificates(deployment, artifacts));
-    const configOnly = this.#options['update-config'] ?? false;
-    return { api, deployment, artifacts, force: this.#options.force ?? false, configOnly };
+    const {
+      force = false,
+      'update-config': configOnly = false,
+      'move-group': moveGroup = false,
+    } = this.#options;
+    return {
+      api,
+      gateways: new Gateways(cloud.clientOptions('apig')),
+      deployment: await this.#progress('Looking', () => settleStage(api, deployment)),
+      artifacts,
+      force,
+      configOnly,
+      moveGroup,
+    };
   }
 
   /** `--package dist`: zips that were made elsewhere. */

@@ -78,6 +78,10 @@ export interface FunctionDescription {
   logs: LogStream | undefined;
   maxInstances: number | undefined;
   concurrency: number | undefined;
+  /** Who is told of asynchronous calls that failed: `urn:smn:…`, `urn:fss:…` or `obs://bucket/prefix`. */
+  onFailure: string | undefined;
+  /** How often the platform repeats such a call before that. */
+  retries: number;
   environment: Readonly<Record<string, string>>;
   encryptedEnvironment: Readonly<Record<string, string>>;
   triggers: readonly Trigger[];
@@ -89,6 +93,8 @@ export interface Deployment {
   region: string;
   app: string;
   projectId: string | undefined;
+  /** Before every gateway path; undefined: nothing for the stage `dev`, `/<stage>` for others. */
+  basePath: string | undefined;
   functions: readonly FunctionDescription[];
 }
 

@@ -1,4 +1,4 @@
-import type { DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
+import type { AsyncConfig, DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
 import { text } from './api/records.ts';
 import type { Deployment } from './description.ts';
 import { withoutMark } from './ownership.ts';
@@ -11,13 +11,18 @@ export async function describeDeployed(api: FunctionGraph, { functions }: Deploy
       const urn = api.urn(app, name);
       const deployed = await api.getFunction(urn);
       if (!deployed) return `${key}: not deployed`;
-      return describe(key, deployed, await api.listTriggers(urn));
+      return describe(key, deployed, await api.listTriggers(urn), await api.asyncConfig(urn));
     }),
   );
   return blocks.join('\n\n');
 }
 
-function describe(key: string, deployed: DeployedFunction, triggers: readonly DeployedTrigger[]): string {
+function describe(
+  key: string,
+  deployed: DeployedFunction,
+  triggers: readonly DeployedTrigger[],
+  asyncConfig: AsyncConfig | undefined,
+): string {
   const { name, runtime, memorySize, timeout, codeSize, lastModified, lastError, environment } = deployed;
   const lines = [
     `${key}: ${withoutMark(deployed.description) || name}`,
@@ -25,6 +30,11 @@ function describe(key: string, deployed: DeployedFunction, triggers: readonly De
     `  runs on    ${runtime}, ${memorySize} MB, ${timeout} s, ${Math.ceil(codeSize / 1_000)} kB of code`,
     `  changed    ${lastModified ?? 'unknown'}`,
     ...(lastError === undefined ? [] : [`  last error ${lastError}`]),
+    ...(asyncConfig?.onFailure
+      ? [
+          `  on failure ${asyncConfig.onFailure.destination} ${asyncConfig.onFailure.param}, ${asyncConfig.retries} retries`,
+        ]
+      : []),
     `  variables  ${Object.keys(environment).sort().join(', ') || 'none'}`,
     ...triggers.map(
       (trigger) =>

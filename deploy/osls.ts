@@ -27,6 +27,7 @@ export interface Options {
   terraform?: boolean;
   'dry-run'?: boolean;
   'update-config'?: boolean;
+  'move-group'?: boolean;
   tail?: boolean;
   startTime?: string;
   filter?: string;

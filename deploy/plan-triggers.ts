@@ -1,4 +1,5 @@
 import type { FunctionGraph } from './api/functiongraph.ts';
+import type { Gateways } from './api/gateways.ts';
 import { type FunctionDescription, type Trigger, triggerLabel } from './description.ts';
 import { type DeployedTrigger, eventData, isEarlierStateOf, isSameData } from './trigger-data.ts';
 
@@ -9,6 +10,12 @@ export interface Step {
   run(): Promise<void>;
   /** What to know once it is done. */
   note?: string;
+}
+
+/** What trigger steps are carried out with. */
+export interface TriggerApis {
+  api: FunctionGraph;
+  gateways?: Pick<Gateways, 'domainOf'>;
 }
 
 export interface TriggerSteps {
@@ -27,7 +34,7 @@ const NETWORK_CARD =
  * anew. Deletions come first: an interrupted deployment then leaves a trigger missing, which the next one sees.
  */
 export function planTriggers(
-  api: FunctionGraph,
+  apis: TriggerApis,
   urn: string,
   wanted: FunctionDescription,
   deployed: readonly DeployedTrigger[],
@@ -35,7 +42,8 @@ export function planTriggers(
 ): TriggerSteps {
   const steps: TriggerSteps = { before: [], after: [] };
   const left = new Set(deployed.filter(({ type }) => OUR_TYPES.includes(type)));
-  const create = creationOf(api, urn, wanted);
+  const { api } = apis;
+  const create = creationOf(apis, urn, wanted);
   for (const trigger of wanted.triggers) {
     const same = [...left].find(
       (candidate) => candidate.type === trigger.type && isSameData(trigger, candidate),
@@ -58,15 +66,24 @@ export function planTriggers(
 }
 
 export function creationOf(
-  api: FunctionGraph,
+  { api, gateways }: TriggerApis,
   urn: string,
   { name }: FunctionDescription,
 ): (trigger: Trigger) => Step {
   return (trigger) => ({
     sign: '+',
     what: `${triggerLabel(trigger)} of ${name}${trigger.status === 'DISABLED' ? ', disabled' : ''}`,
-    run: () => api.createTrigger(urn, trigger.type, trigger.status, eventData(trigger)),
+    run: async () => {
+      const data = eventData(await withDomain(trigger, gateways));
+      await api.createTrigger(urn, trigger.type, trigger.status, data);
+    },
   });
+}
+
+/** Documented as optional, and sent by everything that is known to work. */
+async function withDomain(trigger: Trigger, gateways: TriggerApis['gateways']): Promise<Trigger> {
+  if (trigger.type !== 'DEDICATEDGATEWAY' || trigger.domain !== undefined) return trigger;
+  return { ...trigger, domain: await gateways?.domainOf(trigger.instanceId, trigger.groupId) };
 }
 
 export function deletionOf(

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
+import type { AsyncConfig, DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
+import type { Gateways } from './api/gateways.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
+import { changedAsyncConfig } from './failure-target.ts';
 import { codeBody, creationBody, updateBody } from './function-body.ts';
 import { type Marking, markDescription, readMark } from './ownership.ts';
 import { creationOf, deletionOf, planTriggers, type Step } from './plan-triggers.ts';
+import { groupMove, type Standing, withStage } from './stage.ts';
 
 /** The zip of each function, by the function's key. */
 export type Artifacts = ReadonlyMap<string, string>;
@@ -17,11 +20,27 @@ export interface PlanOptions {
   force?: boolean;
   /** Leave the code as it is. */
   configOnly?: boolean;
+  /** Let a function read as another consumer group. */
+  moveGroup?: boolean;
+  /** The domain of a group of APIs. */
+  gateways?: Pick<Gateways, 'domainOf'>;
 }
 
 /** Thrown instead of touching something that this deployment must not touch. */
 export class PlanError extends Error {
   override readonly name = 'PlanError';
+}
+
+/** The deployment with its own group and paths where it leaves them open. Reads, and changes nothing. */
+export async function settleStage(api: FunctionGraph, deployment: Deployment): Promise<Deployment> {
+  const standing = new Map<string, Standing>();
+  for (const { key, app, name } of deployment.functions) {
+    const urn = api.urn(app, name);
+    const deployed = await api.getFunction(urn);
+    if (!deployed || !isOurs(deployment, deployed.description)) continue;
+    standing.set(key, { environment: deployed.environment, triggers: await api.listTriggers(urn) });
+  }
+  return withStage(deployment, standing);
 }
 
 /** What to do so that the cloud has what the file says. Reads, and changes nothing. */
@@ -50,14 +69,48 @@ export async function planFunction(options: PlanOptions, wanted: FunctionDescrip
   const { api, deployment } = options;
   const urn = api.urn(wanted.app, wanted.name);
   const deployed = await api.getFunction(urn);
-  if (!deployed)
-    return [await creation(options, urn, wanted), ...wanted.triggers.map(creationOf(api, urn, wanted))];
+  const create = creationOf(options, urn, wanted);
+  if (!deployed) {
+    return [
+      await creation(options, urn, wanted),
+      ...asyncSteps(api, urn, wanted, undefined),
+      ...wanted.triggers.map(create),
+    ];
+  }
   refuseForeign(options, wanted, deployed);
+  refuseMove(options, wanted, deployed);
   const marking = markDescription(ownerOf(deployment), wanted, readMark(deployed.description));
-  const triggers = planTriggers(api, urn, wanted, await api.listTriggers(urn), marking.secretsChanged);
+  const triggers = planTriggers(options, urn, wanted, await api.listTriggers(urn), marking.secretsChanged);
   const config = configStep(options, deployed, wanted, marking);
   const code = options.configOnly ? undefined : await codeStep(options, deployed, wanted);
-  return [...triggers.before, ...[config, code].filter((step) => step !== undefined), ...triggers.after];
+  const present = wanted.onFailure === undefined ? undefined : await api.asyncConfig(urn);
+  return [
+    ...triggers.before,
+    ...[config, code].filter((step) => step !== undefined),
+    ...asyncSteps(api, urn, wanted, present),
+    ...triggers.after,
+  ];
+}
+
+function asyncSteps(
+  api: FunctionGraph,
+  urn: string,
+  wanted: FunctionDescription,
+  present: AsyncConfig | undefined,
+): Step[] {
+  const config = changedAsyncConfig(wanted, present);
+  if (!config) return [];
+  const what = `calls of ${wanted.name} that fail: told to ${wanted.onFailure}, ${wanted.retries} retries`;
+  return [{ sign: '~', what, run: () => api.setAsyncConfig(urn, config) }];
+}
+
+function refuseMove(
+  { moveGroup }: PlanOptions,
+  wanted: FunctionDescription,
+  { environment }: DeployedFunction,
+): void {
+  const move = moveGroup ? undefined : groupMove(wanted, environment);
+  if (move !== undefined) throw new PlanError(move);
 }
 
 function refuseForeign(

@@ -56,6 +56,7 @@ export function readDescription(file: ServerlessFile): ReadDescription {
     region: provider.region ?? 'eu-de',
     app,
     projectId: provider.projectId ?? undefined,
+    basePath: provider.basePath || undefined,
     functions,
   };
   return { deployment, missing: reader.missing, skipped: reader.skipped };
@@ -145,6 +146,8 @@ function readFunction(
     logs: readLogs(reader, placeOf('logs'), of('logs')),
     maxInstances: settings.maxInstances ?? undefined,
     concurrency: settings.concurrency ?? undefined,
+    onFailure: settings.onFailure || undefined,
+    retries: settings.retries ?? 0,
     environment: {
       ...reader.environment('provider.environment', provider.environment),
       ...reader.environment(`${path}.environment`, settings.environment),

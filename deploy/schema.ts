@@ -50,6 +50,7 @@ export const providerSchema = {
       region: name,
       projectId: name,
       app: name,
+      basePath: text,
       certificates: name,
       stage: { type: 'string', pattern: '^[a-zA-Z0-9-]+$' },
     },
@@ -63,6 +64,8 @@ export const providerSchema = {
       description: { type: 'string', maxLength: 400 },
       maxInstances: { type: 'integer', minimum: -1, maximum: 1_000 },
       concurrency: { type: 'integer', minimum: 1, maximum: 1_000 },
+      onFailure: text,
+      retries: { type: 'integer', minimum: 0, maximum: 3 },
     },
   },
   functionEvents: {
@@ -91,6 +94,10 @@ export const providerSchema = {
 };
 
 const dryRun = { usage: 'Say what would change, and change nothing', type: 'boolean' } as const;
+const moveGroup = {
+  usage: 'Let a deployed function read as another consumer group (KAFKA_GROUP_ID)',
+  type: 'boolean',
+} as const;
 /** osls takes it for AWS's own and drops it for other providers. */
 const region = { usage: 'Region of the service', shortcut: 'r', type: 'string' } as const;
 
@@ -105,12 +112,13 @@ export const commandOptions = {
     options: {
       region,
       'dry-run': dryRun,
+      'move-group': moveGroup,
       force: {
         usage: 'Upload what looks the same, and take over functions that others made',
         type: 'boolean',
       },
     },
-    commands: { function: { options: { region, 'dry-run': dryRun } } },
+    commands: { function: { options: { region, 'dry-run': dryRun, 'move-group': moveGroup } } },
   },
   remove: { options: { region, 'dry-run': dryRun } },
   info: { options: { region } },

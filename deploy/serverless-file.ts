@@ -2,7 +2,7 @@
 export interface ServerlessFile {
   service: string;
   stage: string;
-  provider: SharedSettings & { region?: string; projectId?: string; app?: string };
+  provider: SharedSettings & { region?: string; projectId?: string; app?: string; basePath?: string };
   functions: Readonly<Record<string, FunctionSettings>>;
 }
 
@@ -31,6 +31,8 @@ export interface FunctionSettings extends SharedSettings {
   description?: string | null;
   maxInstances?: number | null;
   concurrency?: number | null;
+  onFailure?: string | null;
+  retries?: number | null;
   events?: readonly EventSettings[] | null;
 }
 

@@ -1,6 +1,7 @@
 import { endpointOf, isOpenTelekomCloud } from './api/regions.ts';
 import type { Environment } from './credentials.ts';
 import { type Deployment, type FunctionDescription, triggerLabel } from './description.ts';
+import { failureTarget } from './failure-target.ts';
 import { triggerKey, triggerProblems } from './validate-triggers.ts';
 
 /** What stops a deployment, and what only deserves a second look; one sentence each. */
@@ -76,7 +77,7 @@ function cloudProblems({ region }: Deployment, { key, concurrency = 1 }: Functio
 }
 
 function settingProblems(at: string, description: FunctionDescription): string[] {
-  const { name, handler, initializer, memorySize, runtime, concurrency = 1 } = description;
+  const { name, handler, initializer, memorySize, runtime, concurrency = 1, onFailure } = description;
   const problems: string[] = [];
   if (!FUNCTION_NAME.test(name)) {
     problems.push(
@@ -106,6 +107,11 @@ function settingProblems(at: string, description: FunctionDescription): string[]
   if (description.triggers.length > MAX_TRIGGERS) {
     problems.push(
       `${at} has ${description.triggers.length} triggers; FunctionGraph takes ${MAX_TRIGGERS} a function.`,
+    );
+  }
+  if (onFailure !== undefined && !failureTarget(onFailure)) {
+    problems.push(
+      `${at}.onFailure is "${onFailure}"; write an SMN topic (urn:smn:…), a function (urn:fss:…) or obs://bucket/prefix.`,
     );
   }
   if (concurrency > 1 && runtime !== 'http') {

@@ -36,6 +36,22 @@ export interface DeployedFunction {
   lastModified: string | undefined;
 }
 
+/** What happens to asynchronous calls, which is how every timer and Kafka trigger calls. */
+export interface AsyncConfig {
+  /** After an error of the function's own. */
+  retries: number;
+  /** Seconds that a call may wait. */
+  ageS: number;
+  onFailure: Destination | undefined;
+  onSuccess: Destination | undefined;
+}
+
+export interface Destination {
+  destination: string;
+  /** JSON text. */
+  param: string;
+}
+
 export interface Invocation {
   requestId: string;
   /** False when the function threw, timed out or couldn't be loaded. */
@@ -143,6 +159,33 @@ export class FunctionGraph {
     await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/config`, body });
   }
 
+  /** Undefined where the platform's own applies. */
+  async asyncConfig(urn: string): Promise<AsyncConfig | undefined> {
+    const call = this.#call({ method: 'GET', path: `/functions/${urn}/async-invoke-config` });
+    const answer = await this.#gone(call);
+    if (answer === undefined) return undefined;
+    const body = object(answer);
+    const { on_failure, on_success } = object(body.destination_config);
+    return {
+      retries: number(body.max_async_retry_attempts) ?? 1,
+      ageS: number(body.max_async_event_age_in_seconds) ?? 3_600,
+      onFailure: destination(on_failure),
+      onSuccess: destination(on_success),
+    };
+  }
+
+  async setAsyncConfig(urn: string, { retries, ageS, onFailure, onSuccess }: AsyncConfig): Promise<void> {
+    const body = {
+      max_async_retry_attempts: retries,
+      max_async_event_age_in_seconds: ageS,
+      destination_config: {
+        ...(onFailure ? { on_failure: onFailure } : {}),
+        ...(onSuccess ? { on_success: onSuccess } : {}),
+      },
+    };
+    await this.#call({ method: 'PUT', path: `/functions/${urn}/async-invoke-config`, body });
+  }
+
   /** With all its versions; fine where it is gone already. */
   async deleteFunction(urn: string): Promise<void> {
     await this.#gone(this.#call({ method: 'DELETE', path: `/functions/${urn}` }));
@@ -246,6 +289,12 @@ export class FunctionGraph {
 /** Of a trigger whose function is missing the platform says so in ways of its own. */
 function isGone({ status, code }: ApiError): boolean {
   return status === 404 || (status === 401 && code === 'FSS.0401') || (status === 500 && code === 'FSS.0500');
+}
+
+function destination(value: unknown): Destination | undefined {
+  const { destination: kind, param } = object(value);
+  const name = text(kind);
+  return name === undefined ? undefined : { destination: name, param: text(param) ?? '{}' };
 }
 
 function deployedFunction(urn: string, body: JsonObject): DeployedFunction {

@@ -1,5 +1,5 @@
 /** The services of a cloud that a deployment talks to. */
-export type CloudService = 'functiongraph' | 'dms' | 'lts' | 'iam';
+export type CloudService = 'functiongraph' | 'dms' | 'lts' | 'iam' | 'apig';
 
 /** Open Telekom Cloud, whose FunctionGraph is in one region; the Swiss region has a domain of its own. */
 const OPEN_TELEKOM_CLOUD: Readonly<Record<string, string>> = {

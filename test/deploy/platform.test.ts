@@ -1,8 +1,9 @@
 /** What the platform does by itself, and a deployment has to live with. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Gateways } from '../../deploy/api/gateways.ts';
 import type { FunctionDescription, Trigger } from '../../deploy/description.ts';
-import { planRemoval } from '../../deploy/plan.ts';
+import { planDeployment, planRemoval } from '../../deploy/plan.ts';
 import { clientOf, gateway, kafka, sampleDeployment, sampleFunction, startCloud, timer } from './samples.ts';
 
 const URN = 'urn:fss:eu-de:0123456789abcdef0123456789abcdef:function:default:shop-dev-produce';
@@ -176,4 +177,56 @@ describe('triggers', () => {
     const steps = await planRemoval(clientOf(cloud.standIn), withTriggers(kafka));
     assert.match(steps.map(({ note }) => note ?? '').join(), /network card .* for about an hour/);
   });
+});
+
+describe('asynchronous calls that fail', () => {
+  const topic = 'urn:smn:eu-de:0123456789abcdef0123456789abcdef:alarms';
+  const told = { ...plain, onFailure: topic };
+
+  test('are told to whom the file says, and repeated as often', async (t) => {
+    const cloud = await startCloud(t);
+    const { plan } = await cloud.deploy(sampleDeployment(told));
+    assert.equal(plan[1], `~ calls of shop-dev-produce that fail: told to ${topic}, 0 retries`);
+    assert.deepEqual(cloud.standIn.functions.all[0]?.asyncConfig, {
+      max_async_retry_attempts: 0,
+      max_async_event_age_in_seconds: 3_600,
+      destination_config: { on_failure: { destination: 'SMN', param: `{"topic_urn":"${topic}"}` } },
+    });
+    assert.deepEqual((await cloud.deploy(sampleDeployment(told))).plan, []);
+    assert.equal((await cloud.deploy(sampleDeployment({ ...told, retries: 2 }))).plan.length, 1);
+    // Without a word in the file it stays.
+    assert.deepEqual((await cloud.deploy(sampleDeployment(plain))).plan, []);
+  });
+
+  test('keep what else is set for them', async (t) => {
+    const cloud = await startCloud(t);
+    await cloud.deploy(sampleDeployment(plain));
+    const [stored] = cloud.standIn.functions.all;
+    const on_success = { destination: 'SMN', param: '{"topic_urn":"urn:smn:eu-de:x:fine"}' };
+    const present = { max_async_event_age_in_seconds: 60, max_async_retry_attempts: 1 };
+    if (stored) stored.asyncConfig = { ...present, destination_config: { on_success } };
+    await cloud.deploy(sampleDeployment({ ...told, onFailure: 'obs://bucket/failed' }));
+    const config = stored?.asyncConfig as { destination_config: Record<string, unknown> };
+    assert.deepEqual(config.destination_config, {
+      on_failure: { destination: 'OBS', param: '{"bucket":"bucket","prefix":"failed","expires":0}' },
+      on_success,
+    });
+    assert.equal(stored?.asyncConfig?.max_async_event_age_in_seconds, 60);
+  });
+});
+
+test('a gateway’s domain is asked for where the file does not say it, and sent', async (t) => {
+  const cloud = await startCloud(t);
+  const { standIn, artifacts } = cloud;
+  const { region, projectId, url: endpoint, accessKey, secretKey } = standIn;
+  const credentials = { accessKey, secretKey };
+  const gateways = new Gateways({ region, projectId, endpoint, credentials, retryDelayMs: 1 });
+  const deployment = sampleDeployment({ ...plain, triggers: [gateway] });
+  for (const { run } of await planDeployment({ api: clientOf(standIn), deployment, artifacts, gateways }))
+    await run();
+  const domain = () => standIn.functions.all[0]?.triggers.all[0]?.event_data.sl_domain;
+  assert.equal(domain(), 'group-1.apic.example.com');
+  // Nobody has to be allowed to ask.
+  standIn.faults.push({ method: 'GET', path: /apigw/, how: 403 });
+  assert.equal(await gateways.domainOf('gateway-1', 'group-1'), undefined);
 });

@@ -14,7 +14,7 @@ import type {
   OpenSourceKafkaTrigger,
   TimerTrigger,
 } from '../../deploy/description.ts';
-import { type Artifacts, planDeployment } from '../../deploy/plan.ts';
+import { type Artifacts, type PlanOptions, planDeployment } from '../../deploy/plan.ts';
 import { StandIn, type StandInOptions } from './stand-in/server.ts';
 
 export const timer: TimerTrigger = {
@@ -78,6 +78,8 @@ export function sampleFunction(changes: Partial<FunctionDescription> = {}): Func
     logs: undefined,
     maxInstances: undefined,
     concurrency: undefined,
+    onFailure: undefined,
+    retries: 0,
     environment: { KAFKA_BOOTSTRAP_SERVERS: '10.0.0.5:9093', LOG_LEVEL: 'info' },
     encryptedEnvironment: { KAFKA_SASL_PASSWORD: 'sasl-secret' },
     triggers: [],
@@ -86,7 +88,15 @@ export function sampleFunction(changes: Partial<FunctionDescription> = {}): Func
 }
 
 export function sampleDeployment(...functions: FunctionDescription[]): Deployment {
-  return { service: 'shop', stage: 'dev', region: 'eu-de', app: 'default', projectId: undefined, functions };
+  return {
+    service: 'shop',
+    stage: 'dev',
+    region: 'eu-de',
+    app: 'default',
+    projectId: undefined,
+    basePath: undefined,
+    functions,
+  };
 }
 
 /** A zip for each key, whose handler answers with what `getUserData` says of the variables it is asked for. */
@@ -133,7 +143,10 @@ export interface Cloud {
   standIn: StandIn;
   artifacts: Artifacts;
   /** Plans, carries the plan out, and answers what it said and the calls that changed something. */
-  deploy(deployment: Deployment, options?: { artifacts?: Artifacts; force?: boolean }): Promise<Deployed>;
+  deploy(
+    deployment: Deployment,
+    options?: Pick<PlanOptions, 'force' | 'moveGroup'> & { artifacts?: Artifacts },
+  ): Promise<Deployed>;
 }
 
 export interface Deployed {
@@ -147,9 +160,9 @@ export async function startCloud(t: TestContext, options?: StandInOptions): Prom
   return {
     standIn,
     artifacts: own,
-    async deploy(deployment, { artifacts = own, force = false } = {}) {
+    async deploy(deployment, { artifacts = own, ...options } = {}) {
       standIn.forget();
-      const steps = await planDeployment({ api: clientOf(standIn), deployment, artifacts, force });
+      const steps = await planDeployment({ api: clientOf(standIn), deployment, artifacts, ...options });
       assert.deepEqual(standIn.changes, [], 'a plan changes nothing');
       for (const { run } of steps) await run();
       return { plan: steps.map(({ sign, what }) => `${sign} ${what}`), changes: standIn.changes };

@@ -51,7 +51,7 @@ function resultOf(outcome: InvocationResult): unknown {
 
 test('deploys the whole file', async () => {
   const said = await deploy();
-  assert.match(said, /called by +https:\/\/group\.apic\.example\.com\/connectivity-check \(GET, IAM\)/);
+  assert.match(said, /called by +https:\/\/group-1\.apic\.example\.com\/connectivity-check \(GET, IAM\)/);
   assert.deepEqual(
     standIn.functions.all.map(({ name, triggers }) => [
       name,

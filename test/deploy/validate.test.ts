@@ -96,6 +96,7 @@ describe('a wrong description gets one sentence', () => {
       triggers({ ...timer, scheduleType: 'Cron', schedule: '*/5 * * * *' }),
       /write six fields/,
     ],
+    ['a failure target of no kind', { onFailure: 'alarms' }, /onFailure is "alarms"; write an SMN topic/],
     ['a timer’s name', triggers({ ...timer, name: '1 pull' }), /name "1 pull" must begin with a letter/],
     ['two timers of one name', triggers(timer, timer), /two triggers for timer pull/],
     ['an API’s name', triggers({ ...gateway, name: 'a-b' }), /name "a-b" must have 3 to 64 letters/],

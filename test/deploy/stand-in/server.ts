@@ -94,6 +94,7 @@ export class StandIn {
       DMS_ENDPOINT: url,
       LTS_ENDPOINT: url,
       IAM_ENDPOINT: url,
+      APIG_ENDPOINT: url,
       OS_ACCESS_KEY: this.accessKey,
       OS_SECRET_KEY: this.secretKey,
     };
