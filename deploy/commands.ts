@@ -189,6 +189,8 @@ export class FunctionGraphCommands {
       startTime,
       filter,
       interval,
+      onPartial: () =>
+        this.#output.log.warning('Not every line is here: the log service gave up. Try a later --startTime.'),
     });
     for await (const line of lines) this.#output.writeText(line);
   }

@@ -8,6 +8,8 @@ export interface LogOptions {
   filter?: string | undefined;
   /** Milliseconds between two looks, default 2,000. */
   interval?: string | undefined;
+  /** Called when lines may be missing. */
+  onPartial?: () => void;
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -25,8 +27,9 @@ export async function* followLogs(
   let seen = new Set<string>();
   for (;;) {
     const to = Date.now();
-    const lines = await lts.query({ ...stream, from, to, keywords: options.filter });
+    const { lines, complete } = await lts.query({ ...stream, from, to, keywords: options.filter });
     for (const { content, lineNumber } of lines) if (!seen.has(lineNumber)) yield content.trimEnd();
+    if (!complete) options.onPartial?.();
     if (!options.tail) return;
     seen = new Set(lines.map(({ lineNumber }) => lineNumber));
     from = Math.max(from, to - OVERLAP_MS);

@@ -16,6 +16,12 @@ export interface LogQuery {
   keywords?: string | undefined;
 }
 
+export interface LogLines {
+  lines: LogLine[];
+  /** False where the service ended before it had looked at everything, or there are more than 10,000 lines. */
+  complete: boolean;
+}
+
 const PAGE_SIZE = 500;
 const MAX_PAGES = 20;
 
@@ -30,33 +36,43 @@ export class LogTank {
   }
 
   /** At most 10,000 lines of the time between, oldest first. */
-  async query({ groupId, streamId, from, to, keywords }: LogQuery): Promise<LogLine[]> {
+  async query({ groupId, streamId, from, to, keywords }: LogQuery): Promise<LogLines> {
     const lines: LogLine[] = [];
     const path = `/v2/${this.#projectId}/groups/${groupId}/streams/${streamId}/content/query`;
     const search = {
       start_time: String(from),
       end_time: String(to),
       limit: PAGE_SIZE,
-      ...(keywords ? { keywords } : {}),
+      // Else each hit comes in a tag.
+      ...(keywords ? { keywords, highlight: false } : {}),
     };
+    let scrollId: string | undefined;
     for (let page = 0; page < MAX_PAGES; page++) {
       const last = lines.at(-1);
-      const position = last ? { line_num: last.lineNumber, search_type: 'forwards' } : {};
-      const { body } = await this.#client.send({
-        method: 'POST',
-        path,
-        body: { ...search, ...position },
-        repeatable: true,
-      });
-      const found = list(object(body).logs).map(object);
+      const position = {
+        ...(last ? { line_num: last.lineNumber, search_type: 'forwards' } : {}),
+        ...(scrollId === undefined ? {} : { scroll_id: scrollId }),
+      };
+      const answer = object(
+        (
+          await this.#client.send({
+            method: 'POST',
+            path,
+            body: { ...search, ...position },
+            repeatable: true,
+          })
+        ).body,
+      );
+      scrollId = text(answer.scroll_id);
+      const found = list(answer.logs).map(object);
       lines.push(
         ...found.map(({ content, line_num }) => ({
           content: text(content) ?? '',
           lineNumber: String(line_num),
         })),
       );
-      if (found.length < PAGE_SIZE) break;
+      if (answer.isQueryComplete !== false && found.length < PAGE_SIZE) return { lines, complete: true };
     }
-    return lines;
+    return { lines, complete: false };
   }
 }

@@ -181,14 +181,17 @@ describe('invocation', () => {
     for (let i = 0; i < 1_201; i++) stored?.log.push(`line ${i}`);
     const { region, url: endpoint, projectId, accessKey, secretKey } = standIn;
     const lts = new LogTank({ region, endpoint, projectId, credentials: { accessKey, secretKey } });
-    const lines = await lts.query({
-      groupId: 'group',
-      streamId: 'shop-dev-produce',
-      from: 0,
-      to: Date.now(),
-    });
-    assert.equal(lines.length, 1_201);
+    const query = { groupId: 'group', streamId: 'shop-dev-produce', from: 0, to: Date.now() };
+    const { lines, complete } = await lts.query(query);
+    assert.deepEqual([lines.length, complete], [1_201, true]);
     assert.equal(lines.at(-1)?.content, 'line 1200');
+    const filtered = await lts.query({ ...query, keywords: 'line 12' });
+    assert.equal(filtered.lines.length, 12);
+    assert.equal(filtered.lines[0]?.content, 'line 12', 'without tags');
+    standIn.partialAnswers = 3;
+    assert.deepEqual((await lts.query(query)).lines.length, 1_201);
+    standIn.partialAnswers = Number.POSITIVE_INFINITY;
+    assert.deepEqual((await lts.query(query)).complete, false);
   });
 
   test('its log is followed, each line once', async (t) => {

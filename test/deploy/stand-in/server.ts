@@ -61,6 +61,8 @@ export class StandIn {
   runtimes: string[] | undefined = ['Node.js16.17', 'Node.js18.15', 'Node.js20.15', 'Python3.9', 'http'];
   /** The last request that is still done: its answer, and every request behind it, are lost. */
   cutAfter: number | undefined;
+  /** So many answers of the log service come before it has looked at everything. */
+  partialAnswers = 0;
   readonly #pageSize: number;
   readonly #server = createServer((request, response) => void this.#handle(request, response));
 
@@ -338,7 +340,11 @@ export class StandIn {
       ...line,
       content: word && highlight ? content.replaceAll(word, `<HighLightTag>${word}</HighLightTag>`) : content,
     }));
-    const isQueryComplete = logs.length === found.length;
+    const isQueryComplete = this.partialAnswers <= 0;
+    if (!isQueryComplete) {
+      this.partialAnswers -= 1;
+      logs.splice(1);
+    }
     return { count: logs.length, logs, isQueryComplete, scroll_id: logs.at(-1)?.line_num ?? '' };
   }
 }
