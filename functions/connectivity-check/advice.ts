@@ -1,11 +1,11 @@
 import { saslMechanisms } from '../../src/config.ts';
-import { accessModeOf, accessPorts, isLoopback, isPrivate, ownAddresses } from './addresses.ts';
 import type { Climb } from './climb.ts';
 import { baseOf, type Fault, stageOf, type WarningId } from './faults.ts';
 import type { Findings } from './findings.ts';
-import type { Notice } from './ladder.ts';
+import type { Notice } from './ladder/ladder.ts';
+import { addressText, type Run } from './ladder/run.ts';
+import { accessModeOf, accessPorts, isLoopback, isPrivate, ownAddresses } from './probes/addresses.ts';
 import type { Finding, Probe } from './report.ts';
-import { addressText, type Run } from './run.ts';
 
 /** What an explanation may look at. */
 interface Case {

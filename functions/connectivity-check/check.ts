@@ -6,16 +6,16 @@ import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
 import type { Address } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
-import { findDownNodes } from './down-nodes.ts';
 import { type Findings, newFindings } from './findings.ts';
-import { groupReport, inspectGroup, type SessionOf } from './group.ts';
-import { notBegun } from './group-lag.ts';
-import { Broken } from './ladder.ts';
-import { judgePermissions } from './permissions.ts';
+import { Broken } from './ladder/ladder.ts';
+import { addressText, type Run } from './ladder/run.ts';
 import type { Report, RoundTripReport } from './report.ts';
-import { roundTrip } from './round-trip.ts';
-import { addressText, type Run } from './run.ts';
-import { judgeTopic, missingDeadLetterTopics, readSettings, topicReport } from './topic.ts';
+import { findDownNodes } from './rungs/down-nodes.ts';
+import { groupReport, inspectGroup, type SessionOf } from './rungs/group.ts';
+import { notBegun } from './rungs/group-lag.ts';
+import { judgePermissions } from './rungs/permissions.ts';
+import { roundTrip } from './rungs/round-trip.ts';
+import { judgeTopic, missingDeadLetterTopics, readSettings, topicReport } from './rungs/topic.ts';
 import { writeReport } from './verdict.ts';
 
 /** What is kept for writing the report. */

@@ -6,16 +6,16 @@ import type { ApiVersion } from '../../src/kafka/wire/api-versions.ts';
 import { largeRequest } from '../../src/kafka/wire/large-request.ts';
 import { type MetadataResponse, metadataRequest } from '../../src/kafka/wire/metadata.ts';
 import type { Address } from '../../src/variables.ts';
-import { isLoopback, kindOf } from './addresses.ts';
-import { isName, resolve } from './dns.ts';
-import { askApiVersions } from './kafka.ts';
-import { Broken, Ladder, type Passed } from './ladder.ts';
-import { portNotices } from './port.ts';
+import { Broken, Ladder, type Passed } from './ladder/ladder.ts';
+import { addressText, type Endpoint, type Run } from './ladder/run.ts';
+import { isLoopback, kindOf } from './probes/addresses.ts';
 import type { TlsReport } from './report.ts';
-import { addressText, type Endpoint, type Run } from './run.ts';
-import { explainHangUp, logIn } from './sasl.ts';
-import { connect } from './tcp.ts';
-import { encrypt } from './tls.ts';
+import { isName, resolve } from './rungs/dns.ts';
+import { askApiVersions } from './rungs/kafka.ts';
+import { portNotices } from './rungs/port.ts';
+import { explainHangUp, logIn } from './rungs/sasl.ts';
+import { connect } from './rungs/tcp.ts';
+import { encrypt } from './rungs/tls.ts';
 
 /** What an address gave that was climbed to the end. */
 export interface Reached {

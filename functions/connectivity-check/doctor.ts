@@ -1,7 +1,7 @@
 /** `npm run doctor`: the check with this shell's variables, as text, and an exit code for each layer. */
-import { exitCode } from './exit-code.ts';
+import { exitCode } from './formats/exit-code.ts';
+import { textReport } from './formats/text.ts';
 import { runCheck } from './run-check.ts';
-import { textReport } from './text.ts';
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 

@@ -1,8 +1,8 @@
 import type { Climb } from './climb.ts';
-import { type DownNodes, noDownNodes } from './down-nodes.ts';
-import type { Notice } from './ladder.ts';
+import type { Notice } from './ladder/ladder.ts';
+import type { Run } from './ladder/run.ts';
 import type { GroupReport, PermissionsReport, RoundTripReport, TopicReport } from './report.ts';
-import type { Run } from './run.ts';
+import { type DownNodes, noDownNodes } from './rungs/down-nodes.ts';
 
 /** All that a run has found out so far. */
 export interface Findings {

@@ -1,6 +1,6 @@
 import { checkHandler } from '../../src/platform/check-function.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
-import { logReport } from './log-report.ts';
+import { logReport } from './formats/log-report.ts';
 import { readCheckConfig, runCheck } from './run-check.ts';
 import { serveCheck } from './serve.ts';
 import { timerFault } from './timer-fault.ts';

@@ -4,7 +4,7 @@ import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
 import { visible } from '../../src/visible.ts';
 import { check } from './check.ts';
-import { configurationReport } from './configuration-report.ts';
+import { configurationReport } from './formats/configuration-report.ts';
 import type { Report } from './report.ts';
 
 export interface CheckCall {

@@ -1,6 +1,6 @@
 import { type HttpRequest, type HttpResponse, mediaType } from '../../src/http.ts';
-import { htmlReport } from './html.ts';
-import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts';
+import { htmlReport } from './formats/html.ts';
+import { PROMETHEUS_TYPE, prometheusText } from './formats/prometheus.ts';
 import type { Report } from './report.ts';
 import { type CheckCall, runCheck } from './run-check.ts';
 

@@ -1,11 +1,11 @@
-import { accessModeOf } from './addresses.ts';
 import { adviseFault, adviseWarning } from './advice.ts';
 import type { Climb } from './climb.ts';
 import type { Findings } from './findings.ts';
-import type { Notice } from './ladder.ts';
+import type { Notice } from './ladder/ladder.ts';
+import { addressText } from './ladder/run.ts';
+import { accessModeOf } from './probes/addresses.ts';
 import { type FoundFault, rankFaults } from './rank.ts';
 import type { AccessMode, ClusterReport, Report, TargetReport, TlsReport } from './report.ts';
-import { addressText } from './run.ts';
 
 /** Weighs what was found: the first fault in their order is the verdict. */
 export function writeReport(findings: Findings): Report {

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { before, describe, type TestContext, test } from 'node:test';
 import type { TlsOptions } from 'node:tls';
-import { ownAddresses } from '../../functions/connectivity-check/addresses.ts';
 import {
   type FaultId,
   faultIds,
   type WarningId,
   warningIds,
 } from '../../functions/connectivity-check/faults.ts';
+import { ownAddresses } from '../../functions/connectivity-check/probes/addresses.ts';
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import { createCertificateAuthority, createSelfSignedCertificate } from '../../local/kafka/certificates.ts';
 import { array, call, int8, int16, int32, string } from '../../local/kafka/wire.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { exitCode } from '../../functions/connectivity-check/exit-code.ts';
+import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { checkWith, type Variables, variablesFor } from '../connectivity-check/checking.ts';

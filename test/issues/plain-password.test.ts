@@ -1,7 +1,7 @@
 /** Found 2026-11-27 (A10): the check said nothing of a password that is sent as it is, without TLS. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exitCode } from '../../functions/connectivity-check/exit-code.ts';
+import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
 import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
 import { kafkaForTests } from '../kafka.ts';
 

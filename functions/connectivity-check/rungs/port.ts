@@ -1,8 +1,8 @@
-import type { ConnectionConfig } from '../../src/config.ts';
-import type { Address } from '../../src/variables.ts';
-import { accessModeOf, carriesSasl } from './addresses.ts';
-import type { Notice } from './ladder.ts';
-import { addressText } from './run.ts';
+import type { ConnectionConfig } from '../../../src/config.ts';
+import type { Address } from '../../../src/variables.ts';
+import type { Notice } from '../ladder/ladder.ts';
+import { addressText } from '../ladder/run.ts';
+import { accessModeOf, carriesSasl } from '../probes/addresses.ts';
 
 /** Does the port contradict the security protocol, as DMS uses its ports, or is it none of DMS's at all? */
 export function portNotices(address: Address, { securityProtocol }: ConnectionConfig): Notice[] {

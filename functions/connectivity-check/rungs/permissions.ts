@@ -1,10 +1,10 @@
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
-import type { Session } from '../../src/kafka/session.ts';
-import type { Operation } from '../../src/kafka/wire/operations.ts';
-import { initProducerIdRequest } from '../../src/kafka/wire/transactions.ts';
-import { Broken, type Passed } from './ladder.ts';
-import type { PermissionsReport } from './report.ts';
-import type { Run } from './run.ts';
+import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
+import type { Session } from '../../../src/kafka/session.ts';
+import type { Operation } from '../../../src/kafka/wire/operations.ts';
+import { initProducerIdRequest } from '../../../src/kafka/wire/transactions.ts';
+import { Broken, type Passed } from '../ladder/ladder.ts';
+import type { Run } from '../ladder/run.ts';
+import type { PermissionsReport } from '../report.ts';
 
 /**
  * What this user may do, as the cluster tells it: nothing is written and no group is joined. Breaks on what

@@ -1,10 +1,10 @@
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
-import type { Session } from '../../src/kafka/session.ts';
-import { describeConfigsRequest } from '../../src/kafka/wire/describe-configs.ts';
-import type { MetadataResponse, MetadataTopic } from '../../src/kafka/wire/metadata.ts';
-import { Broken, type Notice, type Passed } from './ladder.ts';
-import type { TopicReport } from './report.ts';
-import type { Run } from './run.ts';
+import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
+import type { Session } from '../../../src/kafka/session.ts';
+import { describeConfigsRequest } from '../../../src/kafka/wire/describe-configs.ts';
+import type { MetadataResponse, MetadataTopic } from '../../../src/kafka/wire/metadata.ts';
+import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
+import type { Run } from '../ladder/run.ts';
+import type { TopicReport } from '../report.ts';
 
 type Settings = Pick<TopicReport, 'minInSyncReplicas' | 'maxMessageBytes'>;
 

@@ -1,5 +1,5 @@
-import { baseOf, type Fault, type FaultId, type Stage, stageOf } from './faults.ts';
-import type { Report } from './report.ts';
+import { baseOf, type Fault, type FaultId, type Stage, stageOf } from '../faults.ts';
+import type { Report } from '../report.ts';
 
 const codes: Record<Stage, number> = {
   config: 78,

@@ -1,6 +1,6 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { AccessMode } from './report.ts';
+import type { AccessMode } from '../report.ts';
 
 /** The ports of DMS for Kafka (Huawei Cloud's and Open Telekom Cloud's guides name the same). */
 const ports: Record<number, { mode: AccessMode; sasl: boolean | undefined }> = {

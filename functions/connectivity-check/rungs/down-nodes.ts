@@ -1,6 +1,6 @@
-import type { Session } from '../../src/kafka/session.ts';
-import { allTopicsRequest, type MetadataResponse } from '../../src/kafka/wire/metadata.ts';
-import type { Run } from './run.ts';
+import type { Session } from '../../../src/kafka/session.ts';
+import { allTopicsRequest, type MetadataResponse } from '../../../src/kafka/wire/metadata.ts';
+import type { Run } from '../ladder/run.ts';
 
 /** Nodes that should be there, and what is missing with them. */
 export interface DownNodes {

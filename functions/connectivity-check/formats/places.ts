@@ -1,4 +1,4 @@
-import type { Probe, StageResult, TargetReport } from './report.ts';
+import type { Probe, StageResult, TargetReport } from '../report.ts';
 
 /** A target as a person thinks of it: an address that is a bootstrap one and a broker's is one place. */
 export interface Place extends Omit<TargetReport, 'role'> {

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
-import type { ConnectionConfig } from '../../src/config.ts';
-import { kafkaErrors } from '../../src/kafka/error-codes.ts';
-import { AuthenticationRefused, LoginBroken, RequestFailed } from '../../src/kafka/request-failed.ts';
-import { Session } from '../../src/kafka/session.ts';
-import { type ApiVersion, apiVersionsFrame } from '../../src/kafka/wire/api-versions.ts';
-import type { Address } from '../../src/variables.ts';
-import { exchange } from './answer.ts';
-import { dial } from './dial.ts';
-import { mechanismsOf } from './identify.ts';
-import { Broken, type Notice, type Passed } from './ladder.ts';
-import { addressText, type Endpoint, question, type Run } from './run.ts';
+import type { ConnectionConfig } from '../../../src/config.ts';
+import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
+import { AuthenticationRefused, LoginBroken, RequestFailed } from '../../../src/kafka/request-failed.ts';
+import { Session } from '../../../src/kafka/session.ts';
+import { type ApiVersion, apiVersionsFrame } from '../../../src/kafka/wire/api-versions.ts';
+import type { Address } from '../../../src/variables.ts';
+import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
+import { addressText, type Endpoint, question, type Run } from '../ladder/run.ts';
+import { exchange } from '../probes/answer.ts';
+import { dial } from '../probes/dial.ts';
+import { mechanismsOf } from '../probes/identify.ts';
 import { secure } from './tls.ts';
 
 const CORRELATION_ID = 1_263_948_356;

@@ -1,4 +1,4 @@
-import type { Finding, Report } from './report.ts';
+import type { Finding, Report } from '../report.ts';
 
 /** The report where the very first rung is broken: there is no address to climb to. */
 export function configurationReport(problem: string, startedAt: number): Report {

@@ -1,10 +1,10 @@
 import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type ApiVersion, apiVersionsFrame, readApiVersions } from '../../src/kafka/wire/api-versions.ts';
-import { type Answer, exchange, languageOf, quote } from './answer.ts';
-import { type Identity, identifyTls } from './identify.ts';
-import { Broken, type Passed } from './ladder.ts';
-import { type Endpoint, probeOf, question, type Run, standby } from './run.ts';
+import { type ApiVersion, apiVersionsFrame, readApiVersions } from '../../../src/kafka/wire/api-versions.ts';
+import { Broken, type Passed } from '../ladder/ladder.ts';
+import { type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
+import { type Answer, exchange, languageOf, quote } from '../probes/answer.ts';
+import { type Identity, identifyTls } from '../probes/identify.ts';
 import { isClientCertificateAlert } from './tls.ts';
 
 const METADATA = 3;

@@ -1,5 +1,5 @@
-import { createLog } from '../../src/log.ts';
-import type { Report } from './report.ts';
+import { createLog } from '../../../src/log.ts';
+import type { Report } from '../report.ts';
 import { oneLine } from './text.ts';
 
 /** One line a run: what people search and alert on, and the numbers beside it. */

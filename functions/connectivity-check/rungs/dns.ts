@@ -1,10 +1,10 @@
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { within } from '../../src/deadline.ts';
-import { accessModeOf, isPrivate, kindOf, ownAddresses } from './addresses.ts';
-import type { Fault } from './faults.ts';
-import { Broken, type Notice, type Passed } from './ladder.ts';
-import { addressText, type Run, standby } from './run.ts';
+import { within } from '../../../src/deadline.ts';
+import type { Fault } from '../faults.ts';
+import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
+import { addressText, type Run, standby } from '../ladder/run.ts';
+import { accessModeOf, isPrivate, kindOf, ownAddresses } from '../probes/addresses.ts';
 
 interface Names {
   host: string;

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import type { Address } from '../../src/variables.ts';
-import { isLoopback } from './addresses.ts';
-import { type Dialled, dial } from './dial.ts';
-import { Broken, type Passed } from './ladder.ts';
-import { isAllowed, type Run, standby } from './run.ts';
-import { askSiblings } from './siblings.ts';
+import type { Address } from '../../../src/variables.ts';
+import { Broken, type Passed } from '../ladder/ladder.ts';
+import { isAllowed, type Run, standby } from '../ladder/run.ts';
+import { isLoopback } from '../probes/addresses.ts';
+import { type Dialled, dial } from '../probes/dial.ts';
+import { askSiblings } from '../probes/siblings.ts';
 
 export interface Connected {
   socket: Socket;

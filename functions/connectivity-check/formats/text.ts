@@ -1,5 +1,5 @@
-import { type Place, placeName, places, probeLines } from './merge.ts';
-import type { Finding, GroupReport, Report, StageStatus } from './report.ts';
+import type { Finding, GroupReport, Report, StageStatus } from '../report.ts';
+import { type Place, placeName, places, probeLines } from './places.ts';
 
 const marks: Record<StageStatus, string> = {
   passed: 'ok',

@@ -1,15 +1,15 @@
-import { remaining, sleep } from '../../src/deadline.ts';
-import { kafkaErrorName, kafkaErrors } from '../../src/kafka/error-codes.ts';
-import { readNote } from '../../src/kafka/offset-note.ts';
-import type { Session } from '../../src/kafka/session.ts';
-import { type CommittedOffset, committedOffsetsRequest } from '../../src/kafka/wire/committed-offsets.ts';
-import { describeGroup, type GroupDescription } from '../../src/kafka/wire/describe-group.ts';
-import { findCoordinatorRequest } from '../../src/kafka/wire/find-coordinator.ts';
-import { type MetadataTopic, metadataRequest } from '../../src/kafka/wire/metadata.ts';
+import { remaining, sleep } from '../../../src/deadline.ts';
+import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
+import { readNote } from '../../../src/kafka/offset-note.ts';
+import type { Session } from '../../../src/kafka/session.ts';
+import { type CommittedOffset, committedOffsetsRequest } from '../../../src/kafka/wire/committed-offsets.ts';
+import { describeGroup, type GroupDescription } from '../../../src/kafka/wire/describe-group.ts';
+import { findCoordinatorRequest } from '../../../src/kafka/wire/find-coordinator.ts';
+import { type MetadataTopic, metadataRequest } from '../../../src/kafka/wire/metadata.ts';
+import { Broken } from '../ladder/ladder.ts';
+import type { Run } from '../ladder/run.ts';
+import type { GroupReport } from '../report.ts';
 import { lags } from './group-lag.ts';
-import { Broken } from './ladder.ts';
-import type { GroupReport } from './report.ts';
-import type { Run } from './run.ts';
 
 const COORDINATOR_RETRIES = 5;
 const COORDINATOR_BACKOFF_MS = 200;

@@ -1,7 +1,7 @@
+import { addressText, question, type Run } from '../ladder/run.ts';
+import type { Probe } from '../report.ts';
 import { accessPorts } from './addresses.ts';
 import { identify } from './identify.ts';
-import type { Probe } from './report.ts';
-import { addressText, question, type Run } from './run.ts';
 
 /** More hosts than this that don't answer tell nothing new. */
 const MAX_HOSTS = 3;

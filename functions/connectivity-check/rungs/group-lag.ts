@@ -1,12 +1,12 @@
-import type { Session } from '../../src/kafka/session.ts';
-import type { TopicPartition } from '../../src/kafka/wire/by-topic.ts';
-import type { CommittedOffset } from '../../src/kafka/wire/committed-offsets.ts';
-import { type LogEnd, listOffsetsRequest } from '../../src/kafka/wire/list-offsets.ts';
-import type { MetadataTopic } from '../../src/kafka/wire/metadata.ts';
+import type { Session } from '../../../src/kafka/session.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
+import type { CommittedOffset } from '../../../src/kafka/wire/committed-offsets.ts';
+import { type LogEnd, listOffsetsRequest } from '../../../src/kafka/wire/list-offsets.ts';
+import type { MetadataTopic } from '../../../src/kafka/wire/metadata.ts';
+import type { Notice } from '../ladder/ladder.ts';
+import type { Run } from '../ladder/run.ts';
+import type { GroupReport } from '../report.ts';
 import type { SessionOf } from './group.ts';
-import type { Notice } from './ladder.ts';
-import type { GroupReport } from './report.ts';
-import type { Run } from './run.ts';
 
 type PartitionLag = GroupReport['partitions'][number];
 /** `committed`: null where the group has none. */

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import tls, { type ConnectionOptions } from 'node:tls';
-import { remaining } from '../../src/deadline.ts';
-import { kafkaErrors } from '../../src/kafka/error-codes.ts';
-import { apiVersionsFrame, readApiVersions } from '../../src/kafka/wire/api-versions.ts';
-import { readSaslHandshake, saslHandshakeFrame } from '../../src/kafka/wire/sasl.ts';
+import { remaining } from '../../../src/deadline.ts';
+import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
+import { apiVersionsFrame, readApiVersions } from '../../../src/kafka/wire/api-versions.ts';
+import { readSaslHandshake, saslHandshakeFrame } from '../../../src/kafka/wire/sasl.ts';
+import type { Fault } from '../faults.ts';
 import { exchange, languageOf, quote } from './answer.ts';
 import { type Dialled, type DialOptions, dial } from './dial.ts';
-import type { Fault } from './faults.ts';
 
 const CORRELATION_ID = 1_263_948_353;
 

@@ -1,7 +1,7 @@
+import type { Finding, Report, StageResult, StageStatus } from '../report.ts';
 import { styles } from './html-styles.ts';
 import { html, Markup, nothing } from './markup.ts';
-import { type Place, placeName, places, probeLines } from './merge.ts';
-import type { Finding, Report, StageResult, StageStatus } from './report.ts';
+import { type Place, placeName, places, probeLines } from './places.ts';
 import { firstOfEachKind, groupText } from './text.ts';
 
 const marks: Record<StageStatus, string> = {

@@ -1,11 +1,11 @@
 import { isIP, type Socket } from 'node:net';
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { remaining } from '../../src/deadline.ts';
+import { remaining } from '../../../src/deadline.ts';
+import { Broken, type Passed } from '../ladder/ladder.ts';
+import { addressText, type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
+import { type Identity, identify, identifyTls, refusesOldTls } from '../probes/identify.ts';
+import type { TlsReport } from '../report.ts';
 import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';
-import { type Identity, identify, identifyTls, refusesOldTls } from './identify.ts';
-import { Broken, type Passed } from './ladder.ts';
-import type { TlsReport } from './report.ts';
-import { addressText, type Endpoint, probeOf, question, type Run, standby } from './run.ts';
 
 export interface Secured {
   socket: TLSSocket;

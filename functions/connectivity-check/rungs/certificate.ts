@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, checkServerIdentity, rootCertificates, type TLSSocket } from 'node:tls';
-import { readCertificates, signatureAlgorithmOf } from '../../src/certificate-reader.ts';
-import { Broken, type Notice } from './ladder.ts';
-import type { CertificateReport, TlsReport } from './report.ts';
+import { readCertificates, signatureAlgorithmOf } from '../../../src/certificate-reader.ts';
+import { Broken, type Notice } from '../ladder/ladder.ts';
+import type { CertificateReport, TlsReport } from '../report.ts';
 
 const DAY_MS = 86_400_000;
 const EXPIRES_SOON_DAYS = 30;

@@ -1,6 +1,6 @@
 import net, { type Socket } from 'node:net';
-import { remaining } from '../../src/deadline.ts';
-import type { Fault } from './faults.ts';
+import { remaining } from '../../../src/deadline.ts';
+import type { Fault } from '../faults.ts';
 
 /** A TCP connection, or why there is none. */
 export type Dialled =

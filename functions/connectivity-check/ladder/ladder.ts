@@ -6,8 +6,8 @@ import {
   stageOf,
   stages,
   type WarningId,
-} from './faults.ts';
-import type { Probe, StageResult } from './report.ts';
+} from '../faults.ts';
+import type { Probe, StageResult } from '../report.ts';
 
 /** A rung broke: no rung above it can be reached. */
 export class Broken extends Error {
