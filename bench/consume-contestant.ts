@@ -1,9 +1,9 @@
 /** One reader of a topic, in a process of its own: prints its records a second, and its memory in MiB. */
 import { Consumer } from '../functions/consume-batch/consume.ts';
 import { connectionConfig, consumeConfig, producerConfig } from '../src/config.ts';
-import { clientOptions } from '../src/kafka/client-options.ts';
-import { Connection } from '../src/kafka/connection.ts';
-import { Producer } from '../src/kafka/producer.ts';
+import { clientOptions } from '../src/kafka/connection/client-options.ts';
+import { Connection } from '../src/kafka/connection/connection.ts';
+import { Producer } from '../src/kafka/produce/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';
 import { kafkajs, takeBatches } from './kafkajs.ts';

@@ -6,7 +6,7 @@ import { createPublish } from '../functions/produce/publish.ts';
 import { warm } from '../functions/produce/warm.ts';
 import { httpConfig, produceConfig } from '../src/config.ts';
 import { jsonResponse } from '../src/http.ts';
-import type { Producer } from '../src/kafka/producer.ts';
+import type { Producer } from '../src/kafka/produce/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';
 import { kafkajs } from './kafkajs.ts';

@@ -3,9 +3,9 @@ import { after } from 'node:test';
 import { type IHeaders, Kafka, logLevel } from 'kafkajs';
 import { type KafkaCluster, type KafkaOptions, type Listener, startKafka } from '../local/kafka/cluster.ts';
 import type { ConnectionConfig, ProducerConfig, SaslConfig } from '../src/config.ts';
-import { clientOptions } from '../src/kafka/client-options.ts';
-import { Connection } from '../src/kafka/connection.ts';
-import { Producer } from '../src/kafka/producer.ts';
+import { clientOptions } from '../src/kafka/connection/client-options.ts';
+import { Connection } from '../src/kafka/connection/connection.ts';
+import { Producer } from '../src/kafka/produce/producer.ts';
 import type { Log } from '../src/log.ts';
 import { Secret } from '../src/secret.ts';
 

@@ -1,7 +1,7 @@
 import type { CheckConfig, ConnectionConfig } from '../../src/config.ts';
 import { remaining, sleep } from '../../src/deadline.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { RequestFailed } from '../../src/kafka/request-failed.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { RequestFailed } from '../../src/kafka/connection/request-failed.ts';
 import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
 import type { Address } from '../../src/variables.ts';

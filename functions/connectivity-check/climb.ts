@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { bundledCertificates } from '../../src/kafka/certificates.ts';
-import { RequestFailed } from '../../src/kafka/request-failed.ts';
-import type { Session } from '../../src/kafka/session.ts';
+import { bundledCertificates } from '../../src/kafka/connection/certificates.ts';
+import { RequestFailed } from '../../src/kafka/connection/request-failed.ts';
+import type { Session } from '../../src/kafka/connection/session.ts';
 import type { ApiVersion } from '../../src/kafka/wire/api-versions.ts';
 import { largeRequest } from '../../src/kafka/wire/large-request.ts';
 import { type MetadataResponse, metadataRequest } from '../../src/kafka/wire/metadata.ts';

@@ -1,5 +1,5 @@
 import { Failure } from '../../src/errors.ts';
-import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import type { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { OffsetToCommit } from '../../src/kafka/wire/offset-commit.ts';
 import type { Log } from '../../src/log.ts';
 

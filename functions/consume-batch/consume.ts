@@ -1,9 +1,9 @@
 import type { ConsumeConfig, PullConfig, SinkConfig } from '../../src/config.ts';
 import { remaining } from '../../src/deadline.ts';
 import { Failure } from '../../src/errors.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
-import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
-import type { Producer } from '../../src/kafka/producer.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
+import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
+import type { Producer } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { Committer } from './committer.ts';

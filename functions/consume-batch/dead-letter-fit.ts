@@ -1,8 +1,8 @@
 import { remaining } from '../../src/deadline.ts';
 import type { Failure } from '../../src/errors.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { describeConfigsRequest } from '../../src/kafka/wire/describe-configs.ts';
-import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/record-batch.ts';
+import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/records/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, type Telling, tellings } from './dead-letter.ts';
 

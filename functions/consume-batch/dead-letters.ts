@@ -1,6 +1,6 @@
 import { Failure, toFailure } from '../../src/errors.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
-import type { Producer } from '../../src/kafka/producer.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
+import type { Producer } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import {

@@ -1,9 +1,13 @@
 import type { ProducerConfig } from '../../src/config.ts';
 import { remaining, sleep } from '../../src/deadline.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
-import type { CommittedOffset, GroupOffsets } from '../../src/kafka/group-offsets.ts';
-import { Fenced, RecordsRefused, TransactionalProducer } from '../../src/kafka/transactional-producer.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
+import type { CommittedOffset, GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
+import {
+  Fenced,
+  RecordsRefused,
+  TransactionalProducer,
+} from '../../src/kafka/produce/transactional-producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, logDeadLetter } from './dead-letter.ts';

@@ -1,7 +1,7 @@
 import { Failure } from '../../src/errors.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
-import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
-import { TransactionalProducer } from '../../src/kafka/transactional-producer.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
+import type { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
+import { TransactionalProducer } from '../../src/kafka/produce/transactional-producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { SourcePartition } from './positions.ts';
 

@@ -1,6 +1,6 @@
 import { Failure, toFailure } from '../../src/errors.ts';
-import { type Fetcher, PARTITION_BYTES } from '../../src/kafka/fetching.ts';
-import type { FetchedRecordsReader } from '../../src/kafka/wire/record-batch-reader.ts';
+import { type Fetcher, PARTITION_BYTES } from '../../src/kafka/fetch/fetching.ts';
+import type { FetchedRecordsReader } from '../../src/kafka/wire/records/record-batch-reader.ts';
 import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
 import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';

@@ -1,6 +1,6 @@
 import { Failure } from '../../src/errors.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
-import type { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
+import type { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../src/record.ts';
 import { position as place } from './dead-letter.ts';
 import { transactionalIdOf } from './handle-transactional.ts';

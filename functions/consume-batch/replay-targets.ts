@@ -1,9 +1,13 @@
 import type { ProducerConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
-import type { Connection, TopicMetadata } from '../../src/kafka/connection.ts';
-import { compressBatch } from '../../src/kafka/wire/compression.ts';
+import type { Connection, TopicMetadata } from '../../src/kafka/connection/connection.ts';
 import { describeConfigsRequest } from '../../src/kafka/wire/describe-configs.ts';
-import { encodeRecordBatch, recordBodySize, singleBatchSize } from '../../src/kafka/wire/record-batch.ts';
+import { compressBatch } from '../../src/kafka/wire/records/compression.ts';
+import {
+  encodeRecordBatch,
+  recordBodySize,
+  singleBatchSize,
+} from '../../src/kafka/wire/records/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 
 /** The settings by which a topic refuses records. */

@@ -13,10 +13,10 @@ import {
   producerConfig,
 } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
 import { kafkaErrors } from '../../src/kafka/error-codes.ts';
-import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { readConfig, type Variables } from '../../src/variables.ts';

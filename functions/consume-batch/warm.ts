@@ -7,9 +7,9 @@ import {
   producerConfig,
   pullConfig,
 } from '../../src/config.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
-import { Producer } from '../../src/kafka/producer.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import { Producer } from '../../src/kafka/produce/producer.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig, type Variables } from '../../src/variables.ts';
 import { Consumer } from './consume.ts';

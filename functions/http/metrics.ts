@@ -3,7 +3,7 @@ import collectDefaultMetrics from 'prom-client/lib/defaultMetrics.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
-import type { ProducerFigures } from '../../src/kafka/producer.ts';
+import type { ProducerFigures } from '../../src/kafka/produce/producer.ts';
 
 const ROUTES: readonly [RegExp, string][] = [
   [/\/topics\/[^/]+\/partitions\/[^/]+\/?$/, '/topics/{topic}/partitions/{partition}'],

@@ -1,6 +1,6 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
-import type { Connection, PartitionMetadata } from '../../src/kafka/connection.ts';
+import type { Connection, PartitionMetadata } from '../../src/kafka/connection/connection.ts';
 import { allowedTopic, type Target } from './request.ts';
 
 /** A probe that waits longer tells its asker nothing more. */

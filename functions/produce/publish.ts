@@ -1,7 +1,7 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import { type HttpRequest, type HttpResponse, jsonResponse, type RequestHead } from '../../src/http.ts';
-import type { Producer, SendTrace } from '../../src/kafka/producer.ts';
+import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { isGzip } from './body.ts';

@@ -1,8 +1,8 @@
 import { connectionConfig, logLevel, produceConfig, producerConfig } from '../../src/config.ts';
 import type { RequestHead } from '../../src/http.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
-import { Producer } from '../../src/kafka/producer.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import { Producer } from '../../src/kafka/produce/producer.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
 import { checkHead, createPublish } from './publish.ts';

@@ -13,9 +13,9 @@
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import type { OldVersion } from '../../local/kafka/releases.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
-import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
 import { killTransactional } from '../consume-batch/killing.ts';
 import { overlappingPulls } from '../consume-batch/overlapping.ts';

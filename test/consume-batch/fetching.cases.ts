@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
-import { Fetcher } from '../../src/kafka/fetching.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import { Fetcher } from '../../src/kafka/fetch/fetching.ts';
 import { take } from '../kafka/reading.ts';
 import { connectionConfigFor, newTopic, recordingLog } from '../kafka.ts';
 import { cluster } from './cluster.ts';

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { transactionalHandler } from '../../functions/consume-batch/handle-transactional.ts';
 import { OffsetNotes } from '../../functions/consume-batch/keep-offsets.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
-import { GroupOffsets } from '../../src/kafka/group-offsets.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { connectionConfigFor, kafkaForTests, newTopic, readTopic, recordingLog } from '../kafka.ts';
 
 const cluster = await kafkaForTests();

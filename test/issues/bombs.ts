@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { Consumer } from '../../functions/consume-batch/consume.ts';
 import { toFailure } from '../../src/errors.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
-import { Producer } from '../../src/kafka/producer.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import { Producer } from '../../src/kafka/produce/producer.ts';
 import { consumeDefaults, pullDefaults } from '../consume-batch/consuming.ts';
 import { producerDefaults, recordingLog } from '../kafka.ts';
 

@@ -15,7 +15,7 @@ import { connect, createServer, type Server } from 'node:tls';
 import { certificatesIn, describeCertificates } from '../../build/certificates.ts';
 import { pemOf, readCertificates } from '../../src/certificate-reader.ts';
 import { connectionConfig } from '../../src/config.ts';
-import { tlsOptions } from '../../src/kafka/client-options.ts';
+import { tlsOptions } from '../../src/kafka/connection/client-options.ts';
 import { readConfig } from '../../src/variables.ts';
 
 const PASSWORD = 'dms@kafka';

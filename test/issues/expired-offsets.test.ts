@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readNote } from '../../src/kafka/offset-note.ts';
+import { readNote } from '../../src/kafka/fetch/offset-note.ts';
 import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
 import { commitOffset, committedOffsets, kafkajs, newConsumer, publish } from '../consume-batch/consuming.ts';
 import { numbered } from '../consume-batch/pulling.ts';

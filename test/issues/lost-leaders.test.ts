@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 import { until } from '../../local/kafka/readiness.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
-import type { Connection } from '../../src/kafka/connection.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';
 import { type FaultProxy, startFaultProxy } from '../faults/proxy.ts';

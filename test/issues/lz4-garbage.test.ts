@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { compressBatch } from '../../src/kafka/wire/compression.ts';
-import { loadCodec } from '../../src/kafka/wire/decompression.ts';
-import { encodeRecordBatch } from '../../src/kafka/wire/record-batch.ts';
-import { FetchedRecordsReader } from '../../src/kafka/wire/record-batch-reader.ts';
+import { compressBatch } from '../../src/kafka/wire/records/compression.ts';
+import { loadCodec } from '../../src/kafka/wire/records/decompression.ts';
+import { encodeRecordBatch } from '../../src/kafka/wire/records/record-batch.ts';
+import { FetchedRecordsReader } from '../../src/kafka/wire/records/record-batch-reader.ts';
 import { newConsumer } from '../consume-batch/consuming.ts';
 import { clients, publishWith } from '../interop/clients.ts';
 import { readerOptions, take } from '../kafka/reading.ts';

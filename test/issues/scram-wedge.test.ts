@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { int8, int16, int32, string } from '../../local/kafka/wire.ts';
-import { clientOptions } from '../../src/kafka/client-options.ts';
-import { Connection } from '../../src/kafka/connection.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
 import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
 import { startFaultProxy } from '../faults/proxy.ts';
 import {

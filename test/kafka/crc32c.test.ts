@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crc32c } from '../../src/kafka/wire/crc32c.ts';
-import { BLOCK_BYTES, loadBlocks } from '../../src/kafka/wire/crc32c-simd.ts';
+import { crc32c } from '../../src/kafka/wire/records/crc32c.ts';
+import { BLOCK_BYTES, loadBlocks } from '../../src/kafka/wire/records/crc32c-simd.ts';
 
 const MIB = 1024 * 1024;
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { metadata } from '../../local/kafka/admin.ts';
 import { Failure } from '../../src/errors.ts';
-import type { Outcome } from '../../src/kafka/partition-queue.ts';
-import type { Producer } from '../../src/kafka/producer.ts';
+import type { Outcome } from '../../src/kafka/produce/partition-queue.ts';
+import type { Producer } from '../../src/kafka/produce/producer.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, readTopic } from '../kafka.ts';
 import { acknowledged, failed, record, send } from './sending.ts';
 

@@ -5,7 +5,7 @@ import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
 import { runKafkaTool } from '../../local/kafka/tools.ts';
 import type { ConnectionConfig, ProducerConfig } from '../../src/config.ts';
 import type { Failure } from '../../src/errors.ts';
-import type { Producer } from '../../src/kafka/producer.ts';
+import type { Producer } from '../../src/kafka/produce/producer.ts';
 import { Secret } from '../../src/secret.ts';
 import { type FaultProxy, startFaultProxy } from '../faults/proxy.ts';
 import { unusedPort } from '../faults/servers.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FrameReader } from '../../src/kafka/frames.ts';
+import { FrameReader } from '../../src/kafka/connection/frames.ts';
 import { newSeed, randomFrom } from '../random.ts';
 
 function frame(content: string): Buffer {

@@ -2,7 +2,7 @@ import type {
   FetchedRecords,
   FetchedRecordsReader,
   ReaderOptions,
-} from '../../src/kafka/wire/record-batch-reader.ts';
+} from '../../src/kafka/wire/records/record-batch-reader.ts';
 import { MemoryBudget } from '../../src/memory-budget.ts';
 import { recordingLog } from '../kafka.ts';
 

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { offsetBehind } from '../../src/kafka/wire/batch-header.ts';
-import { compressBatch } from '../../src/kafka/wire/compression.ts';
-import { crc32c } from '../../src/kafka/wire/crc32c.ts';
 import type { FetchedPartition } from '../../src/kafka/wire/fetch.ts';
-import { encodeRecordBatch, type TimedRecord } from '../../src/kafka/wire/record-batch.ts';
-import { FetchedRecordsReader, type ReaderOptions } from '../../src/kafka/wire/record-batch-reader.ts';
+import { offsetBehind } from '../../src/kafka/wire/records/batch-header.ts';
+import { compressBatch } from '../../src/kafka/wire/records/compression.ts';
+import { crc32c } from '../../src/kafka/wire/records/crc32c.ts';
+import { encodeRecordBatch, type TimedRecord } from '../../src/kafka/wire/records/record-batch.ts';
+import {
+  FetchedRecordsReader,
+  type ReaderOptions,
+} from '../../src/kafka/wire/records/record-batch-reader.ts';
 import { newSeed, randomFrom } from '../random.ts';
 import { readerOptions, take } from './reading.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Failure } from '../../src/errors.ts';
-import type { Outcome } from '../../src/kafka/partition-queue.ts';
-import type { Producer } from '../../src/kafka/producer.ts';
+import type { Outcome } from '../../src/kafka/produce/partition-queue.ts';
+import type { Producer } from '../../src/kafka/produce/producer.ts';
 import type { ProducerRecord, RecordMetadata } from '../../src/record.ts';
 
 const TIME_MS = 5_000;

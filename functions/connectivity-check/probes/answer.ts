@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { remaining } from '../../../src/deadline.ts';
-import { MAX_BYTES_BEFORE_LOGIN } from '../../../src/kafka/frames.ts';
+import { MAX_BYTES_BEFORE_LOGIN } from '../../../src/kafka/connection/frames.ts';
 
 const MAX_FOREIGN = 256;
 

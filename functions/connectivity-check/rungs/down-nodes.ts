@@ -1,4 +1,4 @@
-import type { Session } from '../../../src/kafka/session.ts';
+import type { Session } from '../../../src/kafka/connection/session.ts';
 import { allTopicsRequest, type MetadataResponse } from '../../../src/kafka/wire/metadata.ts';
 import type { Run } from '../ladder/run.ts';
 

@@ -1,4 +1,4 @@
-import type { Session } from '../../../src/kafka/session.ts';
+import type { Session } from '../../../src/kafka/connection/session.ts';
 import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { CommittedOffset } from '../../../src/kafka/wire/committed-offsets.ts';
 import { type LogEnd, listOffsetsRequest } from '../../../src/kafka/wire/list-offsets.ts';

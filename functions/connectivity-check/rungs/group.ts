@@ -1,7 +1,7 @@
 import { remaining, sleep } from '../../../src/deadline.ts';
+import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import { readNote } from '../../../src/kafka/offset-note.ts';
-import type { Session } from '../../../src/kafka/session.ts';
+import { readNote } from '../../../src/kafka/fetch/offset-note.ts';
 import { type CommittedOffset, committedOffsetsRequest } from '../../../src/kafka/wire/committed-offsets.ts';
 import { describeGroup, type GroupDescription } from '../../../src/kafka/wire/describe-group.ts';
 import { findCoordinatorRequest } from '../../../src/kafka/wire/find-coordinator.ts';

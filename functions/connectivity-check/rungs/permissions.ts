@@ -1,5 +1,5 @@
+import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import type { Session } from '../../../src/kafka/session.ts';
 import type { Operation } from '../../../src/kafka/wire/operations.ts';
 import { initProducerIdRequest } from '../../../src/kafka/wire/transactions.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { remaining, sleep } from '../../../src/deadline.ts';
+import { RequestFailed } from '../../../src/kafka/connection/request-failed.ts';
+import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import { RequestFailed } from '../../../src/kafka/request-failed.ts';
-import type { Session } from '../../../src/kafka/session.ts';
 import { fetchRequest } from '../../../src/kafka/wire/fetch.ts';
 import { type PartitionResult, produceRequest } from '../../../src/kafka/wire/produce.ts';
-import { encodeRecordBatch } from '../../../src/kafka/wire/record-batch.ts';
+import { encodeRecordBatch } from '../../../src/kafka/wire/records/record-batch.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
 import type { Run } from '../ladder/run.ts';
 import type { RoundTripReport } from '../report.ts';

@@ -1,8 +1,12 @@
 import type { Socket } from 'node:net';
 import type { ConnectionConfig } from '../../../src/config.ts';
+import {
+  AuthenticationRefused,
+  LoginBroken,
+  RequestFailed,
+} from '../../../src/kafka/connection/request-failed.ts';
+import { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import { AuthenticationRefused, LoginBroken, RequestFailed } from '../../../src/kafka/request-failed.ts';
-import { Session } from '../../../src/kafka/session.ts';
 import { type ApiVersion, apiVersionsFrame } from '../../../src/kafka/wire/api-versions.ts';
 import type { Address } from '../../../src/variables.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';

@@ -1,5 +1,5 @@
+import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import type { Session } from '../../../src/kafka/session.ts';
 import { describeConfigsRequest } from '../../../src/kafka/wire/describe-configs.ts';
 import type { MetadataResponse, MetadataTopic } from '../../../src/kafka/wire/metadata.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';

@@ -1,5 +1,5 @@
 import { Failure } from '../../../src/errors.ts';
-import type { Producer } from '../../../src/kafka/producer.ts';
+import type { Producer } from '../../../src/kafka/produce/producer.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
 import { type RecordFailure, TransientError } from '../record-failure.ts';
 import type { Sink } from './sink.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { sizeOfVarint, writeVarint } from '../../../src/kafka/wire/varint.ts';
+import { sizeOfVarint, writeVarint } from '../../../src/kafka/wire/records/varint.ts';
 
 /** Kafka's own definition, in the arithmetic that can't be wrong. */
 function expected(value: number): Buffer {

@@ -1,6 +1,6 @@
-import { type ErrorCode, Failure } from '../errors.ts';
-import { isKafkaError, kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import type { PartitionResult } from './wire/produce.ts';
+import { type ErrorCode, Failure } from '../../errors.ts';
+import { isKafkaError, kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import type { PartitionResult } from '../wire/produce.ts';
 
 /**
  * What a partition's error code in a Produce answer means for the batch.

@@ -1,4 +1,4 @@
-import type { Header } from '../../record.ts';
+import type { Header } from '../../../record.ts';
 
 const NO_HEADERS: readonly Header[] = Object.freeze([]);
 

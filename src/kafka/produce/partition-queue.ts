@@ -1,8 +1,8 @@
-import type { Failure } from '../errors.ts';
-import type { RecordMetadata } from '../record.ts';
-import { BATCH_OVERHEAD } from './wire/batch-header.ts';
-import { recordSizeBound, type TimedRecord } from './wire/record-batch.ts';
-import type { ProducerIdentity } from './wire/transactions.ts';
+import type { Failure } from '../../errors.ts';
+import type { RecordMetadata } from '../../record.ts';
+import { BATCH_OVERHEAD } from '../wire/records/batch-header.ts';
+import { recordSizeBound, type TimedRecord } from '../wire/records/record-batch.ts';
+import type { ProducerIdentity } from '../wire/transactions.ts';
 
 export type Outcome = RecordMetadata | Failure;
 

@@ -1,16 +1,16 @@
-import { remaining, sleep } from '../deadline.ts';
-import { Failure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Address } from '../variables.ts';
+import { remaining, sleep } from '../../deadline.ts';
+import { Failure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Address } from '../../variables.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import { type CoordinatorKind, findCoordinatorRequest } from '../wire/find-coordinator.ts';
+import { allTopicsRequest, metadataRequest } from '../wire/metadata.ts';
+import type { Operation } from '../wire/operations.ts';
+import type { Request } from '../wire/request.ts';
 import { Broker } from './broker.ts';
 import { connectionFailure, metadataFailure, unknownTopic } from './client-errors.ts';
 import type { ClientOptions } from './client-options.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { type CoordinatorKind, findCoordinatorRequest } from './wire/find-coordinator.ts';
-import { allTopicsRequest, metadataRequest } from './wire/metadata.ts';
-import type { Operation } from './wire/operations.ts';
-import type { Request } from './wire/request.ts';
 
 /** Kafka's own default for `metadata.max.age.ms`. */
 const METADATA_MAX_AGE_MS = 300_000;

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
-import type { Log } from '../log.ts';
-import type { Address } from '../variables.ts';
+import type { Log } from '../../log.ts';
+import type { Address } from '../../variables.ts';
+import { apiVersionsRequest } from '../wire/api-versions.ts';
+import type { Request } from '../wire/request.ts';
 import type { ClientOptions } from './client-options.ts';
 import { RequestFailed } from './request-failed.ts';
 import { Session } from './session.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { apiVersionsRequest } from './wire/api-versions.ts';
-import type { Request } from './wire/request.ts';
 
 /**
  * After this long without a word from the broker, a connection proves itself before it is trusted with

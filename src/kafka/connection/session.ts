@@ -1,13 +1,13 @@
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
-import { remaining, within } from '../deadline.ts';
-import type { Address } from '../variables.ts';
+import { remaining, within } from '../../deadline.ts';
+import type { Address } from '../../variables.ts';
+import { type ApiVersion, apiVersionsRequest } from '../wire/api-versions.ts';
+import { frame, type Request } from '../wire/request.ts';
 import type { ClientOptions } from './client-options.ts';
 import { FrameReader } from './frames.ts';
 import { RequestFailed } from './request-failed.ts';
 import { logIn } from './sasl.ts';
-import { type ApiVersion, apiVersionsRequest } from './wire/api-versions.ts';
-import { frame, type Request } from './wire/request.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 /** As much as one TLS record holds. */

@@ -1,11 +1,11 @@
-import type { ProducerConfig } from '../config.ts';
-import { remaining, sleep } from '../deadline.ts';
-import { Failure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Broker } from './broker.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import { SharedAttempt } from './shared-attempt.ts';
-import { initProducerIdRequest, type ProducerIdentity } from './wire/transactions.ts';
+import type { ProducerConfig } from '../../config.ts';
+import { remaining, sleep } from '../../deadline.ts';
+import { Failure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Broker } from '../connection/broker.ts';
+import { SharedAttempt } from '../connection/shared-attempt.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import { initProducerIdRequest, type ProducerIdentity } from '../wire/transactions.ts';
 
 const RETRY_AFTER_MS = 50;
 /** Of transactions: there are none. */

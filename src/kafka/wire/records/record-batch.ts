@@ -1,4 +1,4 @@
-import type { Header } from '../../record.ts';
+import type { Header } from '../../../record.ts';
 import {
   ATTRIBUTES_AT,
   BATCH_OVERHEAD,

@@ -1,7 +1,8 @@
-import { Failure } from '../../errors.ts';
-import type { Log } from '../../log.ts';
-import type { Lease, MemoryBudget } from '../../memory-budget.ts';
-import type { ConsumerRecord } from '../../record.ts';
+import { Failure } from '../../../errors.ts';
+import type { Log } from '../../../log.ts';
+import type { Lease, MemoryBudget } from '../../../memory-budget.ts';
+import type { ConsumerRecord } from '../../../record.ts';
+import type { FetchedPartition, IsolationLevel } from '../fetch.ts';
 import {
   ATTRIBUTES_AT,
   BATCH_OVERHEAD,
@@ -13,7 +14,6 @@ import {
 import { checkRecords } from './check-records.ts';
 import { crc32c } from './crc32c.ts';
 import { type Codec, compressionType, loadCodec } from './decompression.ts';
-import type { FetchedPartition, IsolationLevel } from './fetch.ts';
 import { VarintCursor } from './varint-cursor.ts';
 
 const ABORT_MARKER = 0;

@@ -1,7 +1,7 @@
-import type { Broker } from './broker.ts';
-import { kafkaErrors } from './error-codes.ts';
-import { describeConfigsRequest } from './wire/describe-configs.ts';
-import type { PartitionResult } from './wire/produce.ts';
+import type { Broker } from '../connection/broker.ts';
+import { kafkaErrors } from '../error-codes.ts';
+import { describeConfigsRequest } from '../wire/describe-configs.ts';
+import type { PartitionResult } from '../wire/produce.ts';
 
 const SETTING = 'message.format.version';
 

@@ -1,15 +1,15 @@
-import { Failure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Connection } from './connection.ts';
-import { Coordinator } from './coordinator.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import type { TopicPartition } from './wire/by-topic.ts';
-import { describeConfigsRequest } from './wire/describe-configs.ts';
-import { type DescribedGroup, describeGroup } from './wire/describe-group.ts';
-import { type JoinedGroup, joinGroupRequest, leaveGroupRequest } from './wire/join-group.ts';
-import { type OffsetToCommit, offsetCommitRequest } from './wire/offset-commit.ts';
-import { type CommittedOffset, offsetFetchRequest } from './wire/offset-fetch.ts';
-import type { Request } from './wire/request.ts';
+import { Failure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Connection } from '../connection/connection.ts';
+import { Coordinator } from '../connection/coordinator.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import type { TopicPartition } from '../wire/by-topic.ts';
+import { describeConfigsRequest } from '../wire/describe-configs.ts';
+import { type DescribedGroup, describeGroup } from '../wire/describe-group.ts';
+import { type JoinedGroup, joinGroupRequest, leaveGroupRequest } from '../wire/join-group.ts';
+import { type OffsetToCommit, offsetCommitRequest } from '../wire/offset-commit.ts';
+import { type CommittedOffset, offsetFetchRequest } from '../wire/offset-fetch.ts';
+import type { Request } from '../wire/request.ts';
 
 export type { CommittedOffset };
 

@@ -1,7 +1,7 @@
-import { Failure } from '../errors.ts';
-import type { Broker } from './broker.ts';
-import type { Connection } from './connection.ts';
-import type { TopicPartition } from './wire/by-topic.ts';
+import { Failure } from '../../errors.ts';
+import type { Broker } from '../connection/broker.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { TopicPartition } from '../wire/by-topic.ts';
 
 /** Partitions gathered under their leaders as last heard of; under `undefined` those without one. */
 export function byLeader<T extends TopicPartition>(

@@ -1,9 +1,9 @@
-import type { SaslConfig } from '../config.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
+import type { SaslConfig } from '../../config.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import type { Request } from '../wire/request.ts';
+import { type SaslStep, saslAuthenticateRequest, saslHandshakeRequest } from '../wire/sasl.ts';
 import { AuthenticationRefused } from './request-failed.ts';
 import { Scram } from './scram.ts';
-import type { Request } from './wire/request.ts';
-import { type SaslStep, saslAuthenticateRequest, saslHandshakeRequest } from './wire/sasl.ts';
 
 /**
  * Logs in; `ask` sends one request and resolves with its answer. Resolves with the milliseconds after which

@@ -1,4 +1,4 @@
-import { remaining, within } from '../deadline.ts';
+import { remaining, within } from '../../deadline.ts';
 import { RequestFailed } from './request-failed.ts';
 
 /**

@@ -1,9 +1,9 @@
-import { Failure } from '../errors.ts';
+import { Failure } from '../../errors.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { TopicPartition } from '../wire/by-topic.ts';
+import type { IsolationLevel } from '../wire/fetch.ts';
+import { type LogEnd, listOffsetsRequest } from '../wire/list-offsets.ts';
 import { askLeaders, type Patience } from './ask-leaders.ts';
-import type { Connection } from './connection.ts';
-import type { TopicPartition } from './wire/by-topic.ts';
-import type { IsolationLevel } from './wire/fetch.ts';
-import { type LogEnd, listOffsetsRequest } from './wire/list-offsets.ts';
 
 /**
  * Where a partition's log begins (`earliest`) or ends (`latest`: the last stable offset under

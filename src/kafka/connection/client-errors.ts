@@ -1,5 +1,5 @@
-import { Failure, toFailure } from '../errors.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
+import { Failure, toFailure } from '../../errors.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { AuthenticationRefused, RequestFailed } from './request-failed.ts';
 
 /** Why nothing could be sent: what the socket, TLS or SASL said, without addresses. */

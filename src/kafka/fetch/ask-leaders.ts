@@ -1,13 +1,13 @@
-import { remaining, sleep } from '../deadline.ts';
-import { Failure } from '../errors.ts';
-import type { Broker } from './broker.ts';
+import { remaining, sleep } from '../../deadline.ts';
+import { Failure } from '../../errors.ts';
+import type { Broker } from '../connection/broker.ts';
+import { connectionFailure } from '../connection/client-errors.ts';
+import type { Connection } from '../connection/connection.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import { byTopic, type TopicPartition } from '../wire/by-topic.ts';
+import type { PartitionError } from '../wire/offset-commit.ts';
+import type { Request } from '../wire/request.ts';
 import { byLeader, noLeader } from './by-leader.ts';
-import { connectionFailure } from './client-errors.ts';
-import type { Connection } from './connection.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import { byTopic, type TopicPartition } from './wire/by-topic.ts';
-import type { PartitionError } from './wire/offset-commit.ts';
-import type { Request } from './wire/request.ts';
 
 /** How long a partition may be without a leader that answers: a fail-over takes seconds. */
 const PATIENCE_MS = 15_000;

@@ -1,12 +1,12 @@
-import { remaining, sleep } from '../deadline.ts';
-import { Failure } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { remaining, sleep } from '../../deadline.ts';
+import { Failure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import type { CoordinatorKind } from '../wire/find-coordinator.ts';
+import type { Request } from '../wire/request.ts';
 import type { Broker } from './broker.ts';
 import { connectionFailure } from './client-errors.ts';
 import type { Connection } from './connection.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import type { CoordinatorKind } from './wire/find-coordinator.ts';
-import type { Request } from './wire/request.ts';
 
 const FIRST_BACKOFF_MS = 5;
 const MAX_BACKOFF_MS = 250;

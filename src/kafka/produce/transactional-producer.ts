@@ -1,24 +1,21 @@
-import type { ProducerConfig } from '../config.ts';
-import { remaining, sleep } from '../deadline.ts';
-import { type ErrorCode, Failure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { ProducerRecord } from '../record.ts';
-import type { Broker } from './broker.ts';
-import { byLeader, noLeader } from './by-leader.ts';
-import { connectionFailure } from './client-errors.ts';
-import type { Connection } from './connection.ts';
-import { Coordinator } from './coordinator.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import type { GroupOffsets } from './group-offsets.ts';
-import { namingOldFormat } from './message-format.ts';
-import { partitionOfKey, StickyPartitions } from './partitioner.ts';
-import { judge } from './produce-verdict.ts';
-import { byTopic, type TopicPartition } from './wire/by-topic.ts';
-import { compressBatch } from './wire/compression.ts';
-import type { OffsetToCommit } from './wire/offset-commit.ts';
-import { type PartitionBatch, produceRequest } from './wire/produce.ts';
-import { encodeRecordBatch, recordBodySize, recordSizeBound } from './wire/record-batch.ts';
-import type { Request } from './wire/request.ts';
+import type { ProducerConfig } from '../../config.ts';
+import { remaining, sleep } from '../../deadline.ts';
+import { type ErrorCode, Failure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { ProducerRecord } from '../../record.ts';
+import type { Broker } from '../connection/broker.ts';
+import { connectionFailure } from '../connection/client-errors.ts';
+import type { Connection } from '../connection/connection.ts';
+import { Coordinator } from '../connection/coordinator.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import { byLeader, noLeader } from '../fetch/by-leader.ts';
+import type { GroupOffsets } from '../fetch/group-offsets.ts';
+import { byTopic, type TopicPartition } from '../wire/by-topic.ts';
+import type { OffsetToCommit } from '../wire/offset-commit.ts';
+import { type PartitionBatch, produceRequest } from '../wire/produce.ts';
+import { compressBatch } from '../wire/records/compression.ts';
+import { encodeRecordBatch, recordBodySize, recordSizeBound } from '../wire/records/record-batch.ts';
+import type { Request } from '../wire/request.ts';
 import {
   addOffsetsToTxnRequest,
   addPartitionsToTxnRequest,
@@ -26,8 +23,11 @@ import {
   initProducerIdRequest,
   type ProducerIdentity,
   type TransactionIdentity,
-} from './wire/transactions.ts';
-import { txnOffsetCommitRequest } from './wire/txn-offset-commit.ts';
+} from '../wire/transactions.ts';
+import { txnOffsetCommitRequest } from '../wire/txn-offset-commit.ts';
+import { namingOldFormat } from './message-format.ts';
+import { partitionOfKey, StickyPartitions } from './partitioner.ts';
+import { judge } from './produce-verdict.ts';
 
 /** A transaction that is left open (a killed process) is aborted by the coordinator after this long. */
 const TRANSACTION_TIMEOUT_MS = 60_000;

@@ -1,15 +1,19 @@
-import { remaining } from '../deadline.ts';
-import { Failure, toFailure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { MemoryBudget } from '../memory-budget.ts';
-import type { Broker } from './broker.ts';
-import { connectionFailure } from './client-errors.ts';
-import type { Connection } from './connection.ts';
-import { kafkaErrorName, kafkaErrors } from './error-codes.ts';
-import { offsetBehind } from './wire/batch-header.ts';
-import type { TopicPartition } from './wire/by-topic.ts';
-import { type FetchedPartition, type FetchResponse, fetchRequest } from './wire/fetch.ts';
-import { FetchedRecordsReader, type OffsetRange, type ReaderOptions } from './wire/record-batch-reader.ts';
+import { remaining } from '../../deadline.ts';
+import { Failure, toFailure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { MemoryBudget } from '../../memory-budget.ts';
+import type { Broker } from '../connection/broker.ts';
+import { connectionFailure } from '../connection/client-errors.ts';
+import type { Connection } from '../connection/connection.ts';
+import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
+import type { TopicPartition } from '../wire/by-topic.ts';
+import { type FetchedPartition, type FetchResponse, fetchRequest } from '../wire/fetch.ts';
+import { offsetBehind } from '../wire/records/batch-header.ts';
+import {
+  FetchedRecordsReader,
+  type OffsetRange,
+  type ReaderOptions,
+} from '../wire/records/record-batch-reader.ts';
 
 /** Records are known to be there, so the broker hardly ever waits for one. */
 const MAX_WAIT_MS = 500;

@@ -1,28 +1,28 @@
-import type { ProducerConfig } from '../config.ts';
-import { remaining, sleep } from '../deadline.ts';
-import { Failure, toFailure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { ProducerRecord } from '../record.ts';
-import type { Broker } from './broker.ts';
-import { noLeader } from './by-leader.ts';
-import { connectionFailure, unknownTopic } from './client-errors.ts';
-import type { Connection, TopicMetadata } from './connection.ts';
-import { kafkaErrors } from './error-codes.ts';
-import { namingOldFormat } from './message-format.ts';
-import { type Batch, Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
-import { partitionOfKey, StickyPartitions } from './partitioner.ts';
-import { judge } from './produce-verdict.ts';
-import { IdentityKeeper } from './producer-identity.ts';
-import { RequestFailed } from './request-failed.ts';
-import { compressBatch } from './wire/compression.ts';
+import type { ProducerConfig } from '../../config.ts';
+import { remaining, sleep } from '../../deadline.ts';
+import { Failure, toFailure } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { ProducerRecord } from '../../record.ts';
+import type { Broker } from '../connection/broker.ts';
+import { connectionFailure, unknownTopic } from '../connection/client-errors.ts';
+import type { Connection, TopicMetadata } from '../connection/connection.ts';
+import { RequestFailed } from '../connection/request-failed.ts';
+import { kafkaErrors } from '../error-codes.ts';
+import { noLeader } from '../fetch/by-leader.ts';
 import {
   type PartitionBatch,
   type PartitionResult,
   partitionSize,
   produceRequest,
   produceSize,
-} from './wire/produce.ts';
-import { encodeRecordBatch, recordBodySize, singleBatchSize } from './wire/record-batch.ts';
+} from '../wire/produce.ts';
+import { compressBatch } from '../wire/records/compression.ts';
+import { encodeRecordBatch, recordBodySize, singleBatchSize } from '../wire/records/record-batch.ts';
+import { namingOldFormat } from './message-format.ts';
+import { type Batch, Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
+import { partitionOfKey, StickyPartitions } from './partitioner.ts';
+import { judge } from './produce-verdict.ts';
+import { IdentityKeeper } from './producer-identity.ts';
 
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 250;

@@ -1,4 +1,4 @@
-import type { TopicMetadata } from './connection.ts';
+import type { TopicMetadata } from '../connection/connection.ts';
 
 const SEED = 0x9747b28c;
 const M = 0x5bd1e995;

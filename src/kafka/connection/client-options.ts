@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { ConnectionConfig, SaslConfig, SslConfig } from '../config.ts';
-import type { Address } from '../variables.ts';
+import type { ConnectionConfig, SaslConfig, SslConfig } from '../../config.ts';
+import type { Address } from '../../variables.ts';
 import { bundledCertificates } from './certificates.ts';
 
 /** What every connection to this cluster is made with. */
