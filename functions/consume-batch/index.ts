@@ -1,7 +1,7 @@
 import { consumerHandler } from '../../src/platform/consumer-function.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
 import { refuseForeignTopics } from './foreign-topics.ts';
-import { wishMembers } from './pull-wish.ts';
+import { wishMembers } from './pull/pull-wish.ts';
 import { pull, servePull } from './serve.ts';
 import { warm } from './warm.ts';
 

@@ -1,8 +1,8 @@
 import { Failure, toFailure } from '../../src/errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
 import type { Environment } from '../../src/variables.ts';
-import type { PullAnswer } from './drain.ts';
-import { readWish } from './pull-wish.ts';
+import type { PullAnswer } from './pull/drain.ts';
+import { readWish } from './pull/pull-wish.ts';
 import { pullConfigOf, warm } from './warm.ts';
 
 const MAX_WISH_BYTES = 64 * 1024;

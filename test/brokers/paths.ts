@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
 import { textReport } from '../../functions/connectivity-check/formats/text.ts';
-import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
+import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { ConnectionConfig } from '../../src/config.ts';

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { deadLetter } from '../../functions/consume-batch/dead-letter.ts';
-import { handleRecord } from '../../functions/consume-batch/handle-record.ts';
-import { PermanentError, PoisonError, TransientError } from '../../functions/consume-batch/record-failure.ts';
-import type { Handle } from '../../functions/consume-batch/sinks/handler.ts';
+import { handleRecord } from '../../functions/consume-batch/pipeline/handle-record.ts';
+import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts';
+import {
+  PermanentError,
+  PoisonError,
+  TransientError,
+} from '../../functions/consume-batch/records/record-failure.ts';
+import type { Handle } from '../../functions/consume-batch/sinks/handler/handler.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
 import { newTopic, type ReadRecord, readTopic, recordingLog } from '../kafka.ts';

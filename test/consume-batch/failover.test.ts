@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PoisonError } from '../../functions/consume-batch/record-failure.ts';
+import { PoisonError } from '../../functions/consume-batch/records/record-failure.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
 import { kafkajs, newConsumer, publish } from './consuming.ts';
 import { numbered, numbersOf, pullAll, upTo } from './pulling.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { MAX_BATCH } from '../../functions/consume-batch/partition-pull.ts';
+import { MAX_BATCH } from '../../functions/consume-batch/pull/partition-pull.ts';
 import type { Runtime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { consoleConsumer } from '../../local/kafka/tools.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Committer } from '../../functions/consume-batch/committer.ts';
-import { TransientError } from '../../functions/consume-batch/record-failure.ts';
+import { Committer } from '../../functions/consume-batch/pull/committer.ts';
+import { TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { connectionConfigFor, newTopic, readTopic } from '../kafka.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
+import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { newConsumer, publish, readCommitted } from './consuming.ts';

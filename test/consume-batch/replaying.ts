@@ -16,17 +16,21 @@ export async function runReplay(
   variables: Record<string, string> = {},
 ): Promise<{ stdout: string; stderr: string; code: number | null }> {
   const listener = (variables.KAFKA_SECURITY_PROTOCOL ?? 'SASL_SSL') as Listener;
-  const child = spawn(process.execPath, ['local/run.mjs', 'functions/consume-batch/replay.ts', ...args], {
-    cwd: root,
-    env: {
-      ...process.env,
-      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers[listener],
-      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
-      KAFKA_SASL_USERNAME: cluster.users.app.username,
-      KAFKA_SASL_PASSWORD: cluster.users.app.password,
-      ...variables,
+  const child = spawn(
+    process.execPath,
+    ['local/run.mjs', 'functions/consume-batch/replay/replay.ts', ...args],
+    {
+      cwd: root,
+      env: {
+        ...process.env,
+        KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers[listener],
+        KAFKA_SSL_CA_LOCATION: cluster.caLocation,
+        KAFKA_SASL_USERNAME: cluster.users.app.username,
+        KAFKA_SASL_PASSWORD: cluster.users.app.password,
+        ...variables,
+      },
     },
-  });
+  );
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (output.stdout += chunk));
   child.stderr.on('data', (chunk) => (output.stderr += chunk));

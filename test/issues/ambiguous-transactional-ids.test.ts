@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { transactionalHandler } from '../../functions/consume-batch/handle-transactional.ts';
-import { OffsetNotes } from '../../functions/consume-batch/keep-offsets.ts';
+import { transactionalHandler } from '../../functions/consume-batch/pull/handle-transactional.ts';
+import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';

@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { deadLetter } from '../../functions/consume-batch/dead-letter.ts';
-import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
+import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts';
+import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/records/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { committedOffsets, newConsumer, readCommitted } from '../consume-batch/consuming.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
+import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { PermanentError } from '../../functions/consume-batch/record-failure.ts';
+import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { ConsumeConfig } from '../../src/config.ts';
 import { newConsumer, publish } from '../consume-batch/consuming.ts';

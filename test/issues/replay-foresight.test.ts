@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { before, test } from 'node:test';
 import kafkaProtocol from 'kafkajs';
-import { replayed } from '../../functions/consume-batch/replayed.ts';
+import { replayed } from '../../functions/consume-batch/replay/replayed.ts';
 import { Failure } from '../../src/errors.ts';
 import { joinGroup, kafkajs, publish, readCommitted } from '../consume-batch/consuming.ts';
 import { runReplay } from '../consume-batch/replaying.ts';

@@ -1,0 +1,90 @@
+import { Failure } from '../../../src/errors.ts';
+import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { OffsetToCommit } from '../../../src/kafka/wire/offset-commit.ts';
+import type { Log } from '../../../src/log.ts';
+
+interface Commit extends OffsetToCommit {
+  resolve: (isCommitted: boolean) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Commits offsets for several partitions at once: while one request is under way, the next ones gather.
+ * Before each commit the committed offsets are read again: where one is no longer what this pull knows,
+ * another pull is at work on the partition, and its offset stays as it is.
+ */
+export class Committer {
+  readonly #group: GroupOffsets;
+  readonly #deadline: number;
+  readonly #log: Log;
+  readonly #known = new Map<string, number | undefined>();
+  #waiting: Commit[] = [];
+  #isFlushing = false;
+
+  constructor(group: GroupOffsets, { deadline, log }: { deadline: number; log: Log }) {
+    this.#group = group;
+    this.#deadline = deadline;
+    this.#log = log;
+  }
+
+  /** What is committed at the start of the pull; undefined: nothing. */
+  know(topic: string, partition: number, offset: number | undefined): void {
+    this.#known.set(`${topic}/${partition}`, offset);
+  }
+
+  /** Resolves with false, and has committed nothing, where another pull has. Throws a Failure. */
+  commit(offset: OffsetToCommit): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...offset, resolve, reject });
+      if (!this.#isFlushing) void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#isFlushing = true;
+    // What is asked for in this very turn belongs to the same request.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const commits = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#commitAll(commits);
+      } catch (error) {
+        for (const { reject } of commits) reject(error);
+      }
+    }
+    this.#isFlushing = false;
+  }
+
+  async #commitAll(commits: readonly Commit[]): Promise<void> {
+    const committed = await this.#group.committed(commits, this.#deadline);
+    const ours: Commit[] = [];
+    for (const [index, commit] of commits.entries()) {
+      const { topic, partition, offset, resolve, reject } = commit;
+      const current = committed[index];
+      if (current instanceof Failure) {
+        reject(current);
+      } else if (current?.offset === this.#known.get(`${topic}/${partition}`)) {
+        ours.push(commit);
+      } else {
+        const fields = { topic, partition, committed: current?.offset, handledUpTo: offset };
+        this.#log.warn(
+          'another pull of this group is at work on the partition: it is left to that one',
+          fields,
+        );
+        resolve(false);
+      }
+    }
+    if (ours.length === 0) return;
+    const failures = await this.#group.commit(ours, this.#deadline);
+    for (const [index, { topic, partition, offset, resolve, reject }] of ours.entries()) {
+      const failure = failures[index];
+      if (failure) {
+        reject(failure);
+      } else {
+        this.know(topic, partition, offset);
+        resolve(true);
+      }
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { toFailure } from '../../../src/errors.ts';
+import { isOpen, type ProcessOptions, processRecords, tally } from '../records/process-records.ts';
+import type { Committer } from './committer.ts';
+import type { OffsetNotes } from './keep-offsets.ts';
+import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
+import type { Position } from './positions.ts';
+
+/**
+ * Records go to a sink, and then their offsets are committed: nothing is lost, and what was handled
+ * between a commit and a crash is handled again.
+ */
+export function plainHandler(
+  committer: Committer,
+  notes: OffsetNotes,
+  options: ProcessOptions,
+): PartitionHandler {
+  return {
+    async renew({ topic, partition, offset, leaderEpoch, metadata }) {
+      committer.know(topic, partition, offset);
+      await committer.commit({ topic, partition, offset, leaderEpoch, metadata: notes.renewed(metadata) });
+    },
+    async begin(position) {
+      committer.know(position.topic, position.partition, position.committed);
+      return position;
+    },
+    handle: (position, batch) => handleBatch(position, batch, { committer, notes, options }),
+  };
+}
+
+async function handleBatch(
+  { topic, partition }: Position,
+  { records, nextOffset, leaderEpoch }: Batch,
+  { committer, notes, options }: { committer: Committer; notes: OffsetNotes; options: ProcessOptions },
+): Promise<BatchResult> {
+  const outcomes = await processRecords(records, options);
+  const { processed, deadLettered, failures } = tally(outcomes);
+  const counts = { processed, deadLettered, failed: failures.length };
+  const open = outcomes.findIndex(isOpen);
+  const to = records[open]?.offset ?? nextOffset;
+  const stop = failures[0] ?? (open < 0 ? undefined : 'out of time');
+  // Let go before the round trip of the commit: the garbage collector would carry them over it.
+  records.length = 0;
+  // Nothing before the open record has been done: there is nothing to commit.
+  if (open === 0) return { ...counts, to: undefined, stop };
+  try {
+    const isCommitted = await committer.commit({
+      topic,
+      partition,
+      offset: to,
+      leaderEpoch,
+      metadata: notes.text(),
+    });
+    return isCommitted ? { ...counts, to, stop } : { ...counts, to: undefined, stop: stop ?? 'taken over' };
+  } catch (error) {
+    return { ...counts, to: undefined, stop: toFailure(error) };
+  }
+}

@@ -1,0 +1,247 @@
+import type { ProducerConfig } from '../../../src/config.ts';
+import { remaining, sleep } from '../../../src/deadline.ts';
+import { Failure, toFailure } from '../../../src/errors.ts';
+import type { Connection } from '../../../src/kafka/connection/connection.ts';
+import type { CommittedOffset, GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import {
+  Fenced,
+  RecordsRefused,
+  TransactionalProducer,
+} from '../../../src/kafka/produce/transactional-producer.ts';
+import type { Log } from '../../../src/log.ts';
+import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
+import { type DeadLetter, deadLetterFailure, logDeadLetter } from '../records/dead-letter.ts';
+import { afterRefusal, refusedFailure } from '../records/dead-letter-fit.ts';
+import type { OffsetNotes } from './keep-offsets.ts';
+import { oldTransactionalIds } from './old-transactional-ids.ts';
+import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
+import type { Position, SourcePartition } from './positions.ts';
+
+const RETRY_BACKOFF_MS = 50;
+/** How long a broker before Kafka 2.5 gets to show the offsets of a transaction that has ended. */
+const SETTLE_MS = 500;
+
+interface TransactionalOptions {
+  connection: Connection;
+  group: GroupOffsets;
+  /** Where a record goes; a Failure where it has nowhere to go. */
+  target: (record: ConsumerRecord) => ProducerRecord | Failure;
+  /** Where a record goes that the cluster refuses there. */
+  deadLetter: (dead: DeadLetter) => ProducerRecord | Failure;
+  /** What records and dead letters are compressed with; `none` where absent. */
+  compression?: ProducerConfig['compression'];
+  times: PullTimes;
+  notes: OffsetNotes;
+  log: Log;
+}
+
+/**
+ * Records go to another topic, in one transaction with the dead letters among them and with their
+ * offsets: exactly once. Every source partition has a transactional id of its own, so that a pull shuts
+ * out the one before it, partition by partition.
+ */
+export function transactionalHandler(given: TransactionalOptions): PartitionHandler {
+  const options = { ...given, oldIds: oldTransactionalIds(given) };
+  const partitions = new Map<string, TransactionalPartition>();
+  return {
+    renew: (committed) => new TransactionalPartition(committed, options).renew(committed),
+    async begin(position) {
+      // Without anything to read, whoever is at work there is left alone.
+      const { from, end, committed } = position;
+      if (from >= end && from === committed) return position;
+      const partition = new TransactionalPartition(position, options);
+      partitions.set(nameOf(position), partition);
+      return partition.begin(position);
+    },
+    async handle(position, batch) {
+      const partition = partitions.get(nameOf(position));
+      if (!partition) throw new RangeError(`${nameOf(position)} has not begun`);
+      return partition.handle(batch);
+    },
+  };
+}
+
+/** A slash is in no topic's name: no other group and topic have the same id. */
+export function transactionalIdOf(groupId: string, { topic, partition }: SourcePartition): string {
+  return `${groupId}-/${topic}/${partition}`;
+}
+
+interface PartitionOptions extends TransactionalOptions {
+  oldIds: ReturnType<typeof oldTransactionalIds>;
+}
+
+class TransactionalPartition {
+  readonly #options: PartitionOptions;
+  readonly #producer: TransactionalProducer;
+  readonly #source: SourcePartition;
+  #committed: number | undefined;
+  #needsBegin = false;
+
+  constructor({ topic, partition }: SourcePartition, options: PartitionOptions) {
+    const { connection, group, log, compression } = options;
+    const transactionalId = transactionalIdOf(group.groupId, { topic, partition });
+    this.#options = options;
+    this.#source = { topic, partition };
+    this.#producer = new TransactionalProducer(connection, transactionalId, group, log, compression);
+  }
+
+  /** The committed offset is read again: a predecessor that is shut out now may have committed meanwhile. */
+  async begin(position: Position): Promise<Position> {
+    this.#committed = await this.#takeOver();
+    if (this.#committed === position.committed || this.#committed === undefined) return position;
+    return { ...position, committed: this.#committed, from: this.#committed };
+  }
+
+  async renew({ offset, leaderEpoch, metadata }: CommittedOffset): Promise<void> {
+    // Whoever has moved it meanwhile has also put off its end.
+    if ((await this.#takeOver()) !== offset) return;
+    const { notes, times } = this.#options;
+    const renewed = { ...this.#source, from: offset, offset, leaderEpoch, metadata: notes.renewed(metadata) };
+    await this.#producer.transact([], [renewed], times.deadline);
+  }
+
+  async handle(batch: Batch): Promise<BatchResult> {
+    const whole = await this.#commit(batch, []);
+    return whole instanceof RecordsRefused ? this.#commitOneByOne(batch) : whole;
+  }
+
+  /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
+  async #commitOneByOne({ records, nextOffset, leaderEpoch }: Batch): Promise<BatchResult> {
+    const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
+    for (const [index, record] of records.entries()) {
+      const next = records[index + 1]?.offset ?? nextOffset;
+      const single: Batch = { records: [record], nextOffset: next, leaderEpoch };
+      const committed = await this.#commit(single, []);
+      const result =
+        committed instanceof RecordsRefused
+          ? await this.#bury(
+              { record, failureClass: 'permanent', error: committed.failure },
+              { nextOffset: next, leaderEpoch },
+            )
+          : committed;
+      sum.processed += result.processed;
+      sum.deadLettered += result.deadLettered;
+      sum.failed += result.failed;
+      sum.to = result.to;
+      sum.stop = result.stop;
+      if (sum.stop) return sum;
+    }
+    return sum;
+  }
+
+  /** Offers a dead letter with less and less beside its record, each time in a new transaction. */
+  async #bury(dead: DeadLetter, behind: Omit<Batch, 'records'>): Promise<BatchResult> {
+    const { deadLetter, connection, times, log } = this.#options;
+    const letter = deadLetter(dead);
+    const none = { processed: 0, deadLettered: 0, failed: 1, to: this.#to };
+    if (letter instanceof Failure) return { ...none, stop: letter };
+    const result = await this.#commit({ records: [], ...behind }, [dead]);
+    if (!(result instanceof RecordsRefused)) {
+      if (result.deadLettered > 0) logDeadLetter(log, dead, letter.topic);
+      return result;
+    }
+    const less = afterRefusal(dead, result.failure);
+    if (less) return this.#bury(less, behind);
+    const { deadline } = times;
+    return { ...none, stop: await refusedFailure(letter, dead, result.failure, { connection, deadline }) };
+  }
+
+  get #to(): number {
+    return this.#committed ?? 0;
+  }
+
+  /** One transaction, begun anew after a failure as long as there is time and nobody else has taken over. */
+  async #commit(
+    { records, nextOffset, leaderEpoch }: Batch,
+    dead: readonly DeadLetter[],
+  ): Promise<BatchResult | RecordsRefused> {
+    const none = { processed: 0, deadLettered: 0, failed: 0, to: this.#to };
+    const outputs = this.#outputs(records, dead);
+    if (outputs instanceof Failure) return { ...none, failed: 1, stop: outputs };
+    const done = {
+      processed: records.length,
+      deadLettered: dead.length,
+      failed: 0,
+      to: nextOffset,
+      stop: undefined,
+    };
+    const { times, notes, log } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.#needsBegin) {
+          const committed = await this.#takeOver();
+          // A transaction of which nobody said whether it was committed: now it is known.
+          if (committed === nextOffset && attempt > 1) return this.#advance(done);
+          if (committed !== this.#committed) return { ...none, stop: this.#takenOver(committed) };
+        }
+        const from = this.#committed;
+        const offset = { ...this.#source, from, offset: nextOffset, leaderEpoch, metadata: notes.text() };
+        await this.#producer.transact(outputs, [offset], times.deadline);
+        return this.#advance(done);
+      } catch (error) {
+        this.#needsBegin = true;
+        if (error instanceof Fenced) return { ...none, stop: this.#takenOver(undefined) };
+        if (error instanceof RecordsRefused) return error;
+        const failure = toFailure(error);
+        const backoff = RETRY_BACKOFF_MS * 2 ** Math.min(5, attempt - 1);
+        if (
+          !failure.retriable ||
+          failure.code === 'GROUP_ACTIVE' ||
+          Date.now() + backoff > times.handleBefore
+        ) {
+          return { ...none, failed: records.length + dead.length, stop: this.#final(failure, dead, outputs) };
+        }
+        log.debug('a transaction is tried again', { error: failure });
+        await sleep(backoff);
+      }
+    }
+  }
+
+  #advance(result: BatchResult): BatchResult {
+    this.#committed = result.to;
+    return result;
+  }
+
+  #outputs(records: readonly ConsumerRecord[], dead: readonly DeadLetter[]): ProducerRecord[] | Failure {
+    const { target, deadLetter } = this.#options;
+    const outputs: ProducerRecord[] = [];
+    for (const output of [...records.map(target), ...dead.map(deadLetter)]) {
+      if (output instanceof Failure) return output;
+      outputs.push(output);
+    }
+    return outputs;
+  }
+
+  async #takeOver(): Promise<number | undefined> {
+    const { group, times, oldIds } = this.#options;
+    await Promise.all([this.#producer.begin(times.deadline), oldIds.shutOut(this.#source, times.deadline)]);
+    if (!group.knowsStable) await sleep(Math.min(SETTLE_MS, remaining(times.deadline)));
+    const [committed] = await group.committed([this.#source], times.deadline, { waitForTransactions: true });
+    if (committed instanceof Failure) throw committed;
+    this.#needsBegin = false;
+    return committed?.offset;
+  }
+
+  #takenOver(committed: number | undefined): 'taken over' {
+    this.#options.log.warn(
+      'another pull of this group has taken the partition over: it is left to that one',
+      { ...this.#source, committed },
+    );
+    return 'taken over';
+  }
+
+  /** What concerns the target is the sink's failure; what concerns the cluster or the group keeps its name. */
+  #final(failure: Failure, dead: readonly DeadLetter[], outputs: readonly ProducerRecord[]): Failure {
+    const isTargets = ['UNKNOWN_TOPIC', 'TOPIC_NOT_AUTHORIZED'].includes(failure.code);
+    const letter = outputs[0];
+    if (isTargets && dead.length > 0 && letter) return deadLetterFailure(letter, dead[0], failure);
+    if (!isTargets) return failure;
+    return new Failure('SINK_FAILED', `the sink topic takes no records: ${failure.message}`, {
+      cause: failure,
+    });
+  }
+}
+
+function nameOf({ topic, partition }: Position): string {
+  return `${topic}-${partition}`;
+}

@@ -1,0 +1,38 @@
+import { Failure } from '../../../src/errors.ts';
+import type { Connection } from '../../../src/kafka/connection/connection.ts';
+import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import { TransactionalProducer } from '../../../src/kafka/produce/transactional-producer.ts';
+import type { Log } from '../../../src/log.ts';
+import type { SourcePartition } from './positions.ts';
+
+interface OldIdsOptions {
+  connection: Connection;
+  group: GroupOffsets;
+  log: Log;
+}
+
+/**
+ * Shuts out a pull of a version before 0.2.0, whose transactional ids were `<group>-<topic>-<partition>`, and ends
+ * what it left open. To go with 0.4.0: then nobody comes from there any more.
+ */
+export function oldTransactionalIds({ connection, group, log }: OldIdsOptions) {
+  let mayUse = true;
+  return {
+    /** Throws a Failure, unless it is that this user may not use the old id: nobody could have, then. */
+    async shutOut({ topic, partition }: SourcePartition, deadline: number): Promise<void> {
+      const transactionalId = `${group.groupId}-${topic}-${partition}`;
+      try {
+        if (mayUse) await new TransactionalProducer(connection, transactionalId, group, log).begin(deadline);
+      } catch (error) {
+        if (!(error instanceof Failure) || error.code !== 'TOPIC_NOT_AUTHORIZED') throw error;
+        if (mayUse) {
+          log.warn(
+            'a version before 0.2.0 that is still at work would not be noticed: its transactional ids are not permitted',
+            { transactionalId },
+          );
+        }
+        mayUse = false;
+      }
+    },
+  };
+}

@@ -1,0 +1,145 @@
+import { Failure, toFailure } from '../../../src/errors.ts';
+import { type Fetcher, PARTITION_BYTES } from '../../../src/kafka/fetch/fetching.ts';
+import type { FetchedRecordsReader } from '../../../src/kafka/wire/records/record-batch-reader.ts';
+import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
+import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
+import type { PullProgress } from './pull-progress.ts';
+
+/** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
+const FIRST_BATCH = 100;
+export const MAX_BATCH = 2_000;
+/** As much as comes of a partition at once, so that one commit is enough for it. */
+const MAX_BATCH_BYTES = PARTITION_BYTES;
+const QUICK_MS = 500;
+const SLOW_MS = 2_000;
+
+export interface PulledPartition extends SourcePartition {
+  /** First offset read. */
+  from: number;
+  /** Committed: the next offset to be read. */
+  to: number;
+  /** The end seen at the start. */
+  end: number;
+  lag: number;
+}
+
+export function pulledPartition({ topic, partition, from, end, committed }: Position): PulledPartition {
+  const to = committed ?? from;
+  return { topic, partition, from, to, end, lag: Math.max(0, end - to) };
+}
+
+interface PartitionPullOptions {
+  fetcher: Fetcher;
+  handler: PartitionHandler;
+  progress: PullProgress;
+  /** Where to go on, by KAFKA_AUTO_OFFSET_RESET, where the log no longer has what comes next. */
+  reset: (position: Position) => Promise<Position>;
+}
+
+/** One partition of a pull: batch after batch is handled and committed. */
+export class PartitionPull {
+  readonly #position: Position;
+  readonly #options: PartitionPullOptions;
+  #committedTo: number;
+  #leaderEpoch: number;
+  #batchSize = FIRST_BATCH;
+
+  constructor(position: Position, options: PartitionPullOptions) {
+    this.#position = position;
+    this.#options = options;
+    this.#committedTo = position.committed ?? position.from;
+    this.#leaderEpoch = position.leaderEpoch;
+  }
+
+  /** Never rejects: a failure is the progress's. */
+  async run(): Promise<PulledPartition> {
+    const { fetcher, progress } = this.#options;
+    fetcher.add({ ...this.#position, offset: this.#position.from });
+    try {
+      if (!(await this.#skipToStart())) await this.#handleAll();
+    } catch (error) {
+      progress.fail(this.#position, toFailure(error));
+    }
+    // Where the budget is spent, or a live group found, there is nothing left for the others, either.
+    if (progress.mayGoOn) fetcher.leave(this.#position);
+    else fetcher.close();
+    return pulledPartition({ ...this.#position, committed: this.#committedTo });
+  }
+
+  /** Commits where to begin, where that is news and no record will: what comes until the next pull is not skipped. */
+  async #skipToStart(): Promise<BatchResult['stop']> {
+    const { committed, from, end } = this.#position;
+    const isReset = committed !== undefined && committed !== from;
+    const hasNothing = committed === undefined && from >= end;
+    return isReset || hasNothing ? this.#skipTo(from) : undefined;
+  }
+
+  async #handleAll(): Promise<void> {
+    for (;;) {
+      const reader = await this.#next();
+      if (!reader) return;
+      try {
+        if (!(await this.#handleAnswer(reader))) return;
+      } finally {
+        reader.close();
+      }
+    }
+  }
+
+  /** True where the partition may be read further. */
+  async #handleAnswer(reader: FetchedRecordsReader): Promise<boolean> {
+    const { progress } = this.#options;
+    for (;;) {
+      await reader.ready();
+      if (!progress.mayGoOn) return false;
+      const batch = reader.take(
+        Math.min(this.#batchSize, progress.recordsLeft),
+        Math.min(MAX_BATCH_BYTES, progress.bytesLeft),
+      );
+      if (batch.records.length === 0 && batch.nextOffset <= this.#committedTo) return true;
+      const count = batch.records.length;
+      progress.recordsLeft -= count;
+      progress.bytesLeft -= batch.bytes;
+      const startedAt = Date.now();
+      if (await this.#handle(batch)) return false;
+      this.#batchSize = nextBatchSize(this.#batchSize, count, Date.now() - startedAt);
+    }
+  }
+
+  /** Throws where the partition stops for a Failure. */
+  async #handle(batch: Batch): Promise<BatchResult['stop']> {
+    const { handler, progress } = this.#options;
+    const result = await handler.handle(this.#position, batch);
+    progress.count(result);
+    if (result.to !== undefined) {
+      this.#committedTo = result.to;
+      this.#leaderEpoch = batch.leaderEpoch;
+    }
+    if (result.stop instanceof Failure) throw result.stop;
+    return result.stop;
+  }
+
+  #skipTo(offset: number): Promise<BatchResult['stop']> {
+    return this.#handle({ records: [], nextOffset: offset, leaderEpoch: UNKNOWN_EPOCH });
+  }
+
+  /** What comes next; a position that the log has lost meanwhile is reset once more. */
+  async #next(): Promise<FetchedRecordsReader | undefined> {
+    const { fetcher, progress, reset } = this.#options;
+    if (!progress.mayGoOn) return undefined;
+    try {
+      return await fetcher.next(this.#position);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
+    }
+    const lost = { ...this.#position, committed: this.#committedTo, leaderEpoch: this.#leaderEpoch };
+    const { from, end } = await reset(lost);
+    fetcher.seek({ ...this.#position, offset: from, end });
+    return (await this.#skipTo(from)) ? undefined : this.#next();
+  }
+}
+
+function nextBatchSize(size: number, handled: number, ms: number): number {
+  if (ms > SLOW_MS) return Math.max(1, Math.floor(size / 2));
+  return ms < QUICK_MS && handled >= size ? Math.min(MAX_BATCH, size * 2) : size;
+}

@@ -1,0 +1,159 @@
+import type { PullConfig } from '../../../src/config.ts';
+import { Failure } from '../../../src/errors.ts';
+import type { Connection } from '../../../src/kafka/connection/connection.ts';
+import { askLeaders, type Patience } from '../../../src/kafka/fetch/ask-leaders.ts';
+import type { CommittedOffset } from '../../../src/kafka/fetch/group-offsets.ts';
+import { logOffsets } from '../../../src/kafka/fetch/log-offsets.ts';
+import { epochEndsRequest } from '../../../src/kafka/wire/epoch-ends.ts';
+import type { Log } from '../../../src/log.ts';
+import { gapAt, type LogBounds } from './log-gap.ts';
+
+export interface SourcePartition {
+  topic: string;
+  partition: number;
+}
+
+/** Of no leader, or not known of which (Kafka's own NO_PARTITION_LEADER_EPOCH). */
+export const UNKNOWN_EPOCH = -1;
+
+/** Where a pull begins in one partition and where it ends. */
+export interface Position extends SourcePartition {
+  /** Undefined: none. */
+  committed: number | undefined;
+  /** Of the record before `committed`, of the leader that took it; -1 where it is not known. */
+  leaderEpoch: number;
+  /** The first offset to be read. */
+  from: number;
+  /** Behind the last offset to be read: the end seen at the start. */
+  end: number;
+}
+
+type OffsetRules = Pick<PullConfig, 'autoOffsetReset' | 'isolationLevel'>;
+
+interface PositionOptions extends Patience {
+  connection: Connection;
+  config: OffsetRules;
+  log: Log;
+}
+
+/** What a group has committed of each partition, or why that can't be read. */
+export type Committed = readonly (CommittedOffset | undefined | Failure)[];
+
+/**
+ * Reads the bounds of each partition's log, while its committed offset is still being read. One Position a
+ * partition, in their order, or the Failure that keeps this partition from being read.
+ */
+export async function readPositions(
+  partitions: readonly SourcePartition[],
+  reading: Promise<Committed>,
+  options: PositionOptions,
+): Promise<(Position | Failure)[]> {
+  const { connection, config, deadline, once } = options;
+  const { isolationLevel } = config;
+  const bounds = (position: 'earliest' | 'latest', level = isolationLevel) =>
+    logOffsets(connection, partitions, position, { isolationLevel: level, deadline, once });
+  const [starts, ends, committed] = await Promise.all([bounds('earliest'), bounds('latest'), reading]);
+  const sources = partitions.map((source, at): CommittedPartition | Failure => {
+    const found = committed[at];
+    if (found instanceof Failure) return found;
+    return { ...source, committed: found?.offset, leaderEpoch: found?.leaderEpoch ?? UNKNOWN_EPOCH };
+  });
+  const known = sources.filter((source): source is CommittedPartition => !(source instanceof Failure));
+  // Committed beyond the last stable offset is in order as long as the log is that long.
+  const isBeyond = sources.some(
+    (source, at) => !(source instanceof Failure) && Number(source.committed ?? 0) > Number(ends[at]),
+  );
+  const [lengths, divergences] = await Promise.all([
+    isBeyond ? bounds('latest', 'read_uncommitted') : ends,
+    readDivergences(known, options),
+  ]);
+  return sources.map((source, at) => {
+    const [start, end, length] = [starts[at], ends[at], lengths[at]];
+    if (source instanceof Failure) return source;
+    const divergence = divergences.get(source);
+    if (divergence instanceof Failure) return divergence;
+    for (const bound of [start, end, length]) if (typeof bound !== 'number') return bound ?? missing(source);
+    const log = { start: Number(start), end: Number(end), length: Number(length), divergence };
+    return place(source, log, options);
+  });
+}
+
+/** Where a partition is to go on whose log no longer has the offset behind the last one handled. */
+export async function resetPosition(position: Position, options: PositionOptions): Promise<Position> {
+  const { connection, config, deadline } = options;
+  const [[start], [length], divergences] = await Promise.all([
+    logOffsets(connection, [position], 'earliest', { isolationLevel: config.isolationLevel, deadline }),
+    logOffsets(connection, [position], 'latest', { isolationLevel: 'read_uncommitted', deadline }),
+    readDivergences([position], options),
+  ]);
+  for (const bound of [start, length]) if (typeof bound !== 'number') throw bound ?? missing(position);
+  const divergence = divergences.get(position);
+  if (divergence instanceof Failure) throw divergence;
+  const bounds = { start: Number(start), end: position.end, length: Number(length), divergence };
+  const placed = place(position, bounds, options);
+  if (placed instanceof Failure) throw placed;
+  return placed;
+}
+
+type CommittedPartition = Omit<Position, 'from' | 'end'>;
+
+/**
+ * The first offset at which the log is no longer the one that was read, for each partition that has one; -1 where
+ * the log does not know the leader of that time at all (KIP-320). Only where there has been another leader since.
+ */
+async function readDivergences(
+  partitions: readonly CommittedPartition[],
+  { connection, ...patience }: PositionOptions,
+): Promise<Map<CommittedPartition, number | Failure>> {
+  const asked = partitions.filter(
+    ({ topic, partition, committed, leaderEpoch }) =>
+      committed !== undefined &&
+      leaderEpoch !== UNKNOWN_EPOCH &&
+      leaderEpoch !== connection.leaderEpoch(topic, partition),
+  );
+  const ends = await askLeaders(connection, asked, epochEndsRequest, patience);
+  const divergences = new Map<CommittedPartition, number | Failure>();
+  for (const [at, source] of asked.entries()) {
+    const end = ends[at];
+    if (end instanceof Failure) divergences.set(source, end);
+    else if (end && end.endOffset < (source.committed ?? 0)) divergences.set(source, end.endOffset);
+  }
+  return divergences;
+}
+
+/** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
+function place(
+  source: CommittedPartition,
+  bounds: LogBounds,
+  { config, log }: Pick<PositionOptions, 'config' | 'log'>,
+): Position | Failure {
+  const { topic, partition, committed } = source;
+  const { start, end, length } = bounds;
+  const reset = config.autoOffsetReset;
+  const name = `partition ${partition} of topic ${topic}`;
+  let goOnAt: number | undefined;
+  if (committed !== undefined) {
+    const gap = gapAt(committed, bounds);
+    if (!gap) return { ...source, from: committed, end };
+    const { message, lost = 'unknown' } = gap;
+    goOnAt = gap.goOnAt;
+    const at = { committed, logStart: start, logEnd: length, lost };
+    log.error(message, { topic, partition, ...at, ...(goOnAt === undefined ? { reset } : { goOnAt }) });
+    if (reset === 'none') {
+      return new Failure(
+        'OFFSET_OUT_OF_RANGE',
+        `${name}: offset ${committed} is committed, but ${gap.sentence}; KAFKA_AUTO_OFFSET_RESET (now none) tells where to go on`,
+      );
+    }
+  } else if (reset === 'none') {
+    return new Failure(
+      'OFFSET_OUT_OF_RANGE',
+      `${name} has no committed offset; KAFKA_AUTO_OFFSET_RESET (now none) tells where to begin`,
+    );
+  }
+  return { ...source, from: goOnAt ?? (reset === 'latest' ? end : start), end };
+}
+
+function missing({ topic, partition }: SourcePartition): Failure {
+  return new Failure('NO_LEADER', `the offsets of partition ${partition} of topic ${topic} are not known`);
+}

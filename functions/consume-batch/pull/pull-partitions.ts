@@ -1,0 +1,115 @@
+import type { PullConfig } from '../../../src/config.ts';
+import { remaining } from '../../../src/deadline.ts';
+import { Failure, toFailure } from '../../../src/errors.ts';
+import type { Connection } from '../../../src/kafka/connection/connection.ts';
+import { Fetcher } from '../../../src/kafka/fetch/fetching.ts';
+import type { Log } from '../../../src/log.ts';
+import type { PartitionHandler, PullTimes } from './partition-handler.ts';
+import { PartitionPull, type PulledPartition, pulledPartition } from './partition-pull.ts';
+import {
+  type Committed,
+  type Position,
+  readPositions,
+  resetPosition,
+  type SourcePartition,
+} from './positions.ts';
+import type { PullProgress } from './pull-progress.ts';
+
+/** Answers that wait or are being handled; enough for the broker and the network to keep up. */
+const MAX_FETCH_BYTES = 32 * 1024 * 1024;
+/** What one batch may grow to when it is decompressed, unless CONSUME_MAX_BYTES is more. */
+const MAX_BATCH_BYTES = 64 * 1024 * 1024;
+
+interface PullOptions {
+  connection: Connection;
+  config: PullConfig;
+  handler: PartitionHandler;
+  times: PullTimes;
+  log: Log;
+}
+
+/** Where to begin in each partition, and what that was found from, in their order. */
+export interface PlacedPartitions {
+  partitions: readonly SourcePartition[];
+  committed: Committed;
+  positions: readonly (Position | Failure)[];
+}
+
+/** All partitions side by side; their failures are the progress's. */
+export async function pullPartitions(
+  placed: PlacedPartitions,
+  progress: PullProgress,
+  options: PullOptions,
+): Promise<PulledPartition[]> {
+  const { connection, config, log, handler, times } = options;
+  const { isolationLevel, checkCrcs, unreadable, maxBytes } = config;
+  const fetcher = new Fetcher(
+    connection,
+    {
+      isolationLevel,
+      checkCrcs,
+      unreadable,
+      maxBatchBytes: Math.max(MAX_BATCH_BYTES, maxBytes),
+      maxBytes: Math.min(MAX_FETCH_BYTES, Math.ceil(maxBytes / 2)),
+      recordsLeft: () => progress.recordsLeft,
+      deadline: times.handleBefore,
+    },
+    log,
+  );
+  const reset = (position: Position) =>
+    resetPosition(position, { connection, config, log, deadline: times.deadline });
+  const pull = async (position: Position): Promise<PulledPartition> => {
+    try {
+      const begun = await handler.begin(position);
+      return await new PartitionPull(begun, { fetcher, handler, progress, reset }).run();
+    } catch (error) {
+      progress.fail(position, toFailure(error));
+      return pulledPartition(position);
+    }
+  };
+  const pullEach = (positions: readonly Position[]) => Promise.all(rotated(positions).map(pull));
+  const timer = setTimeout(() => fetcher.close(), remaining(times.startBefore));
+  try {
+    const prompt = placed.positions.filter(
+      (position): position is Position => !(position instanceof Failure),
+    );
+    const late = latePositions(placed, progress, options);
+    return (await Promise.all([pullEach(prompt), late.then(pullEach)])).flat();
+  } finally {
+    clearTimeout(timer);
+    fetcher.close();
+  }
+}
+
+/** Those of which a leader did not tell at once: asked again, while the others are being pulled. */
+async function latePositions(
+  { partitions, committed, positions }: PlacedPartitions,
+  progress: PullProgress,
+  { connection, config, log, times }: PullOptions,
+): Promise<Position[]> {
+  const found: Position[] = [];
+  const late = partitions.flatMap((partition, at) => {
+    const failure = positions[at];
+    if (!(failure instanceof Failure)) return [];
+    if (failure.retriable) return [{ partition, committed: committed[at] }];
+    progress.fail(partition, failure);
+    return [];
+  });
+  const again = await readPositions(
+    late.map(({ partition }) => partition),
+    Promise.resolve(late.map((item) => item.committed)),
+    { connection, config, log, deadline: Date.now() + remaining(times.startBefore) / 2 },
+  );
+  for (const [at, { partition }] of late.entries()) {
+    const position = again[at];
+    if (position instanceof Failure) progress.fail(partition, position);
+    else if (position) found.push(position);
+  }
+  return found;
+}
+
+/** From another one each time, so that a budget that is always spent before the last one serves all of them. */
+function rotated<T>(items: readonly T[]): T[] {
+  const start = Math.floor(Math.random() * items.length);
+  return [...items.slice(start), ...items.slice(0, start)];
+}

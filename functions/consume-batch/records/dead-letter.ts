@@ -1,0 +1,117 @@
+import { Failure } from '../../../src/errors.ts';
+import type { Log } from '../../../src/log.ts';
+import type { ConsumerRecord, Header, ProducerRecord } from '../../../src/record.ts';
+import { ERROR_HEADER_PREFIX } from '../../../src/reserved-headers.ts';
+import type { FailureClass } from './record-failure.ts';
+
+/** The record's own time in epoch ms, where the dead-letter topic refused it as a timestamp; not one of Connect's. */
+export const TIMESTAMP_HEADER = `${ERROR_HEADER_PREFIX}timestamp`;
+/**
+ * Where the record stood that failed first, in Kafka Connect's headers
+ * (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter); all values are text.
+ */
+export const ORIGIN_HEADERS = [
+  ...['topic', 'partition', 'offset'].map((name) => ERROR_HEADER_PREFIX + name),
+  TIMESTAMP_HEADER,
+];
+const MAX_MESSAGE_LENGTH = 1_024;
+const SHORT_MESSAGE_LENGTH = 100;
+const MAX_STACK_LENGTH = 4_096;
+
+/** How much a dead letter tells beside its record. Its topic may have room for less than everything. */
+export const tellings = ['everything', 'no stack', 'a short message', 'its origin', 'nothing'] as const;
+export type Telling = (typeof tellings)[number];
+
+export interface DeadLetter {
+  record: ConsumerRecord;
+  failureClass: FailureClass;
+  error: Error;
+  /** Everything where absent. */
+  tells?: Telling;
+  /** Its topic may refuse the record's own timestamp: that goes into a header. */
+  isOfNow?: boolean;
+}
+
+/** Who gave the record up, in Connect's words. */
+export interface Reporter {
+  clientId: string;
+  sink: string;
+}
+
+/**
+ * The record as it goes to the dead-letter topic: key, value and headers byte for byte, and why it is
+ * there. One that has been there before keeps its first origin.
+ */
+export function deadLetter(dead: DeadLetter, topic: string, reporter: Reporter): ProducerRecord {
+  const { record, isOfNow } = dead;
+  const isSecondDeath = record.headers.some(({ key }) => key === ORIGIN_HEADERS[0]);
+  const kept = record.headers.filter(
+    ({ key }) => !key.startsWith(ERROR_HEADER_PREFIX) || (isSecondDeath && ORIGIN_HEADERS.includes(key)),
+  );
+  const { topic: origin, partition, offset, timestamp } = record;
+  const hasTime = kept.some(({ key }) => key === TIMESTAMP_HEADER);
+  const added = {
+    ...(!isSecondDeath && { topic: origin, partition, offset }),
+    ...(isOfNow && !hasTime && { timestamp }),
+    ...told(dead, reporter),
+  };
+  const headers: Header[] = Object.entries(dead.tells === 'nothing' ? {} : added)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ({ key: ERROR_HEADER_PREFIX + name, value: Buffer.from(String(value)) }));
+  return {
+    topic,
+    key: record.key,
+    value: record.value,
+    headers: [...kept, ...headers],
+    ...(timestamp !== undefined && !isOfNow && { timestamp }),
+  };
+}
+
+/** Why the record failed, by the names that Connect has for it. */
+function told(
+  { failureClass, error, tells = 'everything' }: DeadLetter,
+  { clientId, sink }: Reporter,
+): Record<string, unknown> {
+  const messageLength = tells === 'a short message' ? SHORT_MESSAGE_LENGTH : MAX_MESSAGE_LENGTH;
+  if (tells === 'its origin') return { 'exception.class.name': error.name };
+  return {
+    'connector.name': clientId,
+    'task.id': 0,
+    stage: failureClass === 'poison' ? 'VALUE_CONVERTER' : 'TASK_PUT',
+    'class.name': sink,
+    'exception.class.name': error.name,
+    'exception.message': error.message.slice(0, messageLength),
+    ...(tells === 'everything' && { 'exception.stacktrace': error.stack?.slice(0, MAX_STACK_LENGTH) }),
+  };
+}
+
+/** For the operator: a record is a dead letter now, and `tells` how much of this stands in its headers. */
+export function logDeadLetter(log: Log, dead: DeadLetter, deadLetterTopic: string): void {
+  const { record, tells, isOfNow } = dead;
+  const less = { ...(tells && { tells }), ...(isOfNow && { timestamp: record.timestamp }) };
+  log.warn('a record was dead-lettered', { ...fieldsOf(dead), deadLetterTopic, ...less });
+}
+
+export function fieldsOf({ record, failureClass, error }: DeadLetter): Record<string, unknown> {
+  const { topic, partition, offset } = record;
+  return { topic, partition, offset, failureClass, error: error.message };
+}
+
+export function deadLetterFailure(
+  letter: ProducerRecord,
+  dead: DeadLetter | undefined,
+  cause: Failure,
+  remedy = '',
+): Failure {
+  const record = dead ? position(dead.record) : 'a record';
+  return new Failure(
+    'DEAD_LETTER_FAILED',
+    `${record} failed (${dead?.error.message}) and could not be written to ${letter.topic}: ${cause.message}${remedy}`,
+    { cause },
+  );
+}
+
+/** Where a record stands, as far as that is known: `orders-0@42`. */
+export function position({ topic, partition, offset }: ConsumerRecord): string {
+  return partition === undefined ? `a record of topic ${topic}` : `${topic}-${partition}@${offset}`;
+}

@@ -1,0 +1,116 @@
+import { Failure, toFailure } from '../../../src/errors.ts';
+import type { Connection } from '../../../src/kafka/connection/connection.ts';
+import type { Producer } from '../../../src/kafka/produce/producer.ts';
+import type { Log } from '../../../src/log.ts';
+import type { ProducerRecord } from '../../../src/record.ts';
+import {
+  type DeadLetter,
+  deadLetter,
+  fieldsOf,
+  logDeadLetter,
+  position,
+  type Reporter,
+} from './dead-letter.ts';
+import { afterRefusal, refusedFailure } from './dead-letter-fit.ts';
+
+/** Where records go that no attempt will help. */
+export class DeadLetters {
+  readonly #template: string | undefined;
+  readonly #producer: Producer;
+  readonly #connection: Connection;
+  readonly #reporter: Reporter;
+  readonly #log: Log;
+
+  constructor(
+    template: string | undefined,
+    {
+      producer,
+      connection,
+      sink,
+      log,
+    }: { producer: Producer; connection: Connection; sink: string; log: Log },
+  ) {
+    this.#template = template;
+    this.#producer = producer;
+    this.#connection = connection;
+    this.#reporter = { clientId: connection.clientId, sink };
+    this.#log = log;
+  }
+
+  /** The dead-letter topic of a source topic; undefined where there is none. */
+  topicOf(source: string): string | undefined {
+    return this.#template?.replaceAll('{topic}', source);
+  }
+
+  /** What is to be published; a Failure where the configuration has no place for it. */
+  letter(dead: DeadLetter): ProducerRecord | Failure {
+    const { topic: source } = dead.record;
+    const topic = this.topicOf(source);
+    if (topic === undefined) {
+      const why = `${position(dead.record)} failed and there is no dead-letter topic: ${dead.error.message}`;
+      return new Failure('SINK_FAILED', why, { cause: dead.error });
+    }
+    if (topic === source) {
+      return new Failure('CONFIG_INVALID', `CONSUME_DEAD_LETTER_TOPIC is topic ${source} itself`);
+    }
+    return deadLetter(dead, topic, this.#reporter);
+  }
+
+  /** Publishes dead letters and waits for each one's acknowledgement; one Failure, or nothing, a record. */
+  write(dead: readonly DeadLetter[], deadline: number): Promise<(Failure | undefined)[]> {
+    return Promise.all(dead.map((item) => this.#write(item, deadline)));
+  }
+
+  async #write(dead: DeadLetter, deadline: number): Promise<Failure | undefined> {
+    const letter = this.letter(dead);
+    const failure = letter instanceof Failure ? letter : await this.#publish(letter, dead, deadline);
+    if (failure) {
+      this.#log.error('a failed record could not be dead-lettered', { ...fieldsOf(dead), cause: failure });
+    }
+    return failure;
+  }
+
+  /** Offers the record with less and less beside it, until its topic takes it. */
+  async #publish(letter: ProducerRecord, dead: DeadLetter, deadline: number): Promise<Failure | undefined> {
+    const refusal = await this.#send(letter, deadline);
+    if (!refusal) {
+      logDeadLetter(this.#log, dead, letter.topic);
+      return undefined;
+    }
+    const less = afterRefusal(dead, refusal);
+    if (less) return this.#publish(deadLetter(less, letter.topic, this.#reporter), less, deadline);
+    return refusedFailure(letter, dead, refusal, { connection: this.#connection, deadline });
+  }
+
+  async #send(letter: ProducerRecord, deadline: number): Promise<Failure | undefined> {
+    try {
+      const [outcome] = await this.#producer.send([letter], deadline);
+      return outcome instanceof Failure ? outcome : undefined;
+    } catch (error) {
+      return toFailure(error);
+    }
+  }
+
+  /** Warns of a dead-letter topic that is not there, while nobody needs it yet. */
+  async warnOfMissing(sources: readonly string[], deadline: number): Promise<void> {
+    const topics = new Set(sources.map((source) => this.topicOf(source)));
+    for (const topic of topics) {
+      if (topic === undefined) continue;
+      try {
+        await this.#connection.topic(topic, deadline);
+      } catch (error) {
+        const failure = toFailure(error);
+        const isMissing = failure.code === 'UNKNOWN_TOPIC';
+        const remedy = isMissing
+          ? 'create it, or set CONSUME_DEAD_LETTER_TOPIC to another one or to none'
+          : 'the call goes on; a record that needs it would fail it';
+        this.#log.warn(
+          `the dead-letter topic ${topic} ${isMissing ? 'does not exist' : 'could not be looked at'}: ${remedy}`,
+          {
+            code: failure.code,
+          },
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import type { SinkConfig } from '../../../../src/config.ts';
+import type { ConsumerRecord } from '../../../../src/record.ts';
+import { type FailureClass, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
+import type { Sink, SinkCall } from '../../records/sink.ts';
+import { post } from './post.ts';
+import { recordJson } from './record-json.ts';
+
+/** What one POST holds: enough to be worth its round trip, and within what receivers take (nginx: 1 MiB). */
+const MAX_RECORDS = 500;
+const MAX_BODY_BYTES = 1_000_000;
+const BODY_START = '{"records":[';
+const BODY_END = ']}';
+
+type HttpSinkConfig = Extract<SinkConfig, { name: 'http' }>;
+
+/**
+ * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers}]}`, each record as
+ * `recordJson` writes it. The status says what became of all of them, `{"failures":[index, …]}` in the answer
+ * which ones failed alone. Errors name neither the URL nor a header: both may hold a secret.
+ */
+export function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
+  const own = Object.entries(headers).map(([name, value]) => [name, value.reveal()] as const);
+  const write: Sink['write'] = async (records, call) => {
+    const batch = encodeBatch(records, format);
+    if (batch.indices.length === 0) return { taken: batch.taken, failures: batch.poison };
+    const key = idempotencyKey(records.slice(0, batch.taken));
+    const all = Object.fromEntries([
+      ...own,
+      ['content-type', 'application/json'],
+      ...(key === undefined ? [] : [['idempotency-key', key] as const]),
+    ]);
+    const failures = await deliver(url, all, batch, call);
+    if (failures === 'too large') return write(records.slice(0, Math.ceil(batch.taken / 2)), call);
+    return { taken: batch.taken, failures: [...batch.poison, ...failures] };
+  };
+  return { oneByOne: false, write };
+}
+
+interface EncodedBatch {
+  taken: number;
+  body: string;
+  /** Of the records in the body: where they stand in the batch. */
+  indices: number[];
+  poison: RecordFailure[];
+}
+
+function encodeBatch(records: readonly ConsumerRecord[], format: HttpSinkConfig['format']): EncodedBatch {
+  const parts: string[] = [];
+  const indices: number[] = [];
+  const poison: RecordFailure[] = [];
+  let bytes = BODY_START.length + BODY_END.length;
+  let taken = 0;
+  for (const [index, record] of records.slice(0, MAX_RECORDS).entries()) {
+    try {
+      const part = recordJson(record, format);
+      bytes += Buffer.byteLength(part) + 1;
+      if (indices.length > 0 && bytes > MAX_BODY_BYTES) break;
+      parts.push(part);
+      indices.push(index);
+    } catch (error) {
+      poison.push(recordFailure(index, error));
+    }
+    taken++;
+  }
+  return { taken, body: `${BODY_START}${parts.join(',')}${BODY_END}`, indices, poison };
+}
+
+/** The same for the same records, so that a receiver can tell a repetition; absent where offsets are not known. */
+function idempotencyKey(records: readonly ConsumerRecord[]): string | undefined {
+  const first = records[0];
+  const last = records.at(-1);
+  if (first?.partition === undefined || first.offset === undefined) return undefined;
+  return `${first.topic}-${first.partition}-${first.offset}-${last?.offset}`;
+}
+
+async function deliver(
+  url: string,
+  headers: Record<string, string>,
+  { body, indices }: EncodedBatch,
+  { deadline }: SinkCall,
+): Promise<RecordFailure[] | 'too large'> {
+  const failAll = (failureClass: FailureClass, error: Error) =>
+    indices.map((index) => ({ index, failureClass, error }));
+  try {
+    const { status, text } = await post(url, { headers, body, deadline });
+    if (isOfSink(status)) return failAll('sink', sinkFault(status));
+    if (isTooLarge(status) && indices.length > 1) return 'too large';
+    const failed = failedIndices(text, indices.length);
+    const failureClass = classOf(status);
+    if (failureClass === undefined && failed === undefined) return [];
+    const error = new SinkAnswer(`the sink answered ${status}`);
+    if (failed === undefined) return failAll(failureClass ?? 'unclassified', error);
+    return failed.map((at) => ({
+      index: indices[at] ?? 0,
+      failureClass: failureClass ?? 'unclassified',
+      error: new SinkAnswer(`the sink answered ${status} and named this record as failed`),
+    }));
+  } catch (error) {
+    return failAll('transient', new SinkAnswer(`the sink did not answer: ${reasonOf(error)}`));
+  }
+}
+
+class SinkAnswer extends Error {
+  override readonly name = 'SinkAnswer';
+}
+
+/** The address or the credentials are wrong: no record can change that, and no record is given up for it. */
+function isOfSink(status: number): boolean {
+  return (status >= 300 && status < 400) || [401, 403, 404, 405, 407].includes(status);
+}
+
+function sinkFault(status: number): SinkAnswer {
+  const remedy = 'look at CONSUME_SINK_URL and CONSUME_SINK_HEADERS';
+  return new SinkAnswer(`the sink answered ${status}, which is not for its records: ${remedy}`);
+}
+
+function isTooLarge(status: number): boolean {
+  return status === 413 || status === 414;
+}
+
+/** Undefined: done. */
+function classOf(status: number): FailureClass | undefined {
+  if (status >= 200 && status < 300) return undefined;
+  return status >= 400 && status < 500 && ![408, 425, 429].includes(status) ? 'permanent' : 'transient';
+}
+
+/** Undefined where the answer names no records; throws where it names some that were not posted. */
+function failedIndices(text: string, count: number): number[] | undefined {
+  let failures: unknown;
+  try {
+    failures = (JSON.parse(text) as { failures?: unknown } | null)?.failures;
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(failures)) return undefined;
+  if (failures.every((index) => Number.isInteger(index) && index >= 0 && index < count)) {
+    return [...new Set(failures as number[])];
+  }
+  throw new Error(`"failures" must hold indices from 0 to ${count - 1}`);
+}
+
+/** The socket's or the time-out's own word; an error's message may hold the host. */
+function reasonOf(error: unknown): string {
+  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) {
+    if (e.name === 'AbortError' || e.name === 'TimeoutError') return 'no time was left';
+    if (e.message.startsWith('"failures"')) return e.message;
+    if ('code' in e && typeof e.code === 'string') return e.code;
+  }
+  return 'the connection failed';
+}

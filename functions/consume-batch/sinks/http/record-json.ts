@@ -1,0 +1,64 @@
+import { isUtf8 } from 'node:buffer';
+import type { SinkConfig } from '../../../../src/config.ts';
+import type { ConsumerRecord } from '../../../../src/record.ts';
+import { PoisonError } from '../../records/record-failure.ts';
+
+type Format = Extract<SinkConfig, { name: 'http' }>['format'];
+
+/**
+ * A record as one object of JSON text, from which a receiver can tell the record's very bytes. In the format
+ * `json` key and value stand there as they are, because a parser would change big numbers and 1.10: null is no
+ * member, so that it differs from JSON's `null`, and a key that is not JSON goes as `keyText` or `keyBase64`.
+ * Throws PoisonError for a value that the format can't carry.
+ */
+export function recordJson(record: ConsumerRecord, format: Format): string {
+  const { topic, partition, offset, timestamp, key, value, headers } = record;
+  const coordinates = JSON.stringify({ topic, partition, offset, timestamp }).slice(1, -1);
+  const encoded = headers.map((header) => ({ key: header.key, value: base64(header.value) }));
+  const members = [
+    coordinates,
+    ...keyMember(key, format),
+    ...valueMember(value, format),
+    `"headers":${JSON.stringify(encoded)}`,
+  ];
+  return `{${members.join(',')}}`;
+}
+
+/** A key is nobody's fault: what a format can't carry goes in another one, under another name. */
+function keyMember(key: Buffer | null, format: Format): string[] {
+  if (key === null) return nullMember('key', format);
+  if (format === 'base64') return [`"key":"${base64(key)}"`];
+  if (!isUtf8(key)) return [`"keyBase64":"${base64(key)}"`];
+  const text = key.toString();
+  if (format === 'text') return [`"key":${JSON.stringify(text)}`];
+  return [isJson(text) ? `"key":${text}` : `"keyText":${JSON.stringify(text)}`];
+}
+
+function valueMember(value: Buffer | null, format: Format): string[] {
+  if (value === null) return nullMember('value', format);
+  if (format === 'base64') return [`"value":"${base64(value)}"`];
+  if (!isUtf8(value)) {
+    throw new PoisonError('the value is not UTF-8 (CONSUME_SINK_FORMAT=base64 takes any bytes)');
+  }
+  const text = value.toString();
+  if (format === 'text') return [`"value":${JSON.stringify(text)}`];
+  if (!isJson(text)) throw new PoisonError('the value is not JSON (CONSUME_SINK_FORMAT=json)');
+  return [`"value":${text}`];
+}
+
+function nullMember(name: string, format: Format): string[] {
+  return format === 'json' ? [] : [`"${name}":null`];
+}
+
+function base64(bytes: Buffer | null): string | null {
+  return bytes?.toString('base64') ?? null;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Log } from '../../../../src/log.ts';
+import type { Sink } from '../../records/sink.ts';
+
+/** Writes one line a record at level info: for looking at what a topic carries. */
+export function logSink(log: Log): Sink {
+  return {
+    oneByOne: false,
+    async write(records) {
+      for (const { topic, partition, offset, timestamp, key, value, headers } of records) {
+        log.info('record', {
+          topic,
+          partition,
+          offset,
+          timestamp,
+          key: key?.toString() ?? null,
+          value: value?.toString() ?? null,
+          headers: headers.map((header) => ({ key: header.key, value: header.value?.toString() ?? null })),
+        });
+      }
+      return { taken: records.length, failures: [] };
+    },
+  };
+}

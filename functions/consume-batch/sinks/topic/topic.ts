@@ -1,0 +1,62 @@
+import { Failure } from '../../../../src/errors.ts';
+import type { Producer } from '../../../../src/kafka/produce/producer.ts';
+import type { ConsumerRecord, ProducerRecord } from '../../../../src/record.ts';
+import { type RecordFailure, TransientError } from '../../records/record-failure.ts';
+import type { Sink } from '../../records/sink.ts';
+
+/** The record as it goes on to another topic; where it stands there follows from its key. */
+export function forwarded(
+  { topic, key, value, headers, timestamp }: ConsumerRecord,
+  template: string,
+): ProducerRecord {
+  const target = template.replaceAll('{topic}', topic);
+  return { topic: target, key, value, headers, ...(timestamp !== undefined && { timestamp }) };
+}
+
+/** Publishes records to another topic, each one acknowledged before it counts as done. */
+export function topicSink(template: string, producer: Producer): Sink {
+  return {
+    oneByOne: false,
+    async write(records, { deadline }) {
+      const targets = records.map((record) => forwarded(record, template));
+      const failures = await publish(targets, producer, deadline);
+      return { taken: records.length, failures };
+    },
+  };
+}
+
+async function publish(
+  records: readonly ProducerRecord[],
+  producer: Producer,
+  deadline: number,
+): Promise<RecordFailure[]> {
+  try {
+    const outcomes = await producer.send(records, deadline);
+    return outcomes.flatMap((outcome, index) =>
+      outcome instanceof Failure ? [recordFailureOf(outcome, index)] : [],
+    );
+  } catch (error) {
+    // Nothing was published: either for one record, which has to be found, or for want of a cluster.
+    if (!(error instanceof Failure)) throw error;
+    if (isOfRecord(error) && records.length > 1) {
+      const all: RecordFailure[] = [];
+      for (const [index, record] of records.entries()) {
+        const failed = await publish([record], producer, deadline);
+        all.push(...failed.map((failure) => ({ ...failure, index })));
+      }
+      return all;
+    }
+    return records.map((_record, index) => recordFailureOf(error, index));
+  }
+}
+
+function recordFailureOf(failure: Failure, index: number): RecordFailure {
+  return isOfRecord(failure)
+    ? { index, failureClass: 'permanent', error: failure }
+    : { index, failureClass: 'transient', error: new TransientError(failure.message, { cause: failure }) };
+}
+
+/** The record itself is refused; anything else is the target's or the cluster's failure. */
+function isOfRecord({ code }: Failure): boolean {
+  return code === 'RECORD_TOO_LARGE' || code === 'INVALID_RECORD';
+}
