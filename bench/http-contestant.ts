@@ -5,7 +5,7 @@ import { createHttpServer, type Serve } from '../functions/http/server.ts';
 import { createPublish } from '../functions/produce/publish.ts';
 import { warm } from '../functions/produce/warm.ts';
 import { httpConfig, produceConfig } from '../src/config.ts';
-import { jsonResponse } from '../src/http.ts';
+import { jsonResponse } from '../src/http/message.ts';
 import type { Producer } from '../src/kafka/produce/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { errorCodes, Failure, toFailure } from '../src/errors.ts';
-import { failureResponse } from '../src/http.ts';
+import { failureResponse } from '../src/http/message.ts';
 import { createLog } from '../src/log.ts';
 import { Secret } from '../src/secret.ts';
 import { errorTable, pullStatuses } from './error-table.ts';

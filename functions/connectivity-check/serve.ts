@@ -1,4 +1,4 @@
-import { type HttpRequest, type HttpResponse, mediaType } from '../../src/http.ts';
+import { type HttpRequest, type HttpResponse, mediaType } from '../../src/http/message.ts';
 import { htmlReport } from './formats/html.ts';
 import { PROMETHEUS_TYPE, prometheusText } from './formats/prometheus.ts';
 import type { Report } from './report.ts';

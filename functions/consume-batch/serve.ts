@@ -1,5 +1,10 @@
 import { Failure, toFailure } from '../../src/errors.ts';
-import { failureResponse, type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http.ts';
+import {
+  failureResponse,
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+} from '../../src/http/message.ts';
 import type { Environment } from '../../src/variables.ts';
 import type { PullAnswer } from './pull/drain.ts';
 import { readWish } from './pull/pull-wish.ts';

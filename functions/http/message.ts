@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Failure } from '../../src/errors.ts';
-import { callersRequestId, type RequestHead } from '../../src/http.ts';
+import { callersRequestId, type RequestHead } from '../../src/http/message.ts';
 
 /** host [":" port] of RFC 3986, section 3.2.2; empty for a target without an authority. */
 const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i;

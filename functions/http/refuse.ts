@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Failure } from '../../src/errors.ts';
-import { failureResponse } from '../../src/http.ts';
+import { failureResponse } from '../../src/http/message.ts';
 import type { Log } from '../../src/log.ts';
 import type { Connection } from './connection.ts';
 

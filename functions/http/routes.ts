@@ -1,6 +1,11 @@
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
-import { type HttpRequest, type HttpResponse, jsonResponse, type RequestHead } from '../../src/http.ts';
+import {
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  type RequestHead,
+} from '../../src/http/message.ts';
 import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';

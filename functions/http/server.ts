@@ -8,7 +8,7 @@ import {
 import type { Socket } from 'node:net';
 import type { HttpConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import type { HttpRequest, HttpResponse, RequestHead } from '../../src/http.ts';
+import type { HttpRequest, HttpResponse, RequestHead } from '../../src/http/message.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { refusal } from '../produce/response.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';

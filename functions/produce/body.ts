@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Failure } from '../../src/errors.ts';
-import type { HttpRequest, RequestHead } from '../../src/http.ts';
+import type { HttpRequest, RequestHead } from '../../src/http/message.ts';
 import { MemoryBudget } from '../../src/memory-budget.ts';
 
 const unzip = promisify(gunzip);

@@ -1,7 +1,7 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection, PartitionMetadata } from '../../src/kafka/connection/connection.ts';
-import { allowedTopic, type Target } from './request.ts';
+import { allowedTopic, type Target } from './formats/rest-proxy.ts';
 
 /** A probe that waits longer tells its asker nothing more. */
 const READY_WITHIN_MS = 2_000;

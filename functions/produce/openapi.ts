@@ -1,10 +1,10 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { type ErrorCode, Failure } from '../../src/errors.ts';
-import { JSON_TYPE } from '../../src/http.ts';
-import { EVENT_HEADERS } from './cloudevents.ts';
-import { bodySchema, headerSchema, MAX_RECORDS, recordSchema } from './request.ts';
+import { JSON_TYPE } from '../../src/http/message.ts';
+import { EVENT_HEADERS } from './formats/cloudevents.ts';
+import { bodySchema, headerSchema, MAX_RECORDS, recordSchema } from './formats/rest-proxy.ts';
+import { SIGNATURE_HEADERS } from './formats/webhook.ts';
 import { VENDOR_TYPE } from './response.ts';
-import { SIGNATURE_HEADERS } from './webhook.ts';
 
 type Schema = Record<string, unknown>;
 

@@ -1,11 +1,18 @@
 import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
-import { type HttpRequest, type HttpResponse, jsonResponse, type RequestHead } from '../../src/http.ts';
+import {
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  type RequestHead,
+} from '../../src/http/message.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { isGzip } from './body.ts';
-import { isBatch, isCloudEvent, readEvents } from './cloudevents.ts';
+import { isBatch, isCloudEvent, readEvents } from './formats/cloudevents.ts';
+import { formatOf, readRecords, type Target } from './formats/rest-proxy.ts';
+import { readWebhook } from './formats/webhook.ts';
 import {
   describePartition,
   describeTopic,
@@ -16,10 +23,8 @@ import {
   ready,
 } from './metadata.ts';
 import { openApi } from './openapi.ts';
-import { formatOf, readRecords, type Target } from './request.ts';
 import { acceptsAnswer, answerType, offsetsResponse, refusal } from './response.ts';
 import { findHandler, type Route, route } from './routes.ts';
-import { readWebhook } from './webhook.ts';
 
 /** An answer comes within 5 s; the rest of them is for reading the request and writing the answer, on a busy machine, too. */
 const ANSWER_WITHIN_MS = 4_500;

@@ -7,7 +7,7 @@ import {
   jsonResponse,
   mediaType,
   type RequestHead,
-} from '../../src/http.ts';
+} from '../../src/http/message.ts';
 import type { RecordMetadata } from '../../src/record.ts';
 
 export const VENDOR_TYPE = 'application/vnd.kafka.v2+json';

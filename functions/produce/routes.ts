@@ -1,7 +1,7 @@
 import { Failure } from '../../src/errors.ts';
-import type { RequestHead } from '../../src/http.ts';
+import type { RequestHead } from '../../src/http/message.ts';
+import type { Target } from './formats/rest-proxy.ts';
 import { invalid } from './invalid.ts';
-import type { Target } from './request.ts';
 
 /** One place, and what answers there by method. HEAD is served wherever GET is. */
 export interface Route<Handler> {

@@ -1,5 +1,5 @@
 import { connectionConfig, logLevel, produceConfig, producerConfig } from '../../src/config.ts';
-import type { RequestHead } from '../../src/http.ts';
+import type { RequestHead } from '../../src/http/message.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';

@@ -1,5 +1,5 @@
 import { toFailure } from '../errors.ts';
-import type { HttpRequest, HttpResponse } from '../http.ts';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { isHttpEvent } from './http-event.ts';

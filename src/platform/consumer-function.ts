@@ -1,5 +1,5 @@
 import { Failure, toFailure } from '../errors.ts';
-import type { HttpRequest, HttpResponse } from '../http.ts';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { createLog } from '../log.ts';
 import type { ConsumerRecord } from '../record.ts';
 import { kafkaBatchResponse } from './aws-kafka-event.ts';

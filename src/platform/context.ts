@@ -1,5 +1,5 @@
 import type { Context as LambdaContext } from 'aws-lambda';
-import { isRequestId } from '../http.ts';
+import { isRequestId } from '../http/message.ts';
 import type { Environment } from '../variables.ts';
 
 /** FunctionGraph's context, as its Node.js runtime hands it out; only what is used here. */

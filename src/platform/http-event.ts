@@ -4,7 +4,7 @@ import type {
   APIGatewayProxyEventV2,
   APIGatewayProxyResult,
 } from 'aws-lambda';
-import { callersRequestId, type HttpRequest, type HttpResponse, isRequestId } from '../http.ts';
+import { callersRequestId, type HttpRequest, type HttpResponse, isRequestId } from '../http/message.ts';
 import { base64Bytes } from './base64.ts';
 import { malformed, readHeaders, readQuery } from './http-fields.ts';
 import { isObject, type Members } from './members.ts';

@@ -2,7 +2,7 @@ import middy from '@middy/core';
 import httpJsonBodyParser from '@middy/http-json-body-parser';
 import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda';
 import { type Failure, toFailure } from '../errors.ts';
-import { failureResponse, type HttpRequest, type HttpResponse } from '../http.ts';
+import { failureResponse, type HttpRequest, type HttpResponse } from '../http/message.ts';
 import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';

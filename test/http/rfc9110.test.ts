@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { httpConfig } from '../../src/config.ts';
-import { jsonResponse } from '../../src/http.ts';
+import { jsonResponse } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
 import { listening } from '../listening.ts';

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { createHttpServer, type Serve } from '../../functions/http/server.ts';
 import { type HttpConfig, httpConfig } from '../../src/config.ts';
-import { type HttpRequest, jsonResponse } from '../../src/http.ts';
+import { type HttpRequest, jsonResponse } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
 import { listening } from '../listening.ts';
 

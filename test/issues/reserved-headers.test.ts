@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readWebhook } from '../../functions/produce/formats/webhook.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
-import { readWebhook } from '../../functions/produce/webhook.ts';
 import { produceConfig } from '../../src/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import {

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { createPublish } from '../../functions/produce/publish.ts';
 import { produceConfig } from '../../src/config.ts';
-import type { HttpRequest } from '../../src/http.ts';
+import type { HttpRequest } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
 import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
 import {

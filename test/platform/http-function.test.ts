@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
-import { type HttpRequest, jsonResponse } from '../../src/http.ts';
+import { type HttpRequest, jsonResponse } from '../../src/http/message.ts';
 import type { Call, PlatformContext } from '../../src/platform/context.ts';
 import { httpHandler } from '../../src/platform/http-function.ts';
 

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { CloudEvent, HTTP, Kafka } from 'cloudevents';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { ProduceConfig } from '../../src/config.ts';
-import type { HttpResponse } from '../../src/http.ts';
+import type { HttpResponse } from '../../src/http/message.ts';
 import {
   connectionConfigFor,
   kafkaForTests,

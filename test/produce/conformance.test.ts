@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { ProduceConfig } from '../../src/config.ts';
-import type { HttpRequest, HttpResponse } from '../../src/http.ts';
+import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { unusedPort } from '../faults/servers.ts';
 import {
   connectionConfigFor,

@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { createPublish, type Publisher } from '../../functions/produce/publish.ts';
 import { call, int8, string } from '../../local/kafka/wire.ts';
 import type { ConnectionConfig, ProducerConfig } from '../../src/config.ts';
-import type { HttpResponse } from '../../src/http.ts';
+import type { HttpResponse } from '../../src/http/message.ts';
 import { withErrorCode } from '../faults/produce-answers.ts';
 import { startFaultProxy } from '../faults/proxy.ts';
 import { unusedPort } from '../faults/servers.ts';

@@ -5,7 +5,7 @@ import { createPublish, type Publisher } from '../../functions/produce/publish.t
 import { offsetsResponse } from '../../functions/produce/response.ts';
 import type { ProducerConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
-import type { HttpResponse } from '../../src/http.ts';
+import type { HttpResponse } from '../../src/http/message.ts';
 import {
   connectionConfigFor,
   kafkaForTests,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ProduceConfig } from '../../src/config.ts';
-import type { HttpRequest, HttpResponse } from '../../src/http.ts';
+import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { errorTable } from '../error-table.ts';
 
 export const JSON_TYPE = 'application/json';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JsonReader, readJson } from '../../functions/produce/json-text.ts';
+import { type JsonReader, readJson } from '../../functions/produce/formats/json-text.ts';
 import { Failure } from '../../src/errors.ts';
 import { newSeed, type Random, randomFrom } from '../random.ts';
 

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as v from 'valibot';
+import { bodySchema, MAX_RECORDS } from '../../functions/produce/formats/rest-proxy.ts';
 import { openApi } from '../../functions/produce/openapi.ts';
 import { routes } from '../../functions/produce/publish.ts';
-import { bodySchema, MAX_RECORDS } from '../../functions/produce/request.ts';
 import { errorTable } from '../error-table.ts';
 
 interface Operation {

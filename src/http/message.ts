@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Failure } from './errors.ts';
-import { visible } from './visible.ts';
+import type { Failure } from '../errors.ts';
+import { visible } from '../visible.ts';
 
 export const JSON_TYPE = 'application/json';
 const DEFAULT_RETRY_AFTER_MS = 1_000;

@@ -1,5 +1,5 @@
-import { Failure } from '../../src/errors.ts';
-import { invalid } from './invalid.ts';
+import { Failure } from '../../../src/errors.ts';
+import { invalid } from '../invalid.ts';
 
 /**
  * JSON as RFC 8259 has it, read in one pass over the caller's bytes. A part is looked at as its reader asks:

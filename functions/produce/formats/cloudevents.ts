@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import type { ProduceConfig } from '../../src/config.ts';
-import { Failure, type ValidationError } from '../../src/errors.ts';
-import { type HttpRequest, mediaType, type RequestHead } from '../../src/http.ts';
-import type { Header, ProducerRecord } from '../../src/record.ts';
-import { withBody } from './body.ts';
+import type { ProduceConfig } from '../../../src/config.ts';
+import { Failure, type ValidationError } from '../../../src/errors.ts';
+import { type HttpRequest, mediaType, type RequestHead } from '../../../src/http/message.ts';
+import type { Header, ProducerRecord } from '../../../src/record.ts';
+import { withBody } from '../body.ts';
+import { invalid } from '../invalid.ts';
 import { headerBytes } from './header-text.ts';
-import { invalid } from './invalid.ts';
 import type { JsonReader } from './json-text.ts';
-import { allowedTopic, MAX_RECORDS, readDocument, type Target } from './request.ts';
+import { allowedTopic, MAX_RECORDS, readDocument, type Target } from './rest-proxy.ts';
 import { URI, URI_REFERENCE } from './uri.ts';
 
 /** CloudEvents 1.0.2: the HTTP binding and the JSON formats are read, the Kafka binding is written. */
