@@ -1,8 +1,11 @@
 /** One reader of a topic, in a process of its own: prints its records a second, and its memory in MiB. */
+
+import { consumeConfig } from '../functions/consume-batch/config.ts';
 import { Consumer } from '../functions/consume-batch/consume.ts';
-import { connectionConfig, consumeConfig, producerConfig } from '../src/config.ts';
 import { clientOptions } from '../src/kafka/connection/client-options.ts';
+import { connectionConfig } from '../src/kafka/connection/config.ts';
 import { Connection } from '../src/kafka/connection/connection.ts';
+import { producerConfig } from '../src/kafka/produce/config.ts';
 import { Producer } from '../src/kafka/produce/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';

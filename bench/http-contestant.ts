@@ -1,10 +1,11 @@
 /** One of the servers that `bench http` compares; tells its port to the process that started it. */
 import type { AddressInfo } from 'node:net';
 import { Partitioners } from 'kafkajs';
+import { httpConfig } from '../functions/http/config.ts';
 import { createHttpServer, type Serve } from '../functions/http/server.ts';
+import { produceConfig } from '../functions/produce/config.ts';
 import { createPublish } from '../functions/produce/publish.ts';
 import { warm } from '../functions/produce/warm.ts';
-import { httpConfig, produceConfig } from '../src/config.ts';
 import { jsonResponse } from '../src/http/message.ts';
 import type { Producer } from '../src/kafka/produce/producer.ts';
 import { createLog } from '../src/log.ts';

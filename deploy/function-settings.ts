@@ -1,13 +1,7 @@
-import {
-  checkConfig,
-  connectionConfig,
-  consumeConfig,
-  httpConfig,
-  logLevel,
-  produceConfig,
-  producerConfig,
-  pullConfig,
-} from '../src/config.ts';
+import * as check from '../functions/connectivity-check/config.ts';
+import * as consume from '../functions/consume-batch/config.ts';
+import { httpConfig } from '../functions/http/config.ts';
+import * as produce from '../functions/produce/config.ts';
 import { Variables } from '../src/variables.ts';
 import type { FunctionDescription } from './description.ts';
 import { isPlaceholder } from './read-description.ts';
@@ -16,22 +10,18 @@ type Reader = (variables: Variables) => unknown;
 
 /** What each function of this project reads when it starts, and at its first call. */
 const READERS: Readonly<Record<string, (description: FunctionDescription) => Reader[]>> = {
-  produce: () => [connectionConfig, producerConfig, produceConfig],
+  produce: () => [produce.functionConfig],
   'consume-batch': ({ triggers }) => [
-    connectionConfig,
-    producerConfig,
-    consumeConfig,
-    ...(triggers.some(({ type }) => type === 'TIMER') ? [pullConfig] : []),
+    consume.functionConfig,
+    ...(triggers.some(({ type }) => type === 'TIMER') ? [consume.pullConfig] : []),
   ],
-  'connectivity-check': () => [connectionConfig, checkConfig],
+  'connectivity-check': () => [check.functionConfig],
   http: ({ environment }) => [
-    connectionConfig,
-    producerConfig,
-    produceConfig,
-    consumeConfig,
-    checkConfig,
+    produce.functionConfig,
+    consume.functionConfig,
+    check.functionConfig,
     httpConfig,
-    ...(environment.CONSUME_TOPICS || environment.KAFKA_GROUP_ID ? [pullConfig] : []),
+    ...(environment.CONSUME_TOPICS || environment.KAFKA_GROUP_ID ? [consume.pullConfig] : []),
   ],
 };
 
@@ -45,10 +35,10 @@ export function functionSettingProblems(description: FunctionDescription): strin
     if (name === 'KAFKA_SSL_CA_LOCATION') return undefined;
     return values[name];
   });
-  for (const read of [...readers, logLevel]) read(variables);
+  for (const read of readers) read(variables);
   // What has no value yet is reported as such.
   const unset = Object.keys(values).filter((name) => isPlaceholder(values[name] ?? ''));
-  return variables.problems
+  return [...new Set(variables.problems)]
     .filter((problem) => !unset.some((name) => problem.startsWith(`${name} `)))
     .map((problem) => `functions.${description.key}.environment: ${problem}.`);
 }

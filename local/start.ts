@@ -6,7 +6,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../build.ts';
-import { functionNames } from '../src/config.ts';
 import { readConfig } from '../src/variables.ts';
 import { callerProblem } from './callers.ts';
 import { dim, withProgress } from './console.ts';
@@ -18,6 +17,7 @@ import type { KafkaCluster } from './kafka/cluster.ts';
 import { areFree } from './kafka/ports.ts';
 import { type SandboxKafka, startSandboxKafka } from './kafka/sandbox.ts';
 
+const FUNCTIONS = ['produce', 'consume-batch', 'connectivity-check'];
 const DEFAULT_PORT = 8080;
 const CHECK_EVERY_MS = 60_000;
 /** What consume-batch and the check need beside the cluster's own variables. */
@@ -124,9 +124,7 @@ function ownVariables(): Record<string, string> {
 async function startFunctions(environment: Record<string, string>): Promise<Map<string, Runtime>> {
   const outdir = await mkdtemp(join(tmpdir(), 'kafka-functions-'));
   started.push(() => rm(outdir, { recursive: true, force: true }));
-  const built = await withProgress('Building the functions', () =>
-    build({ outdir, functions: functionNames }),
-  );
+  const built = await withProgress('Building the functions', () => build({ outdir, functions: FUNCTIONS }));
   const isCredential = ([name]: [string, string]) => CREDENTIAL.test(name);
   const variables = Object.entries(environment);
   return new Map(

@@ -1,4 +1,5 @@
 import { Failure } from './errors.ts';
+import type { Variables } from './variables.ts';
 import { visible } from './visible.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
@@ -11,6 +12,10 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+}
+
+export function logLevel(variables: Variables): LogLevel {
+  return variables.oneOf('LOG_LEVEL', logLevels, 'info');
 }
 
 /** The platform cuts lines at 90 KiB; a line cut in the middle is no JSON any more. */

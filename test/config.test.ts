@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { functionConfig } from '../functions/produce/config.ts';
 import { createCertificateAuthority } from '../local/kafka/certificates.ts';
-import { connectionConfig, logLevel, produceConfig, producerConfig } from '../src/config.ts';
 import { Failure } from '../src/errors.ts';
-import { readConfig, type Variables } from '../src/variables.ts';
+import { readConfig } from '../src/variables.ts';
 
 const { certificate: pem } = await createCertificateAuthority();
 const { certificate: otherPem } = await createCertificateAuthority();
@@ -22,15 +22,8 @@ const complete = {
   KAFKA_SASL_PASSWORD: SECRET,
 };
 
-const everything = (variables: Variables) => ({
-  connection: connectionConfig(variables),
-  producer: producerConfig(variables),
-  produce: produceConfig(variables),
-  logLevel: logLevel(variables),
-});
-
 function read(variables: Record<string, string | undefined>) {
-  return readConfig((name) => variables[name], everything);
+  return readConfig((name) => variables[name], functionConfig);
 }
 
 const configure = (variables: Record<string, string>) => read({ ...complete, ...variables });

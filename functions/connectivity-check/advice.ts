@@ -1,4 +1,4 @@
-import { saslMechanisms } from '../../src/config.ts';
+import { saslMechanisms } from '../../src/kafka/connection/config.ts';
 import type { Climb } from './climb.ts';
 import { baseOf, type Fault, stageOf, type WarningId } from './faults.ts';
 import type { Findings } from './findings.ts';

@@ -1,11 +1,12 @@
-import type { CheckConfig, ConnectionConfig } from '../../src/config.ts';
 import { remaining, sleep } from '../../src/deadline.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import { RequestFailed } from '../../src/kafka/connection/request-failed.ts';
 import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
 import type { Address } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
+import type { CheckConfig } from './config.ts';
 import { type Findings, newFindings } from './findings.ts';
 import { Broken } from './ladder/ladder.ts';
 import { addressText, type Run } from './ladder/run.ts';

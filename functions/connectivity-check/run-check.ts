@@ -1,9 +1,9 @@
-import { checkConfig, connectionConfig, logLevel } from '../../src/config.ts';
 import { toFailure } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
 import { visible } from '../../src/visible.ts';
 import { check } from './check.ts';
+import { functionConfig } from './config.ts';
 import { configurationReport } from './formats/configuration-report.ts';
 import type { Report } from './report.ts';
 
@@ -38,9 +38,5 @@ function visibleIn(value: unknown): unknown {
 }
 
 export function readCheckConfig(environment: Environment) {
-  return readConfig(environment, (variables) => ({
-    connection: connectionConfig(variables),
-    check: checkConfig(variables),
-    logLevel: logLevel(variables),
-  }));
+  return readConfig(environment, functionConfig);
 }

@@ -1,5 +1,5 @@
-import { checkThrows } from '../../src/config.ts';
 import { type Environment, Variables } from '../../src/variables.ts';
+import { checkThrows } from './config.ts';
 import type { Report } from './report.ts';
 
 /** What a run by timer fails with, as `FAULT at target: cause`; undefined where all is well or `CHECK_THROW` is false. */

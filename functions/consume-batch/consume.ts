@@ -1,4 +1,3 @@
-import type { ConsumeConfig, PullConfig, SinkConfig } from '../../src/config.ts';
 import { remaining } from '../../src/deadline.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
@@ -6,11 +5,11 @@ import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { Producer } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
+import type { ConsumeConfig, PullConfig } from './config.ts';
 import { handleRecord } from './pipeline/handle-record.ts';
 import { Committer } from './pull/committer.ts';
 import { drain, type PullAnswer } from './pull/drain.ts';
 import { plainHandler } from './pull/handle-plain.ts';
-import { transactionalHandler } from './pull/handle-transactional.ts';
 import type { OffsetNotes } from './pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './pull/partition-handler.ts';
 import type { PullWish } from './pull/pull-wish.ts';
@@ -18,10 +17,8 @@ import { DeadLetters } from './records/dead-letters.ts';
 import { Limiter } from './records/limiter.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './records/process-records.ts';
 import type { Sink } from './records/sink.ts';
-import { type Handle, handlerSink } from './sinks/handler/handler.ts';
-import { httpSink } from './sinks/http/http.ts';
-import { logSink } from './sinks/log/log.ts';
-import { forwarded, topicSink } from './sinks/topic/topic.ts';
+import type { Handle } from './sinks/handler/handler.ts';
+import { openSink } from './sinks/sinks.ts';
 
 /** What a call keeps back for dead letters. */
 const DEAD_LETTER_RESERVE_MS = 2_000;
@@ -59,7 +56,7 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     const { connection, producer, config, log, handle = handleRecord } = options;
     this.#options = options;
-    this.#sink = createSink(config.sink, { producer, log, handle });
+    this.#sink = openSink(config.sink, { connection, producer, log, handle });
     this.#limiter = new Limiter(config.concurrency);
     this.#deadLetters = new DeadLetters(config.deadLetterTopic, {
       producer,
@@ -124,16 +121,9 @@ export class Consumer {
   }
 
   #handler(group: GroupOffsets, times: PullTimes, notes: OffsetNotes): PartitionHandler {
-    const { connection, producer, config, log } = this.#options;
-    const deadLetters = this.#deadLetters;
-    if (config.sink.name === 'topic') {
-      const sinkTopic = config.sink.topic;
-      return transactionalHandler({
-        ...{ connection, group, times, notes, log, compression: producer.compression },
-        target: (record) => forwarded(record, sinkTopic),
-        deadLetter: (dead) => deadLetters.letter(dead),
-      });
-    }
+    const own = this.#sink.handlePulled?.({ group, times, notes, deadLetters: this.#deadLetters });
+    if (own) return own;
+    const { log } = this.#options;
     const committer = new Committer(group, { deadline: times.deadline, log });
     return plainHandler(committer, notes, {
       ...this.#processOptions,
@@ -156,20 +146,4 @@ export class Consumer {
 
 function notBegun(): Failure {
   return new Failure('SINK_FAILED', 'the record was not handled: one before it failed, or time ran out');
-}
-
-function createSink(
-  config: SinkConfig,
-  { producer, log, handle }: { producer: Producer; log: Log; handle: Handle },
-): Sink {
-  switch (config.name) {
-    case 'handler':
-      return handlerSink(handle, log);
-    case 'log':
-      return logSink(log);
-    case 'http':
-      return httpSink(config);
-    case 'topic':
-      return topicSink(config.topic, producer);
-  }
 }

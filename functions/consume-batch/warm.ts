@@ -1,17 +1,9 @@
-import {
-  connectionConfig,
-  consumeConfig,
-  logLevel,
-  type PullConfig,
-  partialResponse,
-  producerConfig,
-  pullConfig,
-} from '../../src/config.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';
 import { createLog } from '../../src/log.ts';
-import { type Environment, readConfig, type Variables } from '../../src/variables.ts';
+import { type Environment, readConfig } from '../../src/variables.ts';
+import { functionConfig, type PullConfig, pullConfig } from './config.ts';
 import { Consumer } from './consume.ts';
 
 const MIB = 1024 * 1024;
@@ -30,23 +22,15 @@ export function warm(environment: Environment) {
 
 /** Read at the first pull, because a trigger's records need none of it; what is wrong is reported together. */
 export function pullConfigOf(environment: Environment): PullConfig {
-  pull ??= readConfig(environment, (variables) => ({ ...read(variables), pull: pullConfig(variables) })).pull;
+  pull ??= readConfig(environment, (variables) => ({
+    ...functionConfig(variables),
+    pull: pullConfig(variables),
+  })).pull;
   return pull;
 }
 
-function read(variables: Variables) {
-  return {
-    connection: connectionConfig(variables),
-    producer: producerConfig(variables),
-    consume: consumeConfig(variables),
-    topics: variables.list('CONSUME_TOPICS'),
-    partialResponse: partialResponse(variables),
-    logLevel: logLevel(variables),
-  };
-}
-
 function start(environment: Environment) {
-  const config = readConfig(environment, read);
+  const config = readConfig(environment, functionConfig);
   const log = createLog(config.logLevel);
   const connection = new Connection(clientOptions(config.connection), log);
   const limits = {

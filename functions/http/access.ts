@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpResponse, RequestHead } from '../../src/http/message.ts';
 import { EVENT_HEADERS, isEventHeader } from '../produce/formats/cloudevents.ts';
 import { SIGNATURE_HEADERS } from '../produce/formats/webhook.ts';
+import type { HttpConfig } from './config.ts';
 
 const CORS_METHODS = 'GET, POST, OPTIONS';
 const CORS_HEADERS = [

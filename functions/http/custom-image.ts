@@ -1,9 +1,9 @@
-import type { functionNames } from '../../src/config.ts';
 import { errorCodes, Failure } from '../../src/errors.ts';
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http/message.ts';
 import * as connectivityCheck from '../connectivity-check/index.ts';
 import * as consumeBatch from '../consume-batch/index.ts';
 import * as produce from '../produce/index.ts';
+import type { functionNames } from './config.ts';
 
 const functions = { produce, 'consume-batch': consumeBatch, 'connectivity-check': connectivityCheck };
 

@@ -1,11 +1,12 @@
 /** The functions behind one HTTP server: an HTTP function, a container, a process anywhere. */
-import { httpConfig, logLevel } from '../../src/config.ts';
+
 import { type Failure, toFailure } from '../../src/errors.ts';
-import { createLog, type Log } from '../../src/log.ts';
+import { createLog, type Log, logLevel } from '../../src/log.ts';
 import { readConfig } from '../../src/variables.ts';
 import { readCheckConfig } from '../connectivity-check/run-check.ts';
 import { pullConfigOf, warm as warmConsumer } from '../consume-batch/warm.ts';
 import { warm } from '../produce/warm.ts';
+import { httpConfig } from './config.ts';
 import { drainOn } from './drain.ts';
 import { Metrics } from './metrics.ts';
 import { routesOf } from './routes.ts';

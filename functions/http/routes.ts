@@ -1,4 +1,3 @@
-import type { HttpConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import {
   type HttpRequest,
@@ -10,6 +9,7 @@ import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';
 import { warm } from '../produce/warm.ts';
+import type { HttpConfig } from './config.ts';
 import { type FunctionName, init, invoke } from './custom-image.ts';
 import type { Metrics } from './metrics.ts';
 import type { Serve } from './server.ts';

@@ -6,13 +6,13 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import type { HttpConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import type { HttpRequest, HttpResponse, RequestHead } from '../../src/http/message.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { refusal } from '../produce/response.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
 import { Bodies, type ReceivedBody, SMALL } from './bodies.ts';
+import type { HttpConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { faultOf, isInvited, type ParserError, parserFailure, readHead } from './message.ts';
 import { refuse } from './refuse.ts';

@@ -1,6 +1,6 @@
-import type { ProduceConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection, PartitionMetadata } from '../../src/kafka/connection/connection.ts';
+import type { ProduceConfig } from './config.ts';
 import { allowedTopic, type Target } from './formats/rest-proxy.ts';
 
 /** A probe that waits longer tells its asker nothing more. */

@@ -1,6 +1,6 @@
-import type { ProduceConfig } from '../../src/config.ts';
 import { type ErrorCode, Failure } from '../../src/errors.ts';
 import { JSON_TYPE } from '../../src/http/message.ts';
+import type { ProduceConfig } from './config.ts';
 import { EVENT_HEADERS } from './formats/cloudevents.ts';
 import { bodySchema, headerSchema, MAX_RECORDS, recordSchema } from './formats/rest-proxy.ts';
 import { SIGNATURE_HEADERS } from './formats/webhook.ts';

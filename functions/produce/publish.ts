@@ -1,4 +1,3 @@
-import type { ProduceConfig } from '../../src/config.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import {
   type HttpRequest,
@@ -10,6 +9,7 @@ import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { isGzip } from './body.ts';
+import type { ProduceConfig } from './config.ts';
 import { isBatch, isCloudEvent, readEvents } from './formats/cloudevents.ts';
 import { formatOf, readRecords, type Target } from './formats/rest-proxy.ts';
 import { readWebhook } from './formats/webhook.ts';

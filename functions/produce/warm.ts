@@ -1,10 +1,10 @@
-import { connectionConfig, logLevel, produceConfig, producerConfig } from '../../src/config.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
+import { functionConfig } from './config.ts';
 import { checkHead, createPublish } from './publish.ts';
 
 let instance: ReturnType<typeof start> | undefined;
@@ -16,12 +16,7 @@ export function warm(environment: Environment) {
 }
 
 function start(environment: Environment) {
-  const config = readConfig(environment, (variables) => ({
-    connection: connectionConfig(variables),
-    producer: producerConfig(variables),
-    produce: produceConfig(variables),
-    logLevel: logLevel(variables),
-  }));
+  const config = readConfig(environment, functionConfig);
   const log = createLog(config.logLevel);
   const connection = new Connection(clientOptions(config.connection), log);
   const producer = new Producer(connection, config.producer, log);

@@ -6,7 +6,7 @@ import { textReport } from '../../functions/connectivity-check/formats/text.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import type { ConnectionConfig } from '../../src/config.ts';
+import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
 import { newConsumer, publish, readCommitted } from '../consume-batch/consuming.ts';

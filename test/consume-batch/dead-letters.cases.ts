@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { handleRecord } from '../../functions/consume-batch/pipeline/handle-record.ts';
 import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts';
 import {
@@ -9,7 +10,6 @@ import {
   TransientError,
 } from '../../functions/consume-batch/records/record-failure.ts';
 import type { Handle } from '../../functions/consume-batch/sinks/handler/handler.ts';
-import type { ConsumeConfig } from '../../src/config.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
 import { newTopic, type ReadRecord, readTopic, recordingLog } from '../kafka.ts';
 import { cluster } from './cluster.ts';

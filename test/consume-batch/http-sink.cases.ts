@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import type { ConsumeConfig } from '../../src/config.ts';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { Secret } from '../../src/secret.ts';
 import { newTopic, readTopic } from '../kafka.ts';
 import { listening } from '../listening.ts';

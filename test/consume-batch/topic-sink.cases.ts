@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { aclResources, createAcls } from '../../local/kafka/admin.ts';
 import { until } from '../../local/kafka/readiness.ts';
 import { ACL_RESOURCES } from '../../local/kafka/users.ts';
-import type { ConsumeConfig } from '../../src/config.ts';
 import { connectionConfigFor, newTopic } from '../kafka.ts';
 import { cluster } from './cluster.ts';
 import { committedOffsets, joinGroup, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';

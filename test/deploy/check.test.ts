@@ -49,7 +49,7 @@ describe('settings as the functions read them', () => {
       /CHECK_ALLOWED_ADDRESSES must hold addresses/,
     ],
     ['http', { HTTP_API_KEYS: 'plain' }, /HTTP_API_KEYS must hold SHA-256 hashes/],
-    ['produce', { KAFKA_SSL_CA_PEM: 'not PEM' }, /KAFKA_SSL_CA_PEM must /],
+    ['produce', { KAFKA_SSL_CA_PEM: 'not PEM' }, /KAFKA_SSL_CA_PEM holds no certificate/],
   ];
   for (const [source, environment, sentence] of wrong) {
     test(`${source} with ${Object.keys(environment)[0]} wrong`, () => {

@@ -5,15 +5,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import {
-  checkConfig,
-  connectionConfig,
-  consumeConfig,
-  httpConfig,
-  produceConfig,
-  pullConfig,
-} from '../../src/config.ts';
+import { checkConfig } from '../../functions/connectivity-check/config.ts';
+import { consumeConfig, pullConfig } from '../../functions/consume-batch/config.ts';
+import { httpConfig } from '../../functions/http/config.ts';
+import { produceConfig } from '../../functions/produce/config.ts';
 import { Failure } from '../../src/errors.ts';
+import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { readConfig, type Variables } from '../../src/variables.ts';
 
 const complete = {

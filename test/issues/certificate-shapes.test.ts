@@ -14,8 +14,8 @@ import { after, describe, test } from 'node:test';
 import { connect, createServer, type Server } from 'node:tls';
 import { certificatesIn, describeCertificates } from '../../build/certificates.ts';
 import { pemOf, readCertificates } from '../../src/certificate-reader.ts';
-import { connectionConfig } from '../../src/config.ts';
 import { tlsOptions } from '../../src/kafka/connection/client-options.ts';
+import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { readConfig } from '../../src/variables.ts';
 
 const PASSWORD = 'dms@kafka';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import type { ConsumeConfig } from '../../src/config.ts';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
 import { listening } from '../listening.ts';

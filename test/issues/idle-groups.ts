@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import type { ConsumeConfig } from '../../src/config.ts';
 import {
   commitOffset,
   committedOffsets,

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { until } from '../../local/kafka/readiness.ts';
-import type { ConsumeConfig } from '../../src/config.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import type { ConsumeConfig } from '../../src/config.ts';
 import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';
 import { acknowledged, failed, record, send } from '../kafka/sending.ts';

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { produceConfig } from '../../functions/produce/config.ts';
 import { readWebhook } from '../../functions/produce/formats/webhook.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
-import { produceConfig } from '../../src/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import {
   connectionConfigFor,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { describe, test } from 'node:test';
-import type { ConsumeConfig } from '../../src/config.ts';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { committedOffsets, newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';

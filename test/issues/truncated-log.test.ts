@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { until } from '../../local/kafka/readiness.ts';
-import type { ConsumeConfig } from '../../src/config.ts';
 import { kafkajs, newConsumer, publish, readCommitted } from '../consume-batch/consuming.ts';
 import { failsWith, numbered, numbersOf, upTo } from '../consume-batch/pulling.ts';
 import { kafkaForTests, newTopic } from '../kafka.ts';

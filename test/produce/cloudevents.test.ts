@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { CloudEvent, HTTP, Kafka } from 'cloudevents';
+import type { ProduceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
-import type { ProduceConfig } from '../../src/config.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
 import {
   connectionConfigFor,

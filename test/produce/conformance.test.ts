@@ -1,8 +1,8 @@
 /** What we answer where the REST Proxy v2 and its peers answer: every row of their table, and the metadata routes. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import type { ProduceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
-import type { ProduceConfig } from '../../src/config.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { unusedPort } from '../faults/servers.ts';
 import {

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { createPublish, type Publisher } from '../../functions/produce/publish.ts';
 import { offsetsResponse } from '../../functions/produce/response.ts';
-import type { ProducerConfig } from '../../src/config.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
+import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
 import {
   connectionConfigFor,
   kafkaForTests,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ProduceConfig } from '../../src/config.ts';
+import type { ProduceConfig } from '../../functions/produce/config.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { errorTable } from '../error-table.ts';
 

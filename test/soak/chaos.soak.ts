@@ -4,10 +4,11 @@ import { Agent, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
+import { produceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import { metadata, type TopicMetadata } from '../../local/kafka/admin.ts';
-import { httpConfig, produceConfig } from '../../src/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import {
   connectionConfigFor,

@@ -1,10 +1,11 @@
 import type { BlockList, Socket } from 'node:net';
-import type { CheckConfig, ConnectionConfig } from '../../../src/config.ts';
 import { remaining, sleep } from '../../../src/deadline.ts';
 import type { ClientOptions } from '../../../src/kafka/connection/client-options.ts';
+import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import type { Log } from '../../../src/log.ts';
 import type { Address } from '../../../src/variables.ts';
+import type { CheckConfig } from '../config.ts';
 import type { Identity, Question } from '../probes/identify.ts';
 import type { Probe } from '../report.ts';
 

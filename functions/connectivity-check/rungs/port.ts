@@ -1,4 +1,4 @@
-import type { ConnectionConfig } from '../../../src/config.ts';
+import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import type { Address } from '../../../src/variables.ts';
 import type { Notice } from '../ladder/ladder.ts';
 import { addressText } from '../ladder/run.ts';

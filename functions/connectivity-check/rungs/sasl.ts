@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { ConnectionConfig } from '../../../src/config.ts';
+import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import {
   AuthenticationRefused,
   LoginBroken,

@@ -1,9 +1,9 @@
-import type { PullConfig } from '../../../src/config.ts';
 import { remaining } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { Log } from '../../../src/log.ts';
+import type { PullConfig } from '../config.ts';
 import { keepOffsets, OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import type { PulledPartition } from './partition-pull.ts';

@@ -1,8 +1,8 @@
-import type { ProducerConfig } from '../../../src/config.ts';
 import { remaining, sleep } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { CommittedOffset, GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { ProducerConfig } from '../../../src/kafka/produce/config.ts';
 import {
   Fenced,
   RecordsRefused,

@@ -1,4 +1,3 @@
-import type { PullConfig } from '../../../src/config.ts';
 import { Failure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import { askLeaders, type Patience } from '../../../src/kafka/fetch/ask-leaders.ts';
@@ -6,6 +5,7 @@ import type { CommittedOffset } from '../../../src/kafka/fetch/group-offsets.ts'
 import { logOffsets } from '../../../src/kafka/fetch/log-offsets.ts';
 import { epochEndsRequest } from '../../../src/kafka/wire/epoch-ends.ts';
 import type { Log } from '../../../src/log.ts';
+import type { PullConfig } from '../config.ts';
 import { gapAt, type LogBounds } from './log-gap.ts';
 
 export interface SourcePartition {

@@ -1,9 +1,9 @@
-import type { PullConfig } from '../../../src/config.ts';
 import { remaining } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import { Fetcher } from '../../../src/kafka/fetch/fetching.ts';
 import type { Log } from '../../../src/log.ts';
+import type { PullConfig } from '../config.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { PartitionPull, type PulledPartition, pulledPartition } from './partition-pull.ts';
 import {

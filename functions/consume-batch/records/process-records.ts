@@ -1,7 +1,7 @@
-import type { ConsumeConfig } from '../../../src/config.ts';
 import { sleep } from '../../../src/deadline.ts';
 import { Failure } from '../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
+import type { ConsumeConfig } from '../config.ts';
 import { position } from './dead-letter.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Limiter } from './limiter.ts';

@@ -1,4 +1,13 @@
+import type { Connection } from '../../../src/kafka/connection/connection.ts';
+import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { Producer } from '../../../src/kafka/produce/producer.ts';
+import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
+import type { Variables } from '../../../src/variables.ts';
+import type { OffsetNotes } from '../pull/keep-offsets.ts';
+import type { PartitionHandler, PullTimes } from '../pull/partition-handler.ts';
+import type { Handle } from '../sinks/handler/handler.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import type { RecordFailure } from './record-failure.ts';
 
 export interface SinkCall {
@@ -15,6 +24,29 @@ export interface SinkResult {
   failures: readonly RecordFailure[];
 }
 
+/** What a sink may be opened with. */
+export interface SinkParts {
+  connection: Connection;
+  producer: Producer;
+  log: Log;
+  handle: Handle;
+}
+
+/** What a pull has for a sink that commits by itself. */
+export interface PullParts {
+  group: GroupOffsets;
+  times: PullTimes;
+  notes: OffsetNotes;
+  deadLetters: DeadLetters;
+}
+
+/** A kind of sink, as `sinks.ts` lists it: how it is configured, and how it is opened. */
+export interface SinkKind<Config> {
+  /** Reads its own variables; what is wrong is reported there. */
+  configure(variables: Variables): Config;
+  open(config: Config, parts: SinkParts): Sink;
+}
+
 /** Where records go. */
 export interface Sink {
   /** True where each record is handled by itself, so that records of different keys can run side by side. */
@@ -24,4 +56,9 @@ export interface Sink {
    * whatever happens is a failure of the records it happened to.
    */
   write(records: readonly ConsumerRecord[], call: SinkCall): Promise<SinkResult>;
+  /**
+   * How a pull's records go there with their offsets, in one step. Without it they are written first, and then
+   * their offsets are committed.
+   */
+  handlePulled?(pull: PullParts): PartitionHandler;
 }

@@ -1,6 +1,6 @@
-import type { ProducerConfig } from '../../../src/config.ts';
 import { Failure } from '../../../src/errors.ts';
 import type { Connection, TopicMetadata } from '../../../src/kafka/connection/connection.ts';
+import type { ProducerConfig } from '../../../src/kafka/produce/config.ts';
 import { describeConfigsRequest } from '../../../src/kafka/wire/describe-configs.ts';
 import { compressBatch } from '../../../src/kafka/wire/records/compression.ts';
 import {

@@ -5,22 +5,18 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import {
-  connectionConfig,
-  logLevel,
-  type ProducerConfig,
-  type PullConfig,
-  producerConfig,
-} from '../../../src/config.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import { clientOptions } from '../../../src/kafka/connection/client-options.ts';
+import { connectionConfig } from '../../../src/kafka/connection/config.ts';
 import { Connection } from '../../../src/kafka/connection/connection.ts';
 import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
 import { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
-import { createLog, type Log } from '../../../src/log.ts';
+import { type ProducerConfig, producerConfig } from '../../../src/kafka/produce/config.ts';
+import { createLog, type Log, logLevel } from '../../../src/log.ts';
 import type { ProducerRecord } from '../../../src/record.ts';
 import { readConfig, type Variables } from '../../../src/variables.ts';
 import { visible } from '../../../src/visible.ts';
+import type { PullConfig } from '../config.ts';
 import { drainEach } from '../pull/drain.ts';
 import { transactionalHandler } from '../pull/handle-transactional.ts';
 import type { OffsetNotes } from '../pull/keep-offsets.ts';

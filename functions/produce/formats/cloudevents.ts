@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { ProduceConfig } from '../../../src/config.ts';
 import { Failure, type ValidationError } from '../../../src/errors.ts';
 import { type HttpRequest, mediaType, type RequestHead } from '../../../src/http/message.ts';
 import type { Header, ProducerRecord } from '../../../src/record.ts';
 import { withBody } from '../body.ts';
+import type { ProduceConfig } from '../config.ts';
 import { invalid } from '../invalid.ts';
 import { headerBytes } from './header-text.ts';
 import type { JsonReader } from './json-text.ts';

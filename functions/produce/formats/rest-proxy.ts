@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import * as v from 'valibot';
-import type { ProduceConfig } from '../../../src/config.ts';
 import { Failure, type ValidationError } from '../../../src/errors.ts';
 import { type HttpRequest, mediaType, type RequestHead } from '../../../src/http/message.ts';
 import type { Header, ProducerRecord } from '../../../src/record.ts';
 import { isReservedHeader, reservedHeaderProblem } from '../../../src/reserved-headers.ts';
 import { isTopicName, TOPIC_NAME_RULE } from '../../../src/topic.ts';
 import { withBody } from '../body.ts';
+import type { ProduceConfig } from '../config.ts';
 import { invalid } from '../invalid.ts';
 import { type JsonReader, readJson } from './json-text.ts';
 

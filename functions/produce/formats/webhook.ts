@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { ProduceConfig, WebhookConfig } from '../../../src/config.ts';
 import { Failure } from '../../../src/errors.ts';
 import type { HttpRequest } from '../../../src/http/message.ts';
 import type { Header, ProducerRecord } from '../../../src/record.ts';
 import { isReservedHeader, reservedHeaderProblem } from '../../../src/reserved-headers.ts';
 import { withBody } from '../body.ts';
+import type { ProduceConfig, WebhookConfig } from '../config.ts';
 import { invalid } from '../invalid.ts';
 import { headerBytes } from './header-text.ts';
 import { allowedTopic, type Target } from './rest-proxy.ts';

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { ConnectionConfig, SaslConfig, SslConfig } from '../../config.ts';
 import type { Address } from '../../variables.ts';
 import { bundledCertificates } from './certificates.ts';
+import type { ConnectionConfig, SaslConfig, SslConfig } from './config.ts';
 
 /** What every connection to this cluster is made with. */
 export interface ClientOptions {

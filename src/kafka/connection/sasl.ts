@@ -1,7 +1,7 @@
-import type { SaslConfig } from '../../config.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import type { Request } from '../wire/request.ts';
 import { type SaslStep, saslAuthenticateRequest, saslHandshakeRequest } from '../wire/sasl.ts';
+import type { SaslConfig } from './config.ts';
 import { AuthenticationRefused } from './request-failed.ts';
 import { Scram } from './scram.ts';
 

@@ -1,4 +1,3 @@
-import type { ProducerConfig } from '../../config.ts';
 import { remaining, sleep } from '../../deadline.ts';
 import { Failure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -6,6 +5,7 @@ import type { Broker } from '../connection/broker.ts';
 import { SharedAttempt } from '../connection/shared-attempt.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { initProducerIdRequest, type ProducerIdentity } from '../wire/transactions.ts';
+import type { ProducerConfig } from './config.ts';
 
 const RETRY_AFTER_MS = 50;
 /** Of transactions: there are none. */

@@ -1,4 +1,3 @@
-import type { ProducerConfig } from '../../config.ts';
 import { remaining, sleep } from '../../deadline.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -18,6 +17,7 @@ import {
 } from '../wire/produce.ts';
 import { compressBatch } from '../wire/records/compression.ts';
 import { encodeRecordBatch, recordBodySize, singleBatchSize } from '../wire/records/record-batch.ts';
+import type { ProducerConfig } from './config.ts';
 import { namingOldFormat } from './message-format.ts';
 import { type Batch, Entry, halve, type Outcome, PartitionQueue } from './partition-queue.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';

@@ -1,4 +1,3 @@
-import type { ProducerConfig } from '../../config.ts';
 import { remaining, sleep } from '../../deadline.ts';
 import { type ErrorCode, Failure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -25,6 +24,7 @@ import {
   type TransactionIdentity,
 } from '../wire/transactions.ts';
 import { txnOffsetCommitRequest } from '../wire/txn-offset-commit.ts';
+import type { ProducerConfig } from './config.ts';
 import { namingOldFormat } from './message-format.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';

@@ -3,12 +3,18 @@ import type { Log } from '../../../../src/log.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { HandlerContext } from '../../pipeline/handle-record.ts';
 import { recordFailure, TransientError } from '../../records/record-failure.ts';
-import type { Sink, SinkCall, SinkResult } from '../../records/sink.ts';
+import type { Sink, SinkCall, SinkKind, SinkResult } from '../../records/sink.ts';
 
 export type Handle = (record: ConsumerRecord, context: HandlerContext) => Promise<void> | void;
 
+/** The user's own handler: `pipeline/handle-record.ts`. */
+export const handler: SinkKind<object> = {
+  configure: () => ({}),
+  open: (_config, { handle, log }) => handlerSink(handle, log),
+};
+
 /** Hands records to a handler, one after the other, up to the first that fails. */
-export function handlerSink(handle: Handle, log: Log): Sink {
+function handlerSink(handle: Handle, log: Log): Sink {
   return {
     oneByOne: true,
     write: (records, call) => handleUntilDeadline(records, call, handle, log),

@@ -1,7 +1,7 @@
-import type { SinkConfig } from '../../../../src/config.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
+import type { Secret } from '../../../../src/secret.ts';
 import { type FailureClass, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
-import type { Sink, SinkCall } from '../../records/sink.ts';
+import type { Sink, SinkCall, SinkKind } from '../../records/sink.ts';
 import { post } from './post.ts';
 import { recordJson } from './record-json.ts';
 
@@ -11,14 +11,30 @@ const MAX_BODY_BYTES = 1_000_000;
 const BODY_START = '{"records":[';
 const BODY_END = ']}';
 
-type HttpSinkConfig = Extract<SinkConfig, { name: 'http' }>;
+export const sinkFormats = ['json', 'text', 'base64'] as const;
+export type SinkFormat = (typeof sinkFormats)[number];
+
+interface HttpSinkConfig {
+  url: string;
+  headers: Record<string, Secret>;
+  format: SinkFormat;
+}
+
+export const http: SinkKind<HttpSinkConfig> = {
+  configure: (variables) => ({
+    url: variables.httpUrl('CONSUME_SINK_URL'),
+    headers: variables.headers('CONSUME_SINK_HEADERS'),
+    format: variables.oneOf('CONSUME_SINK_FORMAT', sinkFormats, 'json'),
+  }),
+  open: httpSink,
+};
 
 /**
  * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers}]}`, each record as
  * `recordJson` writes it. The status says what became of all of them, `{"failures":[index, …]}` in the answer
  * which ones failed alone. Errors name neither the URL nor a header: both may hold a secret.
  */
-export function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
+function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
   const own = Object.entries(headers).map(([name, value]) => [name, value.reveal()] as const);
   const write: Sink['write'] = async (records, call) => {
     const batch = encodeBatch(records, format);
@@ -44,7 +60,7 @@ interface EncodedBatch {
   poison: RecordFailure[];
 }
 
-function encodeBatch(records: readonly ConsumerRecord[], format: HttpSinkConfig['format']): EncodedBatch {
+function encodeBatch(records: readonly ConsumerRecord[], format: SinkFormat): EncodedBatch {
   const parts: string[] = [];
   const indices: number[] = [];
   const poison: RecordFailure[] = [];

@@ -1,9 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import type { SinkConfig } from '../../../../src/config.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import { PoisonError } from '../../records/record-failure.ts';
-
-type Format = Extract<SinkConfig, { name: 'http' }>['format'];
+import type { SinkFormat } from './http.ts';
 
 /**
  * A record as one object of JSON text, from which a receiver can tell the record's very bytes. In the format
@@ -11,7 +9,7 @@ type Format = Extract<SinkConfig, { name: 'http' }>['format'];
  * member, so that it differs from JSON's `null`, and a key that is not JSON goes as `keyText` or `keyBase64`.
  * Throws PoisonError for a value that the format can't carry.
  */
-export function recordJson(record: ConsumerRecord, format: Format): string {
+export function recordJson(record: ConsumerRecord, format: SinkFormat): string {
   const { topic, partition, offset, timestamp, key, value, headers } = record;
   const coordinates = JSON.stringify({ topic, partition, offset, timestamp }).slice(1, -1);
   const encoded = headers.map((header) => ({ key: header.key, value: base64(header.value) }));
@@ -25,7 +23,7 @@ export function recordJson(record: ConsumerRecord, format: Format): string {
 }
 
 /** A key is nobody's fault: what a format can't carry goes in another one, under another name. */
-function keyMember(key: Buffer | null, format: Format): string[] {
+function keyMember(key: Buffer | null, format: SinkFormat): string[] {
   if (key === null) return nullMember('key', format);
   if (format === 'base64') return [`"key":"${base64(key)}"`];
   if (!isUtf8(key)) return [`"keyBase64":"${base64(key)}"`];
@@ -34,7 +32,7 @@ function keyMember(key: Buffer | null, format: Format): string[] {
   return [isJson(text) ? `"key":${text}` : `"keyText":${JSON.stringify(text)}`];
 }
 
-function valueMember(value: Buffer | null, format: Format): string[] {
+function valueMember(value: Buffer | null, format: SinkFormat): string[] {
   if (value === null) return nullMember('value', format);
   if (format === 'base64') return [`"value":"${base64(value)}"`];
   if (!isUtf8(value)) {
@@ -46,7 +44,7 @@ function valueMember(value: Buffer | null, format: Format): string[] {
   return [`"value":${text}`];
 }
 
-function nullMember(name: string, format: Format): string[] {
+function nullMember(name: string, format: SinkFormat): string[] {
   return format === 'json' ? [] : [`"${name}":null`];
 }
 

@@ -1,8 +1,13 @@
 import type { Log } from '../../../../src/log.ts';
-import type { Sink } from '../../records/sink.ts';
+import type { Sink, SinkKind } from '../../records/sink.ts';
+
+export const log: SinkKind<object> = {
+  configure: () => ({}),
+  open: (_config, { log }) => logSink(log),
+};
 
 /** Writes one line a record at level info: for looking at what a topic carries. */
-export function logSink(log: Log): Sink {
+function logSink(log: Log): Sink {
   return {
     oneByOne: false,
     async write(records) {

@@ -1,8 +1,9 @@
 import { Failure } from '../../../../src/errors.ts';
 import type { Producer } from '../../../../src/kafka/produce/producer.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../../src/record.ts';
+import { transactionalHandler } from '../../pull/handle-transactional.ts';
 import { type RecordFailure, TransientError } from '../../records/record-failure.ts';
-import type { Sink } from '../../records/sink.ts';
+import type { Sink, SinkKind, SinkParts } from '../../records/sink.ts';
 
 /** The record as it goes on to another topic; where it stands there follows from its key. */
 export function forwarded(
@@ -13,8 +14,25 @@ export function forwarded(
   return { topic: target, key, value, headers, ...(timestamp !== undefined && { timestamp }) };
 }
 
-/** Publishes records to another topic, each one acknowledged before it counts as done. */
-export function topicSink(template: string, producer: Producer): Sink {
+interface TopicSinkConfig {
+  /** May hold `{topic}`. */
+  topic: string;
+}
+
+export const topic: SinkKind<TopicSinkConfig> = {
+  configure(variables) {
+    const template = variables.required('CONSUME_SINK_TOPIC').trim();
+    variables.topicTemplate('CONSUME_SINK_TOPIC', template, variables.list('CONSUME_TOPICS'));
+    return { topic: template };
+  },
+  open: topicSink,
+};
+
+/**
+ * Publishes records to another topic, each one acknowledged before it counts as done. What is pulled is published
+ * in one transaction with its offsets.
+ */
+function topicSink({ topic: template }: TopicSinkConfig, { connection, producer, log }: SinkParts): Sink {
   return {
     oneByOne: false,
     async write(records, { deadline }) {
@@ -22,6 +40,12 @@ export function topicSink(template: string, producer: Producer): Sink {
       const failures = await publish(targets, producer, deadline);
       return { taken: records.length, failures };
     },
+    handlePulled: ({ group, times, notes, deadLetters }) =>
+      transactionalHandler({
+        ...{ connection, group, times, notes, log, compression: producer.compression },
+        target: (record) => forwarded(record, template),
+        deadLetter: (dead) => deadLetters.letter(dead),
+      }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { ProducerConfig } from '../../../config.ts';
+import type { ProducerConfig } from '../../produce/config.ts';
 import { ATTRIBUTES_AT, BATCH_OVERHEAD, CRC_AT, LENGTH_AT } from './batch-header.ts';
 import { crc32c } from './crc32c.ts';
 

@@ -1,0 +1,82 @@
+import type { BlockList } from 'node:net';
+import { connectionConfig } from '../../src/kafka/connection/config.ts';
+import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
+import { logLevel } from '../../src/log.ts';
+import { isTopicName } from '../../src/topic.ts';
+import type { Variables } from '../../src/variables.ts';
+
+export interface CheckConfig {
+  topic: string | undefined;
+  group: string | undefined;
+  roundTrip: boolean;
+  /** What the functions beside the check do with the topic, as far as the variables tell; both where they don't. */
+  needsWrite: boolean;
+  needsRead: boolean;
+  needsIdempotence: boolean;
+  acksAll: boolean;
+  deadLetterTopics: string[];
+  /** Those that the group reads, or will. */
+  groupTopics: string[];
+  autoOffsetReset: (typeof offsetResets)[number];
+  timeoutMs: number | undefined;
+  /** Does a run by timer that finds a fault fail? */
+  throws: boolean;
+  /** What may be dialled; undefined: wherever the bootstrap servers and the brokers' metadata point. */
+  allowedAddresses: BlockList | undefined;
+}
+
+/** Everything that the function reads. */
+export function functionConfig(variables: Variables) {
+  return {
+    connection: connectionConfig(variables),
+    check: checkConfig(variables),
+    logLevel: logLevel(variables),
+  };
+}
+
+export function checkConfig(variables: Variables): CheckConfig {
+  const sourceTopics = variables.list('CONSUME_TOPICS');
+  const group = variables.text('CHECK_GROUP_ID');
+  // Not checked here: what the cluster makes of an invalid name is one of the answers.
+  const topic = variables.text('CHECK_TOPIC');
+  const roundTrip = variables.flag('CHECK_ROUND_TRIP') ?? false;
+  if (roundTrip && topic === undefined) variables.reject('CHECK_ROUND_TRIP', 'true needs CHECK_TOPIC');
+  const publishes = isSet(variables, ['KAFKA_TOPIC', 'PRODUCE_TOPICS']);
+  const reads = group !== undefined || isSet(variables, ['KAFKA_GROUP_ID', 'CONSUME_TOPICS']);
+  const isOwnGroup = [undefined, group].includes(variables.text('KAFKA_GROUP_ID'));
+  return {
+    topic,
+    group,
+    roundTrip,
+    needsWrite: roundTrip || publishes || !reads,
+    needsRead: roundTrip || reads || !publishes,
+    needsIdempotence: variables.flag('KAFKA_ENABLE_IDEMPOTENCE') === true,
+    acksAll: ['all', '-1'].includes(variables.text('KAFKA_ACKS') ?? 'all'),
+    deadLetterTopics: deadLetterTopics(
+      variables,
+      sourceTopics.length > 0 ? sourceTopics : topic ? [topic] : [],
+    ),
+    groupTopics: [...new Set([...(topic ? [topic] : []), ...(isOwnGroup ? sourceTopics : [])])],
+    autoOffsetReset: offsetReset(variables),
+    timeoutMs: variables.integer('CHECK_TIMEOUT_MS', undefined, { min: 1 }),
+    throws: checkThrows(variables),
+    allowedAddresses: variables.networks('CHECK_ALLOWED_ADDRESSES'),
+  };
+}
+
+/** Read alone as well: it counts where the rest of the configuration is wrong, which is a fault, too. */
+export function checkThrows(variables: Variables): boolean {
+  return variables.flag('CHECK_THROW') ?? true;
+}
+
+function isSet(variables: Variables, names: readonly string[]): boolean {
+  return names.some((name) => variables.text(name) !== undefined);
+}
+
+/** None where no dead-letter topic is configured: nothing says then that records are consumed here. */
+function deadLetterTopics(variables: Variables, sourceTopics: readonly string[]): string[] {
+  const consumes = isSet(variables, ['CONSUME_TOPICS', 'CONSUME_DEAD_LETTER_TOPIC']);
+  const template = variables.textOrNone('CONSUME_DEAD_LETTER_TOPIC', '{topic}.dead-letter');
+  if (!consumes || template === undefined) return [];
+  return [...new Set(sourceTopics.map((topic) => template.replaceAll('{topic}', topic)))].filter(isTopicName);
+}

@@ -1,0 +1,88 @@
+import { connectionConfig } from '../../src/kafka/connection/config.ts';
+import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
+import { producerConfig } from '../../src/kafka/produce/config.ts';
+import { logLevel } from '../../src/log.ts';
+import { isTopicName, TOPIC_NAME_RULE } from '../../src/topic.ts';
+import type { Variables } from '../../src/variables.ts';
+import { type SinkConfig, sinkConfig } from './sinks/sinks.ts';
+
+const MIB = 1024 * 1024;
+
+export const recordOrders = ['partition', 'key', 'none'] as const;
+
+export interface ConsumeConfig {
+  /** What a failing record holds back, and what runs side by side. */
+  order: (typeof recordOrders)[number];
+  concurrency: number;
+  retries: number;
+  retryBackoffMs: number;
+  /** May hold `{topic}`; undefined: there is none, a failed record fails the call. */
+  deadLetterTopic: string | undefined;
+  sink: SinkConfig;
+}
+
+export interface PullConfig {
+  groupId: string;
+  topics: string[];
+  autoOffsetReset: (typeof offsetResets)[number];
+  isolationLevel: 'read_committed' | 'read_uncommitted';
+  checkCrcs: boolean;
+  /** What happens to a batch that can't be read. */
+  unreadable: 'stop' | 'skip';
+  maxRecords: number;
+  maxBytes: number;
+}
+
+/** Everything that the function reads when it starts; a pull reads more (`pullConfig`). */
+export function functionConfig(variables: Variables) {
+  return {
+    connection: connectionConfig(variables),
+    producer: producerConfig(variables),
+    consume: consumeConfig(variables),
+    topics: variables.list('CONSUME_TOPICS'),
+    partialResponse: partialResponse(variables),
+    logLevel: logLevel(variables),
+  };
+}
+
+export function consumeConfig(variables: Variables): ConsumeConfig {
+  const deadLetterTopic = variables.textOrNone('CONSUME_DEAD_LETTER_TOPIC', '{topic}.dead-letter');
+  const topics = variables.list('CONSUME_TOPICS');
+  variables.topicTemplate('CONSUME_DEAD_LETTER_TOPIC', deadLetterTopic, topics);
+  return {
+    order: variables.oneOf('CONSUME_ORDER', recordOrders, 'partition'),
+    concurrency: variables.integer('CONSUME_CONCURRENCY', 16, { min: 1, max: 1_000 }),
+    retries: variables.integer('CONSUME_RETRIES', 3, { max: 100 }),
+    retryBackoffMs: variables.integer('CONSUME_RETRY_BACKOFF_MS', 100, { max: 60_000 }),
+    deadLetterTopic,
+    sink: sinkConfig(variables),
+  };
+}
+
+/** Whether AWS's event source mapping has ReportBatchItemFailures, without which it reads no list of failed records. */
+function partialResponse(variables: Variables): boolean {
+  return variables.flag('CONSUME_PARTIAL_RESPONSE') ?? false;
+}
+
+/** What only a pull needs. */
+export function pullConfig(variables: Variables): PullConfig {
+  const topics = [...new Set(variables.list('CONSUME_TOPICS'))];
+  if (topics.length === 0) variables.reject('CONSUME_TOPICS', 'is required for a pull');
+  if (!topics.every(isTopicName)) {
+    variables.reject('CONSUME_TOPICS', `must hold topic names, separated by commas: ${TOPIC_NAME_RULE}`);
+  }
+  return {
+    groupId: variables.required('KAFKA_GROUP_ID'),
+    topics,
+    autoOffsetReset: offsetReset(variables),
+    isolationLevel: variables.oneOf(
+      'KAFKA_ISOLATION_LEVEL',
+      ['read_committed', 'read_uncommitted'] as const,
+      'read_committed',
+    ),
+    checkCrcs: variables.flag('KAFKA_CHECK_CRCS') ?? true,
+    unreadable: variables.oneOf('CONSUME_UNREADABLE', ['stop', 'skip'] as const, 'stop'),
+    maxRecords: variables.integer('CONSUME_MAX_RECORDS', 10_000, { min: 1 }),
+    maxBytes: variables.integer('CONSUME_MAX_BYTES', 64 * MIB, { min: 1 }),
+  };
+}

@@ -1,0 +1,83 @@
+import { connectionConfig } from '../../src/kafka/connection/config.ts';
+import { producerConfig } from '../../src/kafka/produce/config.ts';
+import { logLevel } from '../../src/log.ts';
+import { Secret } from '../../src/secret.ts';
+import type { Variables } from '../../src/variables.ts';
+
+const MIB = 1024 * 1024;
+
+export const produceRoutes = ['all', 'webhooks'] as const;
+
+export interface ProduceConfig {
+  /** `webhooks`: nothing else is served, but for whether the function is well. */
+  routes: (typeof produceRoutes)[number];
+  defaultTopic: string | undefined;
+  isTopicAllowed: (topic: string) => boolean;
+  maxBodyBytes: number;
+  /** Is the `partitionkey` of a CloudEvent the record's key? */
+  partitionKeyIsKey: boolean;
+  webhook: WebhookConfig;
+}
+
+export const webhookSchemes = ['github', 'standard'] as const;
+
+export interface WebhookConfig {
+  /** Undefined: whoever reaches the function is believed. */
+  signature: { scheme: (typeof webhookSchemes)[number]; secret: Secret; toleranceS: number } | undefined;
+  /** In lower case. */
+  keyHeader: string | undefined;
+  /** Is this request header (in lower case) copied to the record? */
+  copiesHeader: (name: string) => boolean;
+}
+
+/** Everything that the function reads. */
+export function functionConfig(variables: Variables) {
+  return {
+    connection: connectionConfig(variables),
+    producer: producerConfig(variables),
+    produce: produceConfig(variables),
+    logLevel: logLevel(variables),
+  };
+}
+
+export function produceConfig(variables: Variables): ProduceConfig {
+  return {
+    routes: routesConfig(variables),
+    defaultTopic: variables.topic('KAFKA_TOPIC'),
+    isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
+    maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
+    partitionKeyIsKey: variables.flag('CLOUDEVENTS_PARTITION_KEY') ?? false,
+    webhook: webhookConfig(variables),
+  };
+}
+
+export function routesConfig(variables: Variables): ProduceConfig['routes'] {
+  variables.notBlank('PRODUCE_ROUTES');
+  return variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all');
+}
+
+function webhookConfig(variables: Variables): WebhookConfig {
+  return {
+    signature: signatureConfig(variables),
+    ...webhookHeaders(variables),
+  };
+}
+
+export function webhookHeaders(variables: Variables): Pick<WebhookConfig, 'keyHeader' | 'copiesHeader'> {
+  return {
+    keyHeader: variables.headerName('WEBHOOK_KEY_HEADER'),
+    copiesHeader: variables.headerPatterns('WEBHOOK_HEADERS'),
+  };
+}
+
+function signatureConfig(variables: Variables): WebhookConfig['signature'] {
+  variables.notBlank('WEBHOOK_SECRET');
+  const secret = variables.text('WEBHOOK_SECRET');
+  if (secret === undefined) return undefined;
+  const scheme = variables.oneOf('WEBHOOK_SCHEME', webhookSchemes, 'github');
+  if (scheme === 'standard' && !/^(whsec_)?([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2,3}={0,2})?$/.test(secret)) {
+    variables.reject('WEBHOOK_SECRET', 'must be base64 with WEBHOOK_SCHEME=standard, with or without whsec_');
+  }
+  const toleranceS = variables.integer('WEBHOOK_TOLERANCE_S', 300, { min: 1 });
+  return { scheme, secret: new Secret(secret), toleranceS };
+}
