@@ -10,6 +10,8 @@ const MAX_BYTES = 64 * MIB;
 const MAX_LARGE_BYTES = 56 * MIB;
 /** Of it, the part for bodies whose senders have shown no key where others must. */
 const MAX_KEYLESS_BYTES = 16 * MIB;
+/** Of which, again, a part is kept for small ones. */
+const MAX_LARGE_KEYLESS_BYTES = 14 * MIB;
 export const SMALL = 64 * 1024;
 /** What counts as progress of a body that comes slowly. */
 const STEP = 64 * 1024;
@@ -39,6 +41,7 @@ export class Bodies {
   readonly #all = new Share(MAX_BYTES);
   readonly #large = new Share(MAX_LARGE_BYTES);
   readonly #keyless = new Share(MAX_KEYLESS_BYTES);
+  readonly #largeKeyless = new Share(MAX_LARGE_KEYLESS_BYTES);
 
   readonly #progressMs: number;
 
@@ -62,7 +65,10 @@ export class Bodies {
         body.letGo = reject;
         connection.onFailure = reject;
         message.on('data', (chunk: Buffer) => {
-          if (body.size <= SMALL && body.size + chunk.length > SMALL) body.join(this.#large);
+          if (body.size <= SMALL && body.size + chunk.length > SMALL) {
+            body.join(this.#large);
+            if (isKeyless) body.join(this.#largeKeyless);
+          }
           if (body.size + chunk.length > maxBytes) reject(tooLarge());
           else body.add(chunk);
         });

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Failure } from '../../src/errors.ts';
@@ -13,6 +14,8 @@ const unzip = promisify(gunzip);
 const large = new MemoryBudget(12 * 1024 * 1024);
 /** The same for bodies that say that they are small, so that they don't wait behind large ones. */
 const small = new MemoryBudget(8 * 1024 * 1024);
+/** Who reads a large body at this moment. */
+const reading = new MemoryBudget(1);
 const SMALL = 64 * 1024;
 /** How long they wait at most: what is left of a call's time is for publishing. */
 const MAX_WAIT_MS = 2_000;
@@ -36,7 +39,8 @@ export async function withBody<T>(
 ): Promise<T> {
   const { body } = request;
   if (body.length > maxBytes) throw tooLarge(maxBytes);
-  if (!isGzip(request)) return read(body);
+  const until = Math.min(deadline, Date.now() + MAX_WAIT_MS);
+  if (!isGzip(request)) return inTurn(body, until, read);
   const bound = Math.min(maxBytes, body.length * MAX_DEFLATE_RATIO);
   // Of several members this is the last one's length, so that a larger body is found out, and waits with its like.
   const announced = body.length < TRAILER ? 0 : body.readUInt32LE(body.length - TRAILER);
@@ -46,16 +50,32 @@ export async function withBody<T>(
     { budget: large, size: bound },
   ];
   for (const { budget, size } of isSmall ? lanes : lanes.slice(1)) {
-    const lease = await budget.take(size, Math.min(deadline, Date.now() + MAX_WAIT_MS));
+    const lease = await budget.take(size, until);
     if (!lease) throw new Failure('QUEUE_FULL', 'too many compressed bodies are being read at this moment');
     try {
       const bytes = await inflate(body, size);
-      if (bytes) return read(bytes);
+      if (bytes) return await inTurn(bytes, until, read);
     } finally {
       lease.release();
     }
   }
   throw tooLarge(maxBytes);
+}
+
+/**
+ * Nothing interrupts a body's being read: a large one keeps everybody waiting for a tenth of a second. So they are
+ * read one at a time, and in between the server turns to what has come meanwhile.
+ */
+async function inTurn<T>(bytes: Buffer, until: number, read: (bytes: Buffer) => T): Promise<T> {
+  if (bytes.length <= SMALL) return read(bytes);
+  const lease = await reading.take(1, until);
+  if (!lease) throw new Failure('QUEUE_FULL', 'too many large bodies are being read at this moment');
+  try {
+    await setImmediate();
+    return read(bytes);
+  } finally {
+    lease.release();
+  }
 }
 
 /** Throws UNSUPPORTED_MEDIA_TYPE where the body is in an encoding that is not known. */

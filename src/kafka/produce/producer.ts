@@ -59,6 +59,10 @@ interface Placed {
   bodySize: number;
 }
 
+/** What is larger leaves a part of the queue to what is not: large requests alone would keep everybody else out. */
+const SMALL_BYTES = 64 * 1024;
+const LARGE_SHARE = 7 / 8;
+
 /** Never seen: an entry resolves only with its outcome. */
 const UNSETTLED = new Failure('INTERNAL', 'a record has no outcome');
 
@@ -198,7 +202,8 @@ export class Producer {
   ): Promise<Placed[]> {
     const bytes = records.reduce((sum, record, index) => sum + heldBytes(record, sizes[index] ?? 0), 0);
     const { maxQueueBytes } = this.#config;
-    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > maxQueueBytes) {
+    const room = bytes > SMALL_BYTES ? maxQueueBytes * LARGE_SHARE : maxQueueBytes;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > room) {
       throw new Failure(
         'QUEUE_FULL',
         `${this.#queuedBytes} bytes of records wait already, PRODUCE_MAX_QUEUE_BYTES is ${maxQueueBytes}`,
