@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Failure } from '../../src/errors.ts';
 
 /** Requests that a connection may have sent ahead; one that sends more is ended. */
@@ -22,6 +23,7 @@ export class Connection {
   onFailure: (failure: Failure) => void = () => {};
   #latest: { message: IncomingMessage; response: ServerResponse } | undefined;
   #isBusy = false;
+  #isOver = false;
   readonly #waiting: (() => void)[] = [];
 
   static of(socket: Socket): Connection {
@@ -42,7 +44,7 @@ export class Connection {
     this.#latest = { message, response };
     await this.turn();
     response.once('close', () => {
-      if (!response.shouldKeepAlive || this.socket.destroyed) return;
+      if (!response.shouldKeepAlive || this.#isOver || this.socket.destroyed) return;
       this.#isBusy = false;
       this.#waiting.shift()?.();
     });
@@ -50,7 +52,7 @@ export class Connection {
 
   async turn(): Promise<void> {
     if (this.#waiting.length === MAX_AHEAD) this.socket.destroy();
-    if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#isBusy || this.#isOver) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#isBusy = true;
   }
 
@@ -65,8 +67,16 @@ export class Connection {
     return false;
   }
 
+  /** Ends it, unless its next request has come in the meantime: one that a busy server has not read yet. */
+  async endIfSilent(): Promise<void> {
+    const { bytesRead } = this.socket;
+    await setImmediate();
+    if (this.socket.bytesRead === bytesRead) this.endInStages();
+  }
+
   /** Sends no more, and reads on until the client has ended its side, too, but not for long (RFC 9112, section 9.6). */
   endInStages(): void {
+    this.#isOver = true;
     this.socket.end();
     this.socket.resume();
     const timer = setTimeout(() => this.socket.destroy(), LINGER_MS);

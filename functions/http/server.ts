@@ -80,7 +80,7 @@ export function createHttpServer(serve: Serve, config: HttpConfig, options: Serv
     if (failure === undefined) socket.destroy();
     else if (connection.fail(failure)) void refuse(connection, failure, log);
   });
-  server.setTimeout(SILENCE_MS);
+  server.setTimeout(SILENCE_MS, (socket) => void Connection.of(socket).endIfSilent());
   return server;
 }
 

@@ -284,6 +284,18 @@ describe('time', () => {
     await connection.ended();
   });
 
+  it('RFC 9112 §9.5: a request that has come when the time of an idle connection is up is served', async () => {
+    const { httpServer, port } = await patient(1_000);
+    httpServer.keepAliveTimeout = 50;
+    const connection = await rawClient({ port });
+    assert.equal((await connection.ask(message('POST /', {}, 'x'))).status, 200);
+    const second = connection.ask(message('POST /', {}, 'y'));
+    // The request is on its way, and the server busy until the time is up.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+    assert.equal((await second).status, 200);
+    await connection.ended();
+  });
+
   it('RFC 9112 §9.5: a client that goes away before its answer disturbs nobody', async () => {
     for (let i = 0; i < 20; i++) {
       const socket = connect(server.port, '127.0.0.1');
