@@ -22,13 +22,16 @@ export function readHead({ method = 'GET', url = '/', headers }: IncomingMessage
 
 /** What is wrong with a message that node's parser has let pass. Nothing behind it can be trusted, either. */
 export function faultOf(message: IncomingMessage): Failure | undefined {
-  const { httpVersion, httpVersionMajor, httpVersionMinor, headers, headersDistinct } = message;
+  const { httpVersion, httpVersionMajor, httpVersionMinor, headers, rawHeaders } = message;
   const isOld = httpVersionMajor === 1 && httpVersionMinor === 0;
   const coding = headers['transfer-encoding'];
   if (httpVersionMajor !== 1) return malformed(`HTTP/${httpVersion} is not spoken here, only HTTP/1.1`);
-  const { host: hosts = isOld ? [''] : [] } = headersDistinct;
-  if (hosts.length !== 1) return malformed(`the request must have one Host header, and has ${hosts.length}`);
-  if (!HOST.test(hosts[0] ?? ''))
+  // Of several, `headers` has the first one alone.
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
+  if (hosts > 1 || (hosts === 0 && !isOld)) {
+    return malformed(`the request must have one Host header, and has ${hosts}`);
+  }
+  if (!HOST.test(headers.host ?? ''))
     return malformed('the Host header must be a host name, and a port where needed');
   if (coding === undefined) return undefined;
   if (isOld) return malformed('HTTP/1.0 has no Transfer-Encoding');

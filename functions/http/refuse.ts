@@ -9,7 +9,9 @@ import type { Connection } from './connection.ts';
 export async function refuse(connection: Connection, failure: Failure, log: Log): Promise<void> {
   await connection.turn();
   const requestId = randomUUID();
-  log.warn('request refused', { requestId, code: failure.code, error: failure });
+  // A connection that was opened ahead of its time, and never used, is no reason for a line.
+  const level = connection.socket.bytesRead === 0 ? 'debug' : 'warn';
+  log[level]('request refused', { requestId, code: failure.code, error: failure });
   const { status, headers, body } = failureResponse(failure);
   const all = {
     ...headers,

@@ -111,7 +111,8 @@ async function answerTo(
     const asked = preflight(head, config) ?? aboutServer(head);
     if (asked) return asked;
     const isKeyless = !checkApiKey(head, config);
-    checkHead(head);
+    // A body that has come already costs nothing, and is refused all the same.
+    if (!message.complete) checkHead(head);
     const mustInvite = isInvited(message);
     if (!WITHOUT_BODY.has(path)) {
       const invite = () => mustInvite && response.writeContinue();
