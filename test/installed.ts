@@ -49,6 +49,9 @@ export function npmTool(packages: readonly string[], file: string): Tool {
   };
 }
 
+/** The Node.js that containers and Lambda have, beside the one that runs the tests. */
+export const node24 = npmTool([`node-linux-${process.arch}@24.21.0`], `node-linux-${process.arch}/bin/node`);
+
 /** A Python that has these packages, whose programs are run as modules. */
 export function pythonTool(packages: readonly string[]): Tool {
   const directory = cached('python', packages.join('\n'));
