@@ -13,7 +13,7 @@ interface SourceFile {
   imports: string[];
 }
 
-const files = ['functions', 'src', 'deploy', 'local', 'test', 'bench'].flatMap(filesIn);
+const files = ['functions', 'src', 'deploy', 'container', 'local', 'test', 'bench'].flatMap(filesIn);
 const inFolder = (folder: string) => files.filter(({ path }) => path.startsWith(`${folder}/`));
 
 function filesIn(folder: string): SourceFile[] {
@@ -71,9 +71,9 @@ test('functions import their own folder, src/ and packages; of each other only f
   assert.deepEqual(found, []);
 });
 
-test('src/ knows no function and nothing of local/, test/, bench/ and deploy/', () => {
+test('src/ knows no function and nothing of local/, test/, bench/, deploy/ and container/', () => {
   const found = offences(inFolder('src'), (specifier) =>
-    /^(functions|local|test|bench|deploy)\/|^build\.ts$/.test(specifier),
+    /^(functions|local|test|bench|deploy|container)\/|^build\.ts$/.test(specifier),
   );
   assert.deepEqual(found, []);
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { build } from '../../build.ts';
-import { functionNames } from '../../src/config.ts';
+import { functionNames } from '../../functions/http/config.ts';
 import { publish } from '../consume-batch/consuming.ts';
 import { unusedPort } from '../faults/servers.ts';
 import { SET_UP_MS } from '../installed.ts';

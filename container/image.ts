@@ -1,0 +1,40 @@
+/** `npm run image -- <folder>`: the files that the container's image has beside Node.js's own, without docker. */
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from '../build.ts';
+
+const HTTP = 'http-function';
+/** What a CronJob runs. */
+const SCHEDULED = ['consume-batch', 'connectivity-check'];
+const runner = fileURLToPath(new URL('run.cjs', import.meta.url));
+
+/** Lays the tree out in `folder`: `/app` and the place where certificates are mounted. No certificate is in it. */
+export async function layOut(folder: string): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'image-'));
+  try {
+    const built = await build({
+      functions: [HTTP, ...SCHEDULED],
+      outdir: join(scratch, 'dist'),
+      certificates: join(scratch, 'none'),
+    });
+    const app = join(folder, 'app');
+    await mkdir(join(folder, 'certificates'), { recursive: true });
+    for (const { name, directory } of built) {
+      await cp(directory, name === HTTP ? app : join(app, name), { recursive: true });
+    }
+    await cp(runner, join(app, 'run.cjs'));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const [folder] = process.argv.slice(2);
+  if (!folder) {
+    console.error('Name the folder that the tree is laid out in: npm run image -- <folder>');
+    process.exit(1);
+  }
+  await layOut(folder);
+}
