@@ -1,5 +1,5 @@
-/** `npm run instance -- <id>`: what a client must know of a DMS instance, and with --env as variables. */
-import { existsSync } from 'node:fs';
+/** `npm run instance -- <id>`: what a client must know of a DMS instance, and with --env as a file of variables. */
+import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { KafkaInstances } from './api/kafka-instances.ts';
 import { regions } from './api/regions.ts';
@@ -12,15 +12,19 @@ import {
   nearestMode,
 } from './instance-report.ts';
 
-const USAGE = `npm run instance -- <instance id> [--env] [--access ${accessModes.join('|')}] [--region <region>]`;
+/** `--env -`: on the screen. */
+const SCREEN = '-';
+const USAGE = `npm run instance -- <instance id> [--env .env] [--access ${accessModes.join('|')}] [--region <region>]`;
 
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { env: { type: 'boolean' }, access: { type: 'string' }, region: { type: 'string' } },
+    options: { env: { type: 'string' }, access: { type: 'string' }, region: { type: 'string' } },
   });
   const [id] = positionals;
   if (id === undefined || positionals.length > 1) throw new Error(`Usage: ${USAGE}`);
+  const { env: file } = values;
+  if (file !== undefined && file !== SCREEN && existsSync(file)) throw new Error(taken(file));
   // As osls does: what is in the environment already wins.
   if (existsSync('.env')) process.loadEnvFile('.env');
   const region = values.region ?? process.env.OS_REGION_NAME ?? 'eu-de';
@@ -29,10 +33,30 @@ try {
   const cloud = await connectCloud(region, undefined);
   const instance = await new KafkaInstances(cloud.clientOptions('dms')).get(id);
   const mode = accessMode(values.access) ?? nearestMode(instance);
-  console.log(values.env ? instanceVariables(instance, region, mode) : instanceReport(instance));
+  if (file === undefined) console.log(instanceReport(instance));
+  else write(file, instanceVariables(instance, region, mode));
 } catch (error) {
+  const isUsage =
+    error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   console.error(error instanceof Error ? error.message : String(error));
+  if (isUsage) console.error(`Usage: ${USAGE}`);
   process.exitCode = 1;
+}
+
+/** Never over a file that is there, and for its owner alone: the password comes into it. */
+function write(file: string, variables: string): void {
+  if (file === SCREEN) {
+    console.log(variables);
+    return;
+  }
+  writeFileSync(file, `${variables}\n`, { flag: 'wx', mode: 0o600 });
+  const open = variables.match(/^# [A-Z_]+=$/gm) ?? [];
+  const rest = open.length === 0 ? '' : ` To fill in: ${open.map((line) => line.slice(2, -1)).join(', ')}.`;
+  console.log(`${file} is written.${rest}`);
+}
+
+function taken(file: string): string {
+  return `${file} is there already, and stays as it is: name another file, or ${SCREEN} for the screen.`;
 }
 
 function accessMode(value: string | undefined): AccessMode | undefined {

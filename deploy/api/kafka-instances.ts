@@ -1,11 +1,24 @@
 import { ApiClient, type ClientOptions } from './client.ts';
+import { listenersOf } from './kafka-listeners.ts';
 import { type JsonObject, list, number, object, text } from './records.ts';
 
-/** One way to reach an instance. `addresses` is empty where the instance doesn't offer it. */
-export interface InstanceAccess {
+export type Protocol = 'SASL_SSL' | 'SASL_PLAINTEXT' | 'PLAINTEXT';
+
+/** One way to reach an instance, in one protocol. */
+export interface Listener {
+  protocol: Protocol;
+  /** `host:port`, IPv6 in brackets. */
   addresses: readonly string[];
   /** What the instance's security group must let in. */
   port: number;
+}
+
+/** From where, and there in which protocols: the safest first. */
+export interface Listeners {
+  private: readonly Listener[];
+  privateIpv6: readonly Listener[];
+  vpcEndpoint: readonly Listener[];
+  public: readonly Listener[];
 }
 
 export interface KafkaInstance {
@@ -16,11 +29,13 @@ export interface KafkaInstance {
   vpc: { id: string; name: string };
   subnet: { id: string; name: string; cidr: string };
   securityGroup: { id: string; name: string };
-  securityProtocol: string;
-  saslMechanisms: readonly string[];
-  private: InstanceAccess;
-  vpcEndpoint: InstanceAccess;
-  public: InstanceAccess;
+  listeners: Listeners;
+  /** Undefined where the instance doesn't say. */
+  saslMechanisms: readonly string[] | undefined;
+  /** Whether clients need a certificate of their own. */
+  asksForCertificate: boolean;
+  /** Whether a topic is made when it is first used. */
+  makesTopics: boolean;
   topics: readonly { name: string; partitions: number; replicas: number }[];
   users: readonly string[];
 }
@@ -33,7 +48,6 @@ export interface InstanceNetwork {
 const PAGE_SIZE = 50;
 /** 10,000 topics; an instance has fewer partitions than that. */
 const MAX_PAGES = 200;
-const ENDPOINT_PORT = 9011;
 
 /** DMS for Kafka: what its console shows of an instance. */
 export class KafkaInstances {
@@ -48,9 +62,11 @@ export class KafkaInstances {
   /** Rejects with an ApiError 404 where there is no such instance. */
   async get(id: string): Promise<KafkaInstance> {
     const details = object(await this.#read(`/${id}`));
-    const hasSasl = details.ssl_enable === true;
+    const described = describe(id, details);
+    const hasSasl = speaksSasl(described.listeners);
     const [topics, users] = await Promise.all([this.#topics(id), hasSasl ? this.#users(id) : []]);
-    return { ...describe(id, details), topics, users };
+    const owner = text(details.access_user);
+    return { ...described, topics, users: users.length > 0 || owner === undefined ? users : [owner] };
   }
 
   /** Rejects with an ApiError 404 where there is no such instance. */
@@ -88,9 +104,13 @@ export class KafkaInstances {
   }
 }
 
+export function speaksSasl(listeners: Listeners): boolean {
+  return Object.values<readonly Listener[]>({ ...listeners })
+    .flat()
+    .some(({ protocol }) => protocol.startsWith('SASL'));
+}
+
 function describe(id: string, details: JsonObject): Omit<KafkaInstance, 'topics' | 'users'> {
-  const hasSasl = details.ssl_enable === true;
-  const securityProtocol = hasSasl ? (text(details.kafka_security_protocol) ?? 'SASL_SSL') : 'PLAINTEXT';
   const mechanisms = list(details.sasl_enabled_mechanisms).map(String);
   return {
     id,
@@ -107,47 +127,9 @@ function describe(id: string, details: JsonObject): Omit<KafkaInstance, 'topics'
       id: text(details.security_group_id) ?? '',
       name: text(details.security_group_name) ?? '',
     },
-    securityProtocol,
-    // SCRAM-SHA-512 is always there; only PLAIN has to be switched on.
-    saslMechanisms: hasSasl && mechanisms.length === 0 ? ['SCRAM-SHA-512'] : mechanisms,
-    private: access(hasSasl ? 9093 : 9092, privateAddresses(details)),
-    vpcEndpoint: access(ENDPOINT_PORT, endpointAddresses(text(details.cross_vpc_info))),
-    public: access(hasSasl ? 9095 : 9094, publicAddresses(details)),
+    listeners: listenersOf(details),
+    saslMechanisms: mechanisms.length > 0 ? mechanisms : undefined,
+    asksForCertificate: details.ssl_two_way_enable === true,
+    makesTopics: details.enable_auto_topic === true,
   };
-}
-
-function privateAddresses(details: JsonObject): string[] {
-  return split(text(details.kafka_private_connect_address) ?? text(details.connect_address));
-}
-
-function publicAddresses(details: JsonObject): string[] {
-  return details.enable_publicip === true ? split(text(details.public_connect_address)) : [];
-}
-
-/** JSON text: each broker's own address, with the one that it has for other VPCs. */
-function endpointAddresses(information: string | undefined): string[] {
-  try {
-    const brokers = Object.values(object(JSON.parse(information ?? '{}'))).map(object);
-    return brokers.flatMap((broker) => {
-      const isServing = broker.success !== false && broker.port_id !== undefined;
-      const address = text(broker.advertised_ip);
-      return isServing && address ? [`${address}:${number(broker.port) ?? ENDPOINT_PORT}`] : [];
-    });
-  } catch {
-    return [];
-  }
-}
-
-function access(port: number, addresses: readonly string[]): InstanceAccess {
-  return {
-    port,
-    addresses: addresses.map((address) => (/:\d+$/.test(address) ? address : `${address}:${port}`)),
-  };
-}
-
-function split(addresses: string | undefined): string[] {
-  return (addresses ?? '')
-    .split(',')
-    .map((address) => address.trim())
-    .filter((address) => address !== '');
 }

@@ -24,6 +24,9 @@ export function answerInstance(
     return { total: instance.topics.length, topics: instance.topics.slice(offset, offset + limit) };
   }
   if (part !== 'users') throw new Refusal(404, 'APIG.0101', 'The API does not exist');
-  if (!instance.details.ssl_enable) throw new Refusal(400, 'DMS.00400051', 'SASL is not enabled.');
+  const protocols = Object.entries((instance.details.port_protocols ?? {}) as Body);
+  const hasSasl = protocols.some(([name, on]) => name.includes('sasl') && on === true);
+  if (!instance.details.ssl_enable && !hasSasl)
+    throw new Refusal(400, 'DMS.00400051', 'SASL is not enabled.');
   return { users: instance.users };
 }
