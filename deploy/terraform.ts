@@ -4,39 +4,55 @@ import type { Deployment, FunctionDescription, Trigger } from './description.ts'
 import type { Artifacts } from './plan.ts';
 import { eventData } from './trigger-data.ts';
 
+const ESCAPES: Readonly<Record<string, string>> = { b: '\\u0008', f: '\\u000c' };
+/** What removes `concurrency_num` (1.36.45), and no longer sets a function's instances to 0 (after 1.36.50). */
+const PROVIDER_VERSION = '>= 1.36.51';
+/** `terraform_data` is part of Terraform since then. */
+const TERRAFORM_VERSION = '>= 1.4';
+/** Of a hash of secrets: enough hexadecimal digits to see a change, too few to tell the secret by. */
+const SECRET_DIGITS = 6;
+
 /**
  * The same deployment as Terraform JSON, for the provider `opentelekomcloud/opentelekomcloud`. It lies beside
  * the zips. What has no value yet, and every secret, becomes a variable, called as `nameOf` says for its place
  * in the file: no secret is in it.
+ *
+ * The platform does not show secrets, nor all of a trigger, and the provider takes that for a difference: these
+ * arguments are ignored, and what they are made of lies in a `terraform_data` whose change replaces the resource.
  */
 export function terraformOf(
   deployment: Deployment,
   artifacts: Artifacts,
   nameOf: (path: string) => string | undefined = () => undefined,
 ): JsonObject {
-  const inputs = new Inputs(nameOf);
+  const inputs = new Inputs(nameOf, sharedSecrets(deployment));
   const functions: JsonObject = {};
   const triggers: JsonObject = {};
+  const data: JsonObject = {};
   for (const description of deployment.functions) {
-    const label = identifier(description.key);
-    functions[label] = functionResource(description, artifacts.get(description.key) ?? '', inputs);
+    const label = uniqueLabel(description.key, functions);
+    const secrets = secretsOf(label, description, inputs);
+    if (secrets.length > 0) data[`${label}_secrets`] = { input: hashOf(secrets) };
+    functions[label] = functionResource(label, description, artifacts.get(description.key) ?? '', inputs);
     for (const [index, trigger] of description.triggers.entries()) {
-      triggers[`${label}_${trigger.type.toLowerCase()}_${index}`] = triggerResource(
-        label,
-        trigger,
-        description.encryptedEnvironment,
-        inputs,
-      );
+      const name = `${label}_${trigger.type.toLowerCase()}_${index}`;
+      const password = passwordOf(label, trigger, description, inputs);
+      data[name] = { input: triggerInput(trigger, password, inputs) };
+      triggers[name] = triggerResource(label, name, trigger, password, inputs);
     }
   }
   return {
     terraform: {
-      required_providers: { opentelekomcloud: { source: 'opentelekomcloud/opentelekomcloud' } },
+      required_version: TERRAFORM_VERSION,
+      required_providers: {
+        opentelekomcloud: { source: 'opentelekomcloud/opentelekomcloud', version: PROVIDER_VERSION },
+      },
     },
     ...(inputs.all.length === 0 ? {} : { variable: Object.fromEntries(inputs.all) }),
     resource: {
       opentelekomcloud_fgs_function_v2: functions,
       ...(Object.keys(triggers).length === 0 ? {} : { opentelekomcloud_fgs_trigger_v2: triggers }),
+      ...(Object.keys(data).length === 0 ? {} : { terraform_data: data }),
     },
   };
 }
@@ -45,9 +61,11 @@ export function terraformOf(
 class Inputs {
   readonly #variables = new Map<string, JsonObject>();
   readonly #nameOf: (path: string) => string | undefined;
+  readonly #shared: ReadonlySet<string>;
 
-  constructor(nameOf: (path: string) => string | undefined) {
+  constructor(nameOf: (path: string) => string | undefined, shared: ReadonlySet<string>) {
     this.#nameOf = nameOf;
+    this.#shared = shared;
   }
 
   get all(): [string, JsonObject][] {
@@ -55,24 +73,74 @@ class Inputs {
   }
 
   setting(path: string): string {
-    return this.#variable(this.#nameOf(path)?.toLowerCase() ?? inputName(path), { description: path });
+    const name = this.#nameOf(path)?.toLowerCase() ?? inputName(path);
+    return this.#variable(identifier(name), { description: path });
   }
 
-  secret(name: string): string {
-    return this.#variable(identifier(name).toLowerCase(), { sensitive: true });
+  /** The value, or where it is to come from. */
+  origin(value: string): string {
+    const missing = missingPath(value);
+    return (missing === undefined ? undefined : this.#nameOf(missing)) ?? value;
+  }
+
+  /** One variable for all functions that have the same secret by this name, else one for each. */
+  secret(label: string, name: string): string {
+    const own = this.#shared.has(name) ? name : `${label}_${name}`;
+    return this.#variable(identifier(own).toLowerCase(), { sensitive: true });
   }
 
   #variable(name: string, settings: JsonObject): string {
-    if (!this.#variables.has(name)) this.#variables.set(name, { type: 'string', ...settings });
+    const known = this.#variables.get(name);
+    // What is secret in one place is so in all.
+    if (!known || settings.sensitive) this.#variables.set(name, { type: 'string', ...known, ...settings });
     return `var.${name}`;
   }
 }
 
-function functionResource(description: FunctionDescription, zip: string, inputs: Inputs): JsonObject {
-  const { vpc, logs, initializer } = description;
+/** The names of secrets that have the same value in every function that has them. */
+function sharedSecrets({ functions }: Deployment): ReadonlySet<string> {
+  const values = new Map<string, Set<string>>();
+  for (const { encryptedEnvironment } of functions) {
+    for (const [name, value] of Object.entries(encryptedEnvironment))
+      values.set(name, (values.get(name) ?? new Set()).add(value));
+  }
+  return new Set([...values].filter(([, { size }]) => size === 1).map(([name]) => name));
+}
+
+function secretsOf(label: string, { encryptedEnvironment }: FunctionDescription, inputs: Inputs): string[] {
+  return Object.keys(encryptedEnvironment).map((name) => inputs.secret(label, name));
+}
+
+/** An expression of a trigger's password: most often the function's own secret, and then the same variable. */
+function passwordOf(
+  label: string,
+  trigger: Trigger,
+  { encryptedEnvironment }: FunctionDescription,
+  inputs: Inputs,
+): string | undefined {
+  if (trigger.type !== 'KAFKA' || trigger.password === undefined) return undefined;
+  const wanted = inputs.origin(trigger.password);
+  const same = Object.keys(encryptedEnvironment).find(
+    (name) => inputs.origin(encryptedEnvironment[name] ?? '') === wanted,
+  );
+  return inputs.secret(label, same ?? 'kafka_password');
+}
+
+function hashOf(expressions: readonly string[]): string {
+  return `\${substr(sha512(jsonencode([${expressions.join(', ')}])), 0, ${SECRET_DIGITS})}`;
+}
+
+function functionResource(
+  label: string,
+  description: FunctionDescription,
+  zip: string,
+  inputs: Inputs,
+): JsonObject {
+  const { vpc, logs, initializer, encryptedEnvironment } = description;
   const text = (value: string): string => literal(value, inputs);
   const optional = (name: string, value: string | number | undefined): JsonObject =>
     value === undefined || value === '' ? {} : { [name]: typeof value === 'string' ? text(value) : value };
+  const hasSecrets = Object.keys(encryptedEnvironment).length > 0;
   return {
     name: description.name,
     app: description.app,
@@ -95,32 +163,51 @@ function functionResource(description: FunctionDescription, zip: string, inputs:
     ...optional('log_topic_id', logs?.streamId),
     ...optional('log_topic_name', logs?.streamName),
     ...optional('max_instance_num', description.maxInstances?.toString()),
-    ...optional('concurrency_num', description.concurrency),
     user_data: encoded(description.environment, (_name, value) => expression(value, inputs)),
-    ...(Object.keys(description.encryptedEnvironment).length === 0
-      ? {}
-      : { encrypted_user_data: encoded(description.encryptedEnvironment, (name) => inputs.secret(name)) }),
+    ...(hasSecrets
+      ? { encrypted_user_data: encoded(encryptedEnvironment, (name) => inputs.secret(label, name)) }
+      : {}),
+    lifecycle: {
+      ignore_changes: ['encrypted_user_data'],
+      ...(hasSecrets ? { replace_triggered_by: [`terraform_data.${label}_secrets`] } : {}),
+    },
   };
 }
 
 function triggerResource(
   functionLabel: string,
+  name: string,
   trigger: Trigger,
-  secrets: Readonly<Record<string, string>>,
+  password: string | undefined,
   inputs: Inputs,
 ): JsonObject {
-  const data = eventData(trigger);
-  // Most often the same secret as the function's own: then it is one variable.
-  const password = Object.keys(secrets).find((name) => secrets[name] === data.kafka_password);
+  const isKafka = trigger.type.endsWith('KAFKA');
   return {
     function_urn: `\${opentelekomcloud_fgs_function_v2.${functionLabel}.urn}`,
     type: trigger.type,
     // Only these can be disabled; for the others the provider must not be told a status.
     ...(trigger.type === 'DEDICATEDGATEWAY' ? {} : { status: trigger.status }),
-    event_data: encoded(data, (name, value) =>
-      name === 'kafka_password' ? inputs.secret(password ?? name) : expression(value, inputs),
-    ),
+    event_data: eventExpression(trigger, password, inputs),
+    lifecycle: {
+      // Kafka's come disabled whatever is asked for, and stay as the console has them.
+      ignore_changes: ['event_data', ...(isKafka ? ['status'] : [])],
+      replace_triggered_by: [`terraform_data.${name}`],
+    },
   };
+}
+
+function eventExpression(trigger: Trigger, password: string | undefined, inputs: Inputs): string {
+  return encoded(eventData(trigger), (name, value) =>
+    name === 'kafka_password' ? (password ?? 'null') : expression(value, inputs),
+  );
+}
+
+/** What the trigger is made of, with a few digits of a hash for its password. */
+function triggerInput(trigger: Trigger, password: string | undefined, inputs: Inputs): string {
+  const hash = password === undefined ? 'null' : hashOf([password]).slice(2, -1);
+  return encoded(eventData(trigger), (name, value) =>
+    name === 'kafka_password' ? hash : expression(value, inputs),
+  );
 }
 
 /** `${jsonencode({…})}`, with each value as an expression of the language. */
@@ -129,7 +216,7 @@ function encoded(
   toExpression: (name: string, value: unknown) => string,
 ): string {
   const members = Object.entries(values).map(
-    ([name, value]) => `${JSON.stringify(name)} = ${toExpression(name, value)}`,
+    ([name, value]) => `${quoted(name)} = ${toExpression(name, value)}`,
   );
   return `\${jsonencode({${members.join(', ')}})}`;
 }
@@ -137,12 +224,12 @@ function encoded(
 function expression(value: unknown, inputs: Inputs): string {
   if (typeof value === 'string') {
     const missing = missingPath(value);
-    return missing === undefined ? JSON.stringify(escaped(value)) : inputs.setting(missing);
+    return missing === undefined ? quoted(escaped(value)) : inputs.setting(missing);
   }
   if (Array.isArray(value)) return `[${value.map((item) => expression(item, inputs)).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(
-      ([name, item]) => `${JSON.stringify(name)} = ${expression(item, inputs)}`,
+      ([name, item]) => `${quoted(name)} = ${expression(item, inputs)}`,
     );
     return `{${members.join(', ')}}`;
   }
@@ -176,6 +263,20 @@ function escaped(value: string): string {
   return value.replaceAll(/[$%](?=\{)/g, (sign) => sign + sign);
 }
 
+/** JSON's text, without the two escapes that Terraform's language doesn't have. */
+function quoted(value: string): string {
+  return JSON.stringify(value).replaceAll(/\\(.)/g, (all, sign: string) => ESCAPES[sign] ?? all);
+}
+
+/** `2nd` can't be a name, `_2nd` can; of two keys that become one name the later gets a number. */
+function uniqueLabel(key: string, taken: JsonObject): string {
+  const label = identifier(key);
+  for (let count = 2; ; count++) {
+    const candidate = count === 2 ? label : `${label}_${count - 1}`;
+    if (taken[candidate] === undefined) return candidate;
+  }
+}
+
 function identifier(text: string): string {
-  return text.replaceAll(/[^A-Za-z0-9_]/g, '_');
+  return text.replaceAll(/[^A-Za-z0-9_]/g, '_').replace(/^(?=\d)/, '_');
 }

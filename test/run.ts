@@ -1,8 +1,8 @@
 /**
- * `npm test [-- part of a file's name …]`: every test, or those of the files named; `npm run test:soak`,
- * `test:brokers` and `test:clients` the long ones, those on every old broker, and clients that others' tools generate
- * from `/openapi.json`. Fails as well where a password of any test
- * cluster shows up in the output.
+ * `npm test [-- part of a file's path …]`: every test, or those of the files named. Others have names of their own:
+ * `npm run test:soak` (long ones), `test:brokers` (every old broker), `test:clients` (clients that others' tools
+ * generate from `/openapi.json`), `test:terraform` (a Terraform of one's own). Fails as well where a password of any
+ * test cluster shows up in the output.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -18,6 +18,7 @@ const suites = {
   test: { ending: '.test.ts', oldVersions: ['2.7.2'] },
   'test:soak': { ending: '.soak.ts', oldVersions: [] },
   'test:clients': { ending: '.clients.ts', oldVersions: [] },
+  'test:terraform': { ending: '.terraform.ts', oldVersions: [] },
   'test:brokers': { ending: '.brokers.ts', oldVersions: Object.keys(oldReleases) as OldVersion[] },
 } as const satisfies Record<string, { ending: string; oldVersions: readonly OldVersion[] }>;
 
@@ -26,9 +27,9 @@ const { ending, oldVersions } = suites[name in suites ? (name as keyof typeof su
 const wanted = process.argv.slice(2);
 const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith(ending))
+  .map((file) => `test/${file}`)
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-  .sort()
-  .map((file) => `test/${file}`);
+  .sort();
 if (files.length === 0) {
   console.error(`No test file (*${ending}) has ${wanted.join(' or ')} in its name.`);
   process.exit(1);

@@ -1,8 +1,8 @@
 /**
  * The arguments of `opentelekomcloud_fgs_function_v2` and `opentelekomcloud_fgs_trigger_v2`, as the provider
- * documents and declares them (1.36), as far as a description can set them.
+ * documents and declares them (1.36.51), as far as a description can set them.
  */
-export type Argument = 'string' | 'number';
+export type Argument = 'string' | 'number' | 'object';
 
 export interface ResourceSchema {
   arguments: Readonly<Record<string, Argument>>;
@@ -34,11 +34,11 @@ export const FUNCTION: ResourceSchema = {
     vpc_id: 'string',
     network_id: 'string',
     max_instance_num: 'string',
-    concurrency_num: 'number',
     log_group_id: 'string',
     log_group_name: 'string',
     log_topic_id: 'string',
     log_topic_name: 'string',
+    lifecycle: 'object',
   },
   required: ['name', 'app', 'memory_size', 'runtime', 'timeout', 'handler', 'code_type', 'func_code'],
   together: [
@@ -48,7 +48,13 @@ export const FUNCTION: ResourceSchema = {
 };
 
 export const TRIGGER: ResourceSchema = {
-  arguments: { function_urn: 'string', type: 'string', event_data: 'string', status: 'string' },
+  arguments: {
+    function_urn: 'string',
+    type: 'string',
+    event_data: 'string',
+    status: 'string',
+    lifecycle: 'object',
+  },
   required: ['function_urn', 'type', 'event_data'],
   together: [],
 };

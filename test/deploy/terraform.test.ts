@@ -8,11 +8,12 @@ import { gateway, kafka, openSourceKafka, sampleDeployment, sampleFunction, time
 import { FUNCTION, faultsOf, TRIGGER } from './terraform-schema.ts';
 
 interface Terraform {
-  terraform: { required_providers: Record<string, { source: string }> };
+  terraform: { required_version: string; required_providers: Record<string, { source: string }> };
   variable?: Record<string, { type: string; sensitive?: boolean; description?: string }>;
   resource: {
     opentelekomcloud_fgs_function_v2: Record<string, Record<string, string | number>>;
     opentelekomcloud_fgs_trigger_v2?: Record<string, Record<string, string>>;
+    terraform_data?: Record<string, { input: string }>;
   };
 }
 
@@ -42,8 +43,11 @@ const full = sampleFunction({
 
 test('every resource keeps to the provider’s arguments', () => {
   const { terraform, resource } = write(sampleDeployment(full));
-  assert.deepEqual(terraform.required_providers, {
-    opentelekomcloud: { source: 'opentelekomcloud/opentelekomcloud' },
+  assert.deepEqual(terraform, {
+    required_version: '>= 1.4',
+    required_providers: {
+      opentelekomcloud: { source: 'opentelekomcloud/opentelekomcloud', version: '>= 1.36.51' },
+    },
   });
   const [[label, described] = []] = Object.entries(resource.opentelekomcloud_fgs_function_v2);
   assert.equal(label, 'produce');
@@ -58,7 +62,11 @@ test('every resource keeps to the provider’s arguments', () => {
 test('has every setting, variable and trigger of the description', () => {
   const { resource } = write(sampleDeployment(full));
   const described = resource.opentelekomcloud_fgs_function_v2.produce ?? {};
-  const { user_data, encrypted_user_data, ...settings } = described;
+  const { user_data, encrypted_user_data, lifecycle, ...settings } = described;
+  assert.deepEqual(lifecycle, {
+    ignore_changes: ['encrypted_user_data'],
+    replace_triggered_by: ['terraform_data.produce_secrets'],
+  });
   assert.deepEqual(settings, {
     name: 'shop-dev-produce',
     app: 'default',
@@ -81,7 +89,6 @@ test('has every setting, variable and trigger of the description', () => {
     log_topic_id: 's',
     log_topic_name: 'stream',
     max_instance_num: '1',
-    concurrency_num: 10,
   });
   assert.deepEqual(evaluate(user_data), full.environment);
   assert.deepEqual(evaluate(encrypted_user_data, { kafka_sasl_password: 'x' }), { KAFKA_SASL_PASSWORD: 'x' });
@@ -105,7 +112,7 @@ test('has every setting, variable and trigger of the description', () => {
     schedule: '1m',
     user_event: '',
   });
-  assert.deepEqual(evaluate(triggers[2]?.event_data, { kafka_password: 'x' }), {
+  assert.deepEqual(evaluate(triggers[2]?.event_data, { produce_kafka_password: 'x' }), {
     instance_id: 'instance-1',
     topic_ids: ['orders'],
     batch_size: 100,
@@ -116,16 +123,25 @@ test('has every setting, variable and trigger of the description', () => {
 
 test('no secret is in the file: each is a sensitive variable', () => {
   const deployment = sampleDeployment(full);
-  assert.doesNotMatch(JSON.stringify(terraformOf(deployment, ZIPS)), /secret/);
+  assert.doesNotMatch(JSON.stringify(terraformOf(deployment, ZIPS)), /(sasl|kafka)-secret/);
   assert.deepEqual(write(deployment).variable, {
-    kafka_password: { type: 'string', sensitive: true },
     kafka_sasl_password: { type: 'string', sensitive: true },
+    produce_kafka_password: { type: 'string', sensitive: true },
   });
 });
 
 test('a trigger with the function’s own password shares its variable', () => {
   const shared = { ...full, triggers: [{ ...kafka, password: 'sasl-secret' }] };
   assert.deepEqual(Object.keys(write(sampleDeployment(shared)).variable ?? {}), ['kafka_sasl_password']);
+  const unset = {
+    ...full,
+    encryptedEnvironment: {
+      KAFKA_SASL_PASSWORD: placeholder('provider.encryptedEnvironment.KAFKA_SASL_PASSWORD'),
+    },
+    triggers: [{ ...kafka, password: placeholder('functions.produce.events[0].kafka.password') }],
+  };
+  const { variable } = terraformOf(sampleDeployment(unset), ZIPS, () => 'KAFKA_SASL_PASSWORD');
+  assert.deepEqual(Object.keys(variable ?? {}), ['kafka_sasl_password']);
 });
 
 test('what has no value yet is a variable, named as the environment’s where it comes from there', () => {
@@ -158,4 +174,51 @@ test('a value that looks like a template stays a value', () => {
   const { user_data } = resource.opentelekomcloud_fgs_function_v2.produce ?? {};
   assert.doesNotMatch(String(user_data).slice(2), /(^|[^$])\$\{b/);
   assert.deepEqual(evaluate(user_data), environment);
+});
+
+test('what the platform does not show is ignored, and replaces its resource when it changes', () => {
+  const { resource } = write(sampleDeployment(full));
+  const lifecycles = Object.values(resource.opentelekomcloud_fgs_trigger_v2 ?? {}).map(
+    (trigger) => trigger.lifecycle,
+  );
+  assert.deepEqual(lifecycles[0], {
+    ignore_changes: ['event_data'],
+    replace_triggered_by: ['terraform_data.produce_timer_0'],
+  });
+  assert.deepEqual(lifecycles[2], {
+    ignore_changes: ['event_data', 'status'],
+    replace_triggered_by: ['terraform_data.produce_kafka_2'],
+  });
+  const data = resource.terraform_data ?? {};
+  assert.equal(data.produce_secrets?.input, '${substr(sha512(jsonencode([var.kafka_sasl_password])), 0, 6)}');
+  assert.match(data.produce_kafka_2?.input ?? '', /"kafka_password" = substr\(sha512\(.*\), 0, 6\)/);
+});
+
+test('secrets of one name are one variable where they are the same, and two where they are not', () => {
+  const consume = sampleFunction({
+    key: 'consume',
+    encryptedEnvironment: { KAFKA_SASL_PASSWORD: 'another' },
+  });
+  assert.deepEqual(Object.keys(write(sampleDeployment(sampleFunction(), consume)).variable ?? {}), [
+    'consume_kafka_sasl_password',
+    'produce_kafka_sasl_password',
+  ]);
+  const same = sampleFunction({ key: 'consume' });
+  assert.deepEqual(Object.keys(write(sampleDeployment(sampleFunction(), same)).variable ?? {}), [
+    'kafka_sasl_password',
+  ]);
+});
+
+test('every key is a name, and two keys are two', () => {
+  const keys = ['2nd', 'a-b', 'a_b'].map((key) => sampleFunction({ key, name: `shop-${key}` }));
+  const { resource } = write(sampleDeployment(...keys));
+  assert.deepEqual(Object.keys(resource.opentelekomcloud_fgs_function_v2), ['_2nd', 'a_b', 'a_b_2']);
+});
+
+test('has none of the escapes that Terraform does not know', () => {
+  const environment = { A: '\b\f\\b\\f\t' };
+  const { resource } = write(sampleDeployment(sampleFunction({ environment })));
+  const { user_data } = resource.opentelekomcloud_fgs_function_v2.produce ?? {};
+  assert.deepEqual(evaluate(user_data), environment);
+  assert.equal(user_data, '${jsonencode({"A" = "\\u0008\\u000c\\\\b\\\\f\\t"})}');
 });

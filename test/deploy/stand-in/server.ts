@@ -254,6 +254,7 @@ export class StandIn {
       const projects = [{ id: this.projectId, name: this.region }];
       return { status: 200, body: { projects: projects.filter(({ name }) => name === query.get('name')) } };
     }
+    if (method === 'GET' && path === '/v3/auth/catalog') return { status: 200, body: this.#catalog() };
     const project = `/v2/${this.projectId}`;
     if (!path.startsWith(`${project}/`)) throw new Refusal(403, 'APIG.0302', 'The project is not yours');
     const parts = path.slice(project.length + 1).split('/');
@@ -269,6 +270,14 @@ export class StandIn {
     throw new Refusal(404, 'APIG.0101', 'The API does not exist');
   }
 
+  /** What Terraform's provider finds a service by: it makes FunctionGraph's address of a volume service's. */
+  #catalog(): Body {
+    const url = `${this.url}/v2/${this.projectId}`;
+    const endpoint = { id: 'e', interface: 'public', region: this.region, region_id: this.region, url };
+    const catalog = [{ id: 's', type: 'volumev2', name: 'evs', endpoints: [endpoint] }];
+    return { catalog, links: { self: `${this.url}/v3/auth/catalog`, next: null, previous: null } };
+  }
+
   async #functionCall(
     method: string,
     urn: string,
@@ -277,7 +286,8 @@ export class StandIn {
     query: URLSearchParams,
   ): Promise<Answer> {
     const { functions } = this;
-    switch (`${method} ${urn === '' ? '' : 'urn '}${action}`.trim()) {
+    const what = urn === 'reservedinstanceconfigs' ? urn : `${urn === '' ? '' : 'urn '}${action}`;
+    switch (`${method} ${what}`.trim()) {
       case 'GET':
         return { status: 200, body: functions.list(query, this.#pageSize) };
       case 'POST':
@@ -288,6 +298,12 @@ export class StandIn {
         return { status: 200, body: await functions.updateConfig(urn, body) };
       case 'PUT urn code':
         return { status: 200, body: await functions.updateCode(urn, body) };
+      case 'GET reservedinstanceconfigs':
+        return { status: 200, body: { reserved_instances: [], page_info: {}, count: 0 } };
+      case 'GET urn versions':
+        return { status: 200, body: { versions: [functions.show(urn)], next_marker: 1, count: 1 } };
+      case 'GET urn aliases':
+        return { status: 200, body: [] };
       case 'PUT urn config-max-instance':
         return { status: 200, body: functions.updateInstances(urn, body) };
       case 'GET urn async-invoke-config':
