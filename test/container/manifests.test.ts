@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { pythonTool } from '../installed.ts';
+import { variablesAsked } from '../variables.ts';
 import { dockerfile, user } from './image.ts';
 
 const folder = fileURLToPath(new URL('../../docs/container/', import.meta.url));
@@ -68,13 +69,13 @@ test('a mistake would be seen', async (t: TestContext) => {
 });
 
 test('the variables are those that the functions read', () => {
-  const config = readFileSync(new URL('../../src/config.ts', import.meta.url), 'utf8');
+  const asked = variablesAsked();
   const variables = [
     ...Object.keys(named('ConfigMap').data ?? {}),
     ...Object.keys(named('Secret').stringData ?? {}),
   ];
   assert.deepEqual(
-    variables.filter((name) => !config.includes(`'${name}'`)),
+    variables.filter((name) => !asked.includes(name)),
     [],
   );
   const secrets = variables.filter((name) => /PASSWORD|SECRET|KEYS/.test(name));
