@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
+import { certificatesIn, describeCertificates } from '../build/certificates.ts';
 import { FunctionGraph } from './api/functiongraph.ts';
 import { Gateways } from './api/gateways.ts';
 import { KafkaInstances } from './api/kafka-instances.ts';
@@ -83,6 +84,9 @@ export class FunctionGraphCommands {
       const settings = this.#serverless.service.functions[key];
       // osls would zip the whole project otherwise.
       if (settings) settings.package = { artifact: zip };
+    }
+    for (const line of describeCertificates(await certificatesIn(folders.certificates))) {
+      this.#output.log.notice(`certificate: ${line}`);
     }
     for (const { name, zip, bytes } of built)
       this.#output.log.notice(`${name}: ${zip} (${Math.ceil(bytes.zip / 1_000)} kB)`);

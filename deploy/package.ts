@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { CertificatesRefused } from '../build/certificates.ts';
 import { type BuiltFunction, build } from '../build.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
 import type { Artifacts } from './plan.ts';
@@ -32,7 +33,10 @@ export async function packageFunctions(
     return { artifacts: new Map(), built: [], problems };
   }
   const names = [...new Set(functions.map(({ source }) => artefactName(source)))];
-  const built = await build({ functions: names, outdir, certificates });
+  const built = await buildAll(names, outdir, certificates);
+  if (built instanceof CertificatesRefused) {
+    return { artifacts: new Map(), built: [], problems: built.message.split('\n') };
+  }
   const byName = new Map(built.map((one) => [one.name, one]));
   const artifacts = new Map<string, string>();
   const problems: string[] = [];
@@ -43,6 +47,15 @@ export async function packageFunctions(
     problems.push(...bundleProblems(description, bundle));
   }
   return { artifacts, built, problems };
+}
+
+async function buildAll(functions: readonly string[], outdir: string, certificates: string) {
+  try {
+    return await build({ functions, outdir, certificates });
+  } catch (error) {
+    if (error instanceof CertificatesRefused) return error;
+    throw error;
+  }
 }
 
 /** What the build calls the artefact of a folder in `functions/`. */

@@ -80,3 +80,15 @@ test('the HTTP function’s package has its bootstrap', async (t) => {
   const entries = Object.keys(unzipSync(readFileSync(artifacts.get('http') ?? '')));
   assert.deepEqual(entries.sort(), ['bootstrap', 'index.js', 'package.json']);
 });
+
+test('a file in certificates/ that cannot be taken is a problem, by name', async (t) => {
+  const certificates = folder(t);
+  writeFileSync(join(certificates, 'client.jks.zip'), Buffer.from('504b03040a00', 'hex'));
+  const { problems } = await packageFunctions(sampleDeployment(sampleFunction()), {
+    outdir: folder(t),
+    certificates,
+  });
+  assert.deepEqual(problems, [
+    `${join(certificates, 'client.jks.zip')} is a zip: take the certificate out of it`,
+  ]);
+});
