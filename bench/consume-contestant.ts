@@ -31,10 +31,16 @@ async function pull() {
   const connection = new Connection(clientOptions(config.connection), log);
   const producer = new Producer(connection, config.producer, log);
   let handled = 0;
-  const handle = () => {
+  const handleRecord = () => {
     handled++;
   };
-  const consumer = new Consumer({ connection, producer, config: config.consume, log, handle });
+  const consumer = new Consumer({
+    connection,
+    producer,
+    config: config.consume,
+    log,
+    pipeline: { handleRecord },
+  });
   await connection.open(Date.now() + 10_000);
   const base = process.memoryUsage.rss() / MIB;
   const { MAX_BYTES, CHECK } = process.env;

@@ -25,9 +25,14 @@ const suites = {
 const name = process.env.npm_lifecycle_event ?? 'test';
 const { ending, oldVersions } = suites[name in suites ? (name as keyof typeof suites) : 'test'];
 const wanted = process.argv.slice(2);
-const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' })
+/** The user's own tests lie beside what they test. */
+const files = ['test', 'functions']
+  .flatMap((folder) =>
+    readdirSync(`${root}/${folder}`, { recursive: true, encoding: 'utf8' }).map(
+      (file) => `${folder}/${file}`,
+    ),
+  )
   .filter((file) => file.endsWith(ending))
-  .map((file) => `test/${file}`)
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
 if (files.length === 0) {

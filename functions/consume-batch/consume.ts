@@ -6,7 +6,6 @@ import type { Producer } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import type { ConsumeConfig, PullConfig } from './config.ts';
-import { handleRecord } from './pipeline/handle-record.ts';
 import { Committer } from './pull/committer.ts';
 import { drain, type PullAnswer } from './pull/drain.ts';
 import { plainHandler } from './pull/handle-plain.ts';
@@ -15,10 +14,12 @@ import type { PartitionHandler, PullTimes } from './pull/partition-handler.ts';
 import type { PullWish } from './pull/pull-wish.ts';
 import { DeadLetters } from './records/dead-letters.ts';
 import { Limiter } from './records/limiter.ts';
+import type { CallOrigin, Pipeline } from './records/pipeline.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './records/process-records.ts';
-import type { Sink } from './records/sink.ts';
-import type { Handle } from './sinks/handler/handler.ts';
+import { Resources } from './records/resources.ts';
+import type { PullParts, Sink } from './records/sink.ts';
 import { openSink } from './sinks/sinks.ts';
+import { pipeline as usersPipeline } from './users-pipeline.ts';
 
 /** What a call keeps back for dead letters. */
 const DEAD_LETTER_RESERVE_MS = 2_000;
@@ -29,7 +30,14 @@ export interface ConsumerOptions {
   producer: Producer;
   config: ConsumeConfig;
   log: Log;
-  handle?: Handle;
+  /** Default: the user's own. */
+  pipeline?: Pipeline;
+}
+
+export interface PushCall extends Partial<CallOrigin> {
+  isRedelivered: boolean;
+  /** Epoch milliseconds. */
+  deadline: number;
 }
 
 export interface PushAnswer {
@@ -49,14 +57,17 @@ export interface PushResult {
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #sink: Sink;
+  readonly #resources: Resources;
   readonly #deadLetters: DeadLetters;
   readonly #limiter: Limiter;
   #group: GroupOffsets | undefined;
 
   constructor(options: ConsumerOptions) {
-    const { connection, producer, config, log, handle = handleRecord } = options;
+    const { connection, producer, config, log, pipeline = usersPipeline } = options;
     this.#options = options;
-    this.#sink = openSink(config.sink, { connection, producer, log, handle });
+    this.#resources = new Resources(pipeline, log);
+    const parts = { connection, producer, log, pipeline, resources: this.#resources };
+    this.#sink = openSink(config.sink, parts);
     this.#limiter = new Limiter(config.concurrency);
     this.#deadLetters = new DeadLetters(config.deadLetterTopic, {
       producer,
@@ -78,7 +89,7 @@ export class Consumer {
    */
   async push(
     records: readonly ConsumerRecord[],
-    { isRedelivered, deadline }: { isRedelivered: boolean; deadline: number },
+    { isRedelivered, deadline, ...call }: PushCall,
   ): Promise<PushResult> {
     const reserve = Math.min(DEAD_LETTER_RESERVE_MS, remaining(deadline) * 0.25);
     const topics = [...new Set(records.map(({ topic }) => topic))];
@@ -86,6 +97,7 @@ export class Consumer {
       processRecords(records, {
         ...this.#processOptions,
         isRedelivered,
+        origin: originOf(call),
         startBefore: deadline - reserve,
         deadline: deadline - reserve,
         deadLetterDeadline: deadline,
@@ -103,7 +115,12 @@ export class Consumer {
   }
 
   /** Handles what waits in the topics. Throws a Failure where it can't go on. */
-  async pull(wish: PullWish, config: PullConfig, deadline: number): Promise<PullAnswer> {
+  async pull(
+    wish: PullWish,
+    config: PullConfig,
+    deadline: number,
+    call: Partial<CallOrigin> = {},
+  ): Promise<PullAnswer> {
     const { connection, log } = this.#options;
     if (this.#group?.groupId !== config.groupId)
       this.#group = new GroupOffsets(connection, config.groupId, log);
@@ -113,21 +130,36 @@ export class Consumer {
       Math.min(deadline, Date.now() + WARNING_WITHIN_MS),
     );
     try {
-      const handlers = (times: PullTimes, notes: OffsetNotes) => this.#handler(group, times, notes);
+      const handlers = (times: PullTimes, notes: OffsetNotes) =>
+        this.#handler({
+          group,
+          times,
+          notes,
+          deadLetters: this.#deadLetters,
+          config: this.#options.config,
+          origin: originOf(call),
+        });
       return await drain(wish, { connection, group, config, log, handlers }, deadline);
     } finally {
       await warning;
     }
   }
 
-  #handler(group: GroupOffsets, times: PullTimes, notes: OffsetNotes): PartitionHandler {
-    const own = this.#sink.handlePulled?.({ group, times, notes, deadLetters: this.#deadLetters });
+  /** Ends what the pipeline keeps open; the process is about to end. */
+  close(): Promise<void> {
+    return this.#resources.close();
+  }
+
+  #handler(pull: PullParts): PartitionHandler {
+    const own = this.#sink.handlePulled?.(pull);
     if (own) return own;
+    const { group, times, notes, origin } = pull;
     const { log } = this.#options;
     const committer = new Committer(group, { deadline: times.deadline, log });
     return plainHandler(committer, notes, {
       ...this.#processOptions,
       isRedelivered: true,
+      origin,
       startBefore: times.startBefore,
       deadline: times.handleBefore,
       deadLetterDeadline: times.deadline,
@@ -142,6 +174,10 @@ export class Consumer {
       deadLetters: this.#deadLetters,
     };
   }
+}
+
+function originOf({ requestId = '', traceparent, environment }: Partial<CallOrigin>): CallOrigin {
+  return { requestId, traceparent, environment: environment ?? ((name) => process.env[name]) };
 }
 
 function notBegun(): Failure {

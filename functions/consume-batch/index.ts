@@ -6,10 +6,10 @@ import { pull, servePull } from './serve.ts';
 import { warm } from './warm.ts';
 
 export const handler = consumerHandler({
-  push: async (records, { environment, ...options }) => {
-    const { consumer, topics, partialResponse } = warm(environment);
+  push: async (records, call) => {
+    const { consumer, topics, partialResponse } = warm(call.environment);
     refuseForeignTopics(records, topics);
-    return { ...(await consumer.push(records, options)), partialResponse };
+    return { ...(await consumer.push(records, call)), partialResponse };
   },
   pull,
   serve: servePull,

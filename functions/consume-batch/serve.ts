@@ -8,20 +8,22 @@ import {
 import type { Environment } from '../../src/variables.ts';
 import type { PullAnswer } from './pull/drain.ts';
 import { readWish } from './pull/pull-wish.ts';
+import type { CallOrigin } from './records/pipeline.ts';
 import { pullConfigOf, warm } from './warm.ts';
 
 const MAX_WISH_BYTES = 64 * 1024;
 
-export interface PullCall {
+export interface PullCall extends Partial<CallOrigin> {
   /** Epoch milliseconds. */
   deadline: number;
   environment: Environment;
 }
 
 /** Pulls, by the deadline; `wish` may narrow what is configured. Throws a Failure. */
-export async function pull(wish: unknown, { environment, deadline }: PullCall): Promise<PullAnswer> {
+export async function pull(wish: unknown, call: PullCall): Promise<PullAnswer> {
+  const { environment, deadline } = call;
   const config = pullConfigOf(environment);
-  return warm(environment).consumer.pull(readWish(wish), config, deadline);
+  return warm(environment).consumer.pull(readWish(wish), config, deadline, call);
 }
 
 /** A pull over HTTP: `POST` with a wish as a JSON object, or with nothing. */
@@ -32,7 +34,8 @@ export async function servePull(request: HttpRequest, call: PullCall): Promise<H
         headers: { allow: 'POST' },
       });
     }
-    return jsonResponse(200, await pull(wishOf(request), call));
+    const { traceparent } = request.headers;
+    return jsonResponse(200, await pull(wishOf(request), { ...call, traceparent }));
   } catch (error) {
     return failureResponse(toFailure(error));
   }

@@ -6,7 +6,7 @@ import type { ConsumeConfig, PullConfig } from '../../functions/consume-batch/co
 import { Consumer } from '../../functions/consume-batch/consume.ts';
 import type { PullAnswer } from '../../functions/consume-batch/pull/drain.ts';
 import type { PullWish } from '../../functions/consume-batch/pull/pull-wish.ts';
-import type { Handle } from '../../functions/consume-batch/sinks/handler/handler.ts';
+import type { Pipeline } from '../../functions/consume-batch/records/pipeline.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
@@ -31,6 +31,8 @@ export const consumeDefaults: ConsumeConfig = {
   sink: { name: 'handler' },
 };
 
+export type Handle = NonNullable<Pipeline['handleRecord']>;
+
 export interface TestConsumer {
   consumer: Consumer;
   connection: Connection;
@@ -46,12 +48,14 @@ export function newConsumer(
   pullOf: Pick<PullConfig, 'groupId' | 'topics'> & Partial<PullConfig>,
   {
     handle,
+    pipeline,
     connection: connectionConfig = connectionConfigFor(cluster),
     log = recordingLog(),
     producer: producerConfig = {},
     ...config
   }: Partial<ConsumeConfig> & {
     handle?: Handle;
+    pipeline?: Pipeline;
     connection?: ConnectionConfig;
     log?: ReturnType<typeof recordingLog>;
     producer?: Partial<ProducerConfig>;
@@ -71,9 +75,11 @@ export function newConsumer(
     producer,
     config: { ...consumeDefaults, ...config },
     log,
-    handle: async (record, context) => {
-      await handle?.(record, context);
-      handled.push(copy(record));
+    pipeline: pipeline ?? {
+      async handleRecord(record, context) {
+        await handle?.(record, context);
+        handled.push(copy(record));
+      },
     },
   });
   return {

@@ -2,18 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { handleRecord } from '../../functions/consume-batch/pipeline/handle-record.ts';
 import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts';
 import {
   PermanentError,
   PoisonError,
   TransientError,
 } from '../../functions/consume-batch/records/record-failure.ts';
-import type { Handle } from '../../functions/consume-batch/sinks/handler/handler.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
 import { newTopic, type ReadRecord, readTopic, recordingLog } from '../kafka.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, newConsumer, publish } from './consuming.ts';
+import { committedOffsets, type Handle, newConsumer, publish } from './consuming.ts';
 import { failsWith } from './pulling.ts';
 
 interface Setting extends Partial<ConsumeConfig> {
@@ -393,30 +391,5 @@ describe('records that a trigger pushes', () => {
     );
     assert.equal(failures[0]?.failure.code, 'DEAD_LETTER_FAILED');
     assert.equal(failures[0]?.record.offset, 4);
-  });
-});
-
-describe('the example in handle-record.ts', () => {
-  const context = {
-    log: recordingLog(),
-    deadline: Date.now() + 60_000,
-    signal: new AbortController().signal,
-  };
-  const record = (value: string | Buffer | null): ConsumerRecord => ({
-    ...{ topic: 'orders', partition: 0, offset: 1, key: null, headers: [] },
-    value: typeof value === 'string' ? Buffer.from(value) : value,
-  });
-
-  test('hands on orders and passes tombstones', async () => {
-    await handleRecord(record('{"id":"o-1","total":1.5,"more":true}'), context);
-    await handleRecord(record(null), context);
-    assert.equal(context.log.lines.length, 1);
-  });
-
-  test('what is not JSON, or not UTF-8, is poison; what breaks the schema is permanent', async () => {
-    await assert.rejects(handleRecord(record('{'), context), PoisonError);
-    await assert.rejects(handleRecord(record(Buffer.from([0x22, 0xff, 0x22])), context), PoisonError);
-    await assert.rejects(handleRecord(record('{"total":-1}'), context), PermanentError);
-    await assert.rejects(handleRecord(record('7'), context), PermanentError);
   });
 });

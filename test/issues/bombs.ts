@@ -29,7 +29,7 @@ const consumer = new Consumer({
   producer: new Producer(connection, producerDefaults, log),
   config: { ...consumeDefaults, deadLetterTopic: undefined },
   log,
-  handle: () => void handled++,
+  pipeline: { handleRecord: () => void handled++ },
 });
 await connection.open(Date.now() + 10_000);
 const base = process.memoryUsage.rss();

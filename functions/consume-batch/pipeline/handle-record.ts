@@ -1,16 +1,8 @@
 // This is the file to rewrite: what your function does with one record.
 import * as v from 'valibot';
-import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
+import type { RecordContext } from '../records/pipeline.ts';
 import { PermanentError, PoisonError } from '../records/record-failure.ts';
-
-export interface HandlerContext {
-  log: Log;
-  /** Epoch milliseconds: handle the record by then, or it counts as failed. */
-  deadline: number;
-  /** Aborts at the deadline: hand it to fetch and to whatever else can be given up. */
-  signal: AbortSignal;
-}
 
 /** What the topic's values look like. Members that are not named here pass. */
 const orderSchema = v.looseObject({
@@ -24,12 +16,14 @@ type Order = v.InferOutput<typeof orderSchema>;
  * Handles one record. It may come more than once (after a crash, say), so do the same thing then.
  * Return when the record is done; throw when it is not: TransientError to have it tried again,
  * PermanentError or PoisonError for the dead-letter topic at once, anything else for a few attempts and
- * then the dead-letter topic.
+ * then the dead-letter topic. Export `handleBatch(records, context)` instead to get the records of a partition
+ * together; it returns those that failed, as `{index, error}[]`, or throws for all of them.
  *
+ * The context has `log`, `environment('DATABASE_URL')`, what resources.ts opened, the deadline and its signal.
  * `record.key`, `record.value` and header values are views of a larger buffer that is dropped after the
  * batch: copy (`Buffer.from(record.value)`) what you keep longer.
  */
-export async function handleRecord(record: ConsumerRecord, context: HandlerContext): Promise<void> {
+export async function handleRecord(record: ConsumerRecord, context: RecordContext): Promise<void> {
   // A tombstone says that the order of this key is gone.
   if (record.value === null) return;
   const order = decodeOrder(record.value);
@@ -52,6 +46,6 @@ function parseJson(value: Buffer): unknown {
 }
 
 /** Where the order goes next: a database, another service. */
-async function handOn(order: Order, { topic, partition, offset }: ConsumerRecord, { log }: HandlerContext) {
+async function handOn(order: Order, { topic, partition, offset }: ConsumerRecord, { log }: RecordContext) {
   log.debug('order', { id: order.id, total: order.total, topic, partition, offset });
 }

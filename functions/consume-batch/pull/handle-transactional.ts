@@ -10,8 +10,9 @@ import {
 } from '../../../src/kafka/produce/transactional-producer.ts';
 import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
-import { type DeadLetter, deadLetterFailure, logDeadLetter } from '../records/dead-letter.ts';
+import { type DeadLetter, deadLetterFailure, logDeadLetter, position } from '../records/dead-letter.ts';
 import { afterRefusal, refusedFailure } from '../records/dead-letter-fit.ts';
+import type { Transformation } from '../records/transform.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
 import { oldTransactionalIds } from './old-transactional-ids.ts';
 import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
@@ -24,6 +25,8 @@ const SETTLE_MS = 500;
 interface TransactionalOptions {
   connection: Connection;
   group: GroupOffsets;
+  /** What goes on in each record's place; by default the record itself. Never rejects. */
+  transform?: (records: readonly ConsumerRecord[]) => Promise<readonly Transformation[]>;
   /** Where a record goes; a Failure where it has nowhere to go. */
   target: (record: ConsumerRecord) => ProducerRecord | Failure;
   /** Where a record goes that the cluster refuses there. */
@@ -74,6 +77,8 @@ class TransactionalPartition {
   readonly #options: PartitionOptions;
   readonly #producer: TransactionalProducer;
   readonly #source: SourcePartition;
+  /** Of the batch that is being handled: what goes on in a record's place. */
+  readonly #outputsOf = new Map<ConsumerRecord, readonly ConsumerRecord[]>();
   #committed: number | undefined;
   #needsBegin = false;
 
@@ -101,8 +106,43 @@ class TransactionalPartition {
   }
 
   async handle(batch: Batch): Promise<BatchResult> {
+    const made = (await this.#options.transform?.(batch.records)) ?? [];
+    this.#outputsOf.clear();
+    const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
+    let start = 0;
+    for (const [at, record] of batch.records.entries()) {
+      const transformation = made[at];
+      if (transformation === undefined) continue;
+      if (!('failureClass' in transformation)) {
+        this.#outputsOf.set(record, transformation);
+        continue;
+      }
+      if (at > start) add(sum, await this.#handlePart(partOf(batch, start, at)));
+      if (sum.stop) return sum;
+      add(sum, await this.#fail({ ...transformation, record }, partOf(batch, at, at + 1)));
+      if (sum.stop) return sum;
+      start = at + 1;
+    }
+    if (start < batch.records.length || start === 0) {
+      add(sum, await this.#handlePart(partOf(batch, start, batch.records.length)));
+    }
+    return sum;
+  }
+
+  async #handlePart(batch: Batch): Promise<BatchResult> {
     const whole = await this.#commit(batch, []);
     return whole instanceof RecordsRefused ? this.#commitOneByOne(batch) : whole;
+  }
+
+  /** A record that could not be transformed. */
+  async #fail(dead: DeadLetter, { nextOffset, leaderEpoch }: Batch): Promise<BatchResult> {
+    if (dead.failureClass !== 'transient' && dead.failureClass !== 'sink') {
+      return this.#bury(dead, { nextOffset, leaderEpoch });
+    }
+    const stop = new Failure('SINK_FAILED', `${position(dead.record)}: ${dead.error.message}`, {
+      cause: dead.error,
+    });
+    return { processed: 0, deadLettered: 0, failed: 1, to: this.#to, stop };
   }
 
   /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
@@ -119,11 +159,7 @@ class TransactionalPartition {
               { nextOffset: next, leaderEpoch },
             )
           : committed;
-      sum.processed += result.processed;
-      sum.deadLettered += result.deadLettered;
-      sum.failed += result.failed;
-      sum.to = result.to;
-      sum.stop = result.stop;
+      add(sum, result);
       if (sum.stop) return sum;
     }
     return sum;
@@ -205,7 +241,8 @@ class TransactionalPartition {
   #outputs(records: readonly ConsumerRecord[], dead: readonly DeadLetter[]): ProducerRecord[] | Failure {
     const { target, deadLetter } = this.#options;
     const outputs: ProducerRecord[] = [];
-    for (const output of [...records.map(target), ...dead.map(deadLetter)]) {
+    const outgoing = records.flatMap((record) => this.#outputsOf.get(record) ?? [record]);
+    for (const output of [...outgoing.map(target), ...dead.map(deadLetter)]) {
       if (output instanceof Failure) return output;
       outputs.push(output);
     }
@@ -240,6 +277,18 @@ class TransactionalPartition {
       cause: failure,
     });
   }
+}
+
+function add(sum: BatchResult, { processed, deadLettered, failed, to, stop }: BatchResult): void {
+  sum.processed += processed;
+  sum.deadLettered += deadLettered;
+  sum.failed += failed;
+  sum.to = to;
+  sum.stop = stop;
+}
+
+function partOf({ records, nextOffset, leaderEpoch }: Batch, start: number, end: number): Batch {
+  return { records: records.slice(start, end), nextOffset: records[end]?.offset ?? nextOffset, leaderEpoch };
 }
 
 function nameOf({ topic, partition }: Position): string {

@@ -4,17 +4,21 @@ import type { Producer } from '../../../src/kafka/produce/producer.ts';
 import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Variables } from '../../../src/variables.ts';
+import type { ConsumeConfig } from '../config.ts';
 import type { OffsetNotes } from '../pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from '../pull/partition-handler.ts';
-import type { Handle } from '../sinks/handler/handler.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import type { CallOrigin, Pipeline } from './pipeline.ts';
 import type { RecordFailure } from './record-failure.ts';
+import type { Resources } from './resources.ts';
 
 export interface SinkCall {
   /** Epoch milliseconds: no record is begun after this. */
   startBefore: number;
   /** Epoch milliseconds: what is not done by then counts as failed. */
   deadline: number;
+  /** The call that brought the records. */
+  origin: CallOrigin;
 }
 
 export interface SinkResult {
@@ -29,7 +33,8 @@ export interface SinkParts {
   connection: Connection;
   producer: Producer;
   log: Log;
-  handle: Handle;
+  pipeline: Pipeline;
+  resources: Resources;
 }
 
 /** What a pull has for a sink that commits by itself. */
@@ -38,6 +43,8 @@ export interface PullParts {
   times: PullTimes;
   notes: OffsetNotes;
   deadLetters: DeadLetters;
+  config: Pick<ConsumeConfig, 'retries' | 'retryBackoffMs'>;
+  origin: CallOrigin;
 }
 
 /** A kind of sink, as `sinks.ts` lists it: how it is configured, and how it is opened. */
@@ -45,6 +52,8 @@ export interface SinkKind<Config> {
   /** Reads its own variables; what is wrong is reported there. */
   configure(variables: Variables): Config;
   open(config: Config, parts: SinkParts): Sink;
+  /** It gets the records as they came, and not what `transformRecord` makes of them. */
+  takesSource?: true;
 }
 
 /** Where records go. */

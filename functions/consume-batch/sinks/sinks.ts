@@ -1,5 +1,6 @@
 import type { Variables } from '../../../src/variables.ts';
-import type { Sink, SinkParts } from '../records/sink.ts';
+import type { Sink, SinkKind, SinkParts } from '../records/sink.ts';
+import { transforming } from '../records/transform.ts';
 import { handler } from './handler/handler.ts';
 import { http } from './http/http.ts';
 import { log } from './log/log.ts';
@@ -21,6 +22,8 @@ export function sinkConfig(variables: Variables): SinkConfig {
 
 export function openSink(config: SinkConfig, parts: SinkParts): Sink {
   // The name says whose configuration it is, which the compiler can't follow.
-  const open: (config: never, parts: SinkParts) => Sink = sinks[config.name].open;
-  return open(config as never, parts);
+  const { open, takesSource } = sinks[config.name] as SinkKind<SinkConfig>;
+  const sink = open(config, parts);
+  const { transformRecord } = parts.pipeline;
+  return takesSource || !transformRecord ? sink : transforming(sink, transformRecord, parts);
 }

@@ -1,74 +1,95 @@
 import { remaining } from '../../../../src/deadline.ts';
-import type { Log } from '../../../../src/log.ts';
+import { Failure } from '../../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
-import type { HandlerContext } from '../../pipeline/handle-record.ts';
+import type { Pipeline, RecordContext } from '../../records/pipeline.ts';
 import { recordFailure, TransientError } from '../../records/record-failure.ts';
-import type { Sink, SinkCall, SinkKind, SinkResult } from '../../records/sink.ts';
+import type { Sink, SinkKind, SinkParts, SinkResult } from '../../records/sink.ts';
 
-export type Handle = (record: ConsumerRecord, context: HandlerContext) => Promise<void> | void;
+/** A handler that returns at once is not asked for the time at every record. */
+const CLOCK_EVERY = 64;
 
-/** The user's own handler: `pipeline/handle-record.ts`. */
+/** The user's own handler: `handleBatch` or `handleRecord` of `pipeline/handle-record.ts`. */
 export const handler: SinkKind<object> = {
   configure: () => ({}),
-  open: (_config, { handle, log }) => handlerSink(handle, log),
+  open: openHandler,
+  takesSource: true,
 };
 
-/** Hands records to a handler, one after the other, up to the first that fails. */
-function handlerSink(handle: Handle, log: Log): Sink {
-  return {
-    oneByOne: true,
-    write: (records, call) => handleUntilDeadline(records, call, handle, log),
-  };
-}
-
-async function handleUntilDeadline(
-  records: readonly ConsumerRecord[],
-  { startBefore, deadline }: SinkCall,
-  handle: Handle,
-  log: Log,
-): Promise<SinkResult> {
-  const expiry = new AbortController();
-  const run: Run = {
-    records,
-    handle,
-    context: { log, deadline, signal: expiry.signal },
-    startBefore,
-    index: 0,
-  };
-  const startedAt = Date.now();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<SinkResult>((resolve) => {
-    timer = setTimeout(() => {
-      const error = new TransientError(`the handler did not finish within ${Date.now() - startedAt} ms`);
-      expiry.abort(error);
-      const { index } = run;
-      resolve({ taken: index + 1, failures: [{ index, failureClass: 'transient', error }] });
-    }, remaining(deadline));
-  });
-  try {
-    return await Promise.race([handleInOrder(run), late]);
-  } finally {
-    clearTimeout(timer);
+function openHandler(_config: object, { pipeline, resources, log }: SinkParts): Sink {
+  const { handleRecord, handleBatch } = pipeline;
+  if (!handleRecord && !handleBatch) {
+    throw new Failure('CONFIG_INVALID', 'pipeline/handle-record.ts must export handleRecord or handleBatch');
   }
+  return {
+    oneByOne: handleBatch === undefined,
+    async write(records, call) {
+      let opened: unknown;
+      try {
+        opened = await resources.open(call.origin.environment);
+      } catch (cause) {
+        const error = new Error(`openResources of the pipeline failed: ${messageOf(cause)}`, { cause });
+        return failAll(records, (index) => ({ index, failureClass: 'sink', error }));
+      }
+      const context = { ...call.origin, log, deadline: call.deadline, resources: opened };
+      if (handleBatch) {
+        const late = (error: Error) =>
+          failAll(records, (index) => ({ index, failureClass: 'transient', error }));
+        return untilDeadline(context, late, (whole) => handleWhole(records, handleBatch, whole));
+      }
+      const run = { records, handleRecord, startBefore: call.startBefore, index: 0 };
+      return untilDeadline(
+        context,
+        (error) => lateAt(run, error),
+        (whole) => handleInOrder(run, whole),
+      );
+    },
+  };
 }
 
 interface Run {
   records: readonly ConsumerRecord[];
-  handle: Handle;
-  context: HandlerContext;
+  handleRecord: Pipeline['handleRecord'];
   /** Epoch milliseconds. */
   startBefore: number;
   /** The record that is being handled. */
   index: number;
 }
 
-async function handleInOrder(run: Run): Promise<SinkResult> {
-  const { records, handle, context, startBefore } = run;
+/** What is not done by the deadline counts as failed, whatever the user's code goes on doing. */
+async function untilDeadline(
+  known: Omit<RecordContext, 'signal'>,
+  resultWhenLate: (error: Error) => SinkResult,
+  handle: (context: RecordContext) => Promise<SinkResult>,
+): Promise<SinkResult> {
+  const expiry = new AbortController();
+  const startedAt = Date.now();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<SinkResult>((resolve) => {
+    timer = setTimeout(() => {
+      const error = new TransientError(`the handler did not finish within ${Date.now() - startedAt} ms`);
+      expiry.abort(error);
+      resolve(resultWhenLate(error));
+    }, remaining(known.deadline));
+  });
+  try {
+    return await Promise.race([handle({ ...known, signal: expiry.signal }), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function lateAt({ index }: Run, error: Error): SinkResult {
+  return { taken: index + 1, failures: [{ index, failureClass: 'transient', error }] };
+}
+
+/** One after the other, up to the first that fails. */
+async function handleInOrder(run: Run, context: RecordContext): Promise<SinkResult> {
+  const { records, handleRecord, startBefore } = run;
   for (; run.index < records.length; run.index++) {
     const record = records[run.index];
     if (!record || (run.index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
     try {
-      const done = handle(record, context);
+      const done = handleRecord?.(record, context);
       // Awaiting nothing would cost a turn of the queue for every record.
       if (!done) continue;
       await done;
@@ -80,5 +101,29 @@ async function handleInOrder(run: Run): Promise<SinkResult> {
   return { taken: run.index, failures: [] };
 }
 
-/** A handler that returns at once is not asked for the time at every record. */
-const CLOCK_EVERY = 64;
+async function handleWhole(
+  records: readonly ConsumerRecord[],
+  handleBatch: NonNullable<Pipeline['handleBatch']>,
+  context: RecordContext,
+): Promise<SinkResult> {
+  try {
+    const failed = (await handleBatch(records, context)) ?? [];
+    if (failed.some(({ index }) => !Number.isInteger(index) || !records[index])) {
+      throw new Error(`handleBatch must return failures with an index from 0 to ${records.length - 1}`);
+    }
+    return { taken: records.length, failures: failed.map(({ index, error }) => recordFailure(index, error)) };
+  } catch (error) {
+    return failAll(records, (index) => recordFailure(index, error));
+  }
+}
+
+function failAll(
+  records: readonly ConsumerRecord[],
+  failureOf: (index: number) => SinkResult['failures'][number],
+): SinkResult {
+  return { taken: records.length, failures: records.map((_record, index) => failureOf(index)) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

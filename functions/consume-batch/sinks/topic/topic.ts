@@ -4,6 +4,7 @@ import type { ConsumerRecord, ProducerRecord } from '../../../../src/record.ts';
 import { transactionalHandler } from '../../pull/handle-transactional.ts';
 import { type RecordFailure, TransientError } from '../../records/record-failure.ts';
 import type { Sink, SinkKind, SinkParts } from '../../records/sink.ts';
+import { type RetryingCall, transformRetrying } from '../../records/transform.ts';
 
 /** The record as it goes on to another topic; where it stands there follows from its key. */
 export function forwarded(
@@ -32,7 +33,8 @@ export const topic: SinkKind<TopicSinkConfig> = {
  * Publishes records to another topic, each one acknowledged before it counts as done. What is pulled is published
  * in one transaction with its offsets.
  */
-function topicSink({ topic: template }: TopicSinkConfig, { connection, producer, log }: SinkParts): Sink {
+function topicSink({ topic: template }: TopicSinkConfig, parts: SinkParts): Sink {
+  const { connection, producer, log } = parts;
   return {
     oneByOne: false,
     async write(records, { deadline }) {
@@ -40,12 +42,22 @@ function topicSink({ topic: template }: TopicSinkConfig, { connection, producer,
       const failures = await publish(targets, producer, deadline);
       return { taken: records.length, failures };
     },
-    handlePulled: ({ group, times, notes, deadLetters }) =>
+    handlePulled: ({ group, times, notes, deadLetters, config, origin }) =>
       transactionalHandler({
         ...{ connection, group, times, notes, log, compression: producer.compression },
+        ...transformOption(parts, { ...times, ...config, origin }),
         target: (record) => forwarded(record, template),
         deadLetter: (dead) => deadLetters.letter(dead),
       }),
+  };
+}
+
+function transformOption(parts: SinkParts, call: RetryingCall) {
+  const { transformRecord } = parts.pipeline;
+  if (!transformRecord) return {};
+  return {
+    transform: (records: readonly ConsumerRecord[]) =>
+      transformRetrying(records, transformRecord, parts, call),
   };
 }
 

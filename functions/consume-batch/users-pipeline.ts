@@ -1,0 +1,7 @@
+import * as handling from './pipeline/handle-record.ts';
+import * as resources from './pipeline/resources.ts';
+import * as transforming from './pipeline/transform-record.ts';
+import type { Pipeline } from './records/pipeline.ts';
+
+/** What the user wrote. */
+export const pipeline: Pipeline = { ...handling, ...transforming, ...resources };
