@@ -57,7 +57,8 @@ function fieldsOf(members: unknown, what: string, rename = (name: string) => nam
 }
 
 function append(fields: Fields, name: string, values: string[]): void {
-  fields[name] = [...(fields[name] ?? []), ...values];
+  fields[name] ??= [];
+  for (const value of values) fields[name].push(value);
 }
 
 function joined(fields: Fields, separator: (name: string) => string = () => ','): Record<string, string> {

@@ -239,6 +239,16 @@ describe('parameters and headers', () => {
     for (const event of [v2, alb]) assert.deepEqual({ ...read(event).query }, { key: '100%', b: '\ufffd' });
   });
 
+  test('a parameter that is repeated very often takes no longer than as many different ones', () => {
+    const count = 300_000;
+    const rawQueryString = 'a=1&'.repeat(count);
+    const { query } = read({ ...sample('produce-aws-v2'), rawQueryString });
+    assert.equal(query.a?.length, 2 * count - 1);
+    const values = Array<string>(count).fill('1');
+    const { headers } = read(apig({ headers: { a: values }, multiValueHeaders: { b: values } }));
+    assert.deepEqual([headers.a?.length, headers.b?.length], [3 * count - 2, 3 * count - 2]);
+  });
+
   test('the method in upper case, the path where there is one', () => {
     assert.equal(read(apig({ httpMethod: 'post' })).method, 'POST');
     for (const path of [undefined, null]) assert.equal(read(apig({ path })).path, '/');
