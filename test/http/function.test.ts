@@ -69,6 +69,11 @@ describe('the HTTP function', () => {
     const metrics = await (await fetch(`${url}/metrics`)).text();
     assert.match(metrics, /http_requests_total\{method="POST",route="\/topics\/\{topic\}",status="200"\} 1/);
     assert.match(metrics, /kafka_records_total\{outcome="acknowledged"\} 1/);
+    assert.match(
+      metrics,
+      /http_requests_total\{method="GET",route="other",status="404"\} 2/,
+      'refusals count',
+    );
     assert.ok(!metrics.includes(topic), 'no label that callers could multiply');
   });
 

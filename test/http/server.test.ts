@@ -9,6 +9,7 @@ import { createHttpServer, type Serve } from '../../functions/http/server.ts';
 import { type HttpRequest, jsonResponse } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
 import { listening } from '../listening.ts';
+import { message, rawClient } from './raw.ts';
 
 const MIB = 1024 * 1024;
 
@@ -103,6 +104,29 @@ describe('the HTTP server', () => {
     const socket = await socketTo(port);
     socket.write(`POST / HTTP/1.1\r\nhost: h\r\n${'x-flood: y\r\n'.repeat(20_000)}\r\n`);
     assert.match(await answerOn(socket), /^HTTP\/1.1 431 /);
+  });
+
+  it('ends its connections once it is told to close, each with its answer', async () => {
+    let serving = () => {};
+    let go = () => {};
+    const isServing = new Promise<void>((resolve) => (serving = resolve));
+    const mayGo = new Promise<void>((resolve) => (go = resolve));
+    const { server, port } = await listen(async () => {
+      serving();
+      await mayGo;
+      return jsonResponse(200, 'done');
+    });
+    const connection = await rawClient({ port });
+    await connection.send(message('GET /'), message('GET /'));
+    await isServing;
+    const closed = once(server, 'close');
+    server.close();
+    go();
+    const answer = await connection.answer();
+    assert.deepEqual([answer.body, answer.headers.connection], ['"done"', ['close']]);
+    await connection.ended();
+    connection.endSending();
+    await closed;
   });
 
   it('answers 500 without details where the function throws', async () => {
