@@ -330,9 +330,10 @@ function deployedFunction(urn: string, body: JsonObject): DeployedFunction {
 }
 
 function otherSettings(body: JsonObject): JsonObject {
-  const present = OTHER_SETTINGS.filter(
-    (name) => isSet(body[name]) && body[name] !== DEFAULT_EPHEMERAL_STORAGE,
-  );
+  const hasMounts = list(object(body.mount_config).func_mounts).length > 0;
+  const isDefault = (name: string): boolean =>
+    name === 'mount_config' ? !hasMounts : body[name] === DEFAULT_EPHEMERAL_STORAGE;
+  const present = OTHER_SETTINGS.filter((name) => isSet(body[name]) && !isDefault(name));
   return Object.fromEntries(present.map((name) => [name, body[name]]));
 }
 

@@ -70,6 +70,18 @@ describe('an update', () => {
     assert.equal(config.enable_lts_log, true);
   });
 
+  test('repeats nothing that is only there by default', async (t) => {
+    const cloud = await startCloud(t);
+    await cloud.deploy(sampleDeployment(plain));
+    await cloud.deploy(sampleDeployment({ ...plain, timeout: 99 }));
+    const update = cloud.standIn.requests.find(({ method }) => method === 'PUT')?.body as object;
+    const repeated = ['mount_config', 'ephemeral_storage', 'network_controller', 'enable_dynamic_memory'];
+    assert.deepEqual(
+      Object.keys(update).filter((name) => repeated.includes(name)),
+      [],
+    );
+  });
+
   test('without a VPC takes the function out of its VPC', async (t) => {
     const cloud = await startCloud(t);
     await cloud.deploy(sampleDeployment(plain));
