@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of serverless.yml, not ours.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -239,6 +240,29 @@ describe('osls', { concurrency: 2 }, () => {
     const { code, output } = await service.osls('deploy', '--dry-run');
     assert.equal(code, 1);
     assert.match(output, /runtime is "Node\.js20\.15"; eu-de has Node\.js18\.15, Node\.js22\.18\./);
+  });
+
+  test('a stage reads as its own group, and takes another with --move-group alone', async (t) => {
+    const standIn = await startStandIn(t);
+    const group = 'KAFKA_GROUP_ID: "${env:KAFKA_GROUP_ID, \'\'}", CONSUME_TOPICS: orders';
+    const service = newService(t, SMALL.replace('LOG_LEVEL: info', group));
+    service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
+    const groups = () =>
+      standIn.functions.all.map(({ config }) => JSON.parse(String(config.user_data)).KAFKA_GROUP_ID);
+    const deploy = (...args: string[]) => service.osls('deploy', '--stage', 'prod', ...args);
+    const first = await deploy();
+    assert.equal(first.code, 0, first.output);
+    assert.deepEqual(groups(), ['shop-prod']);
+    service.environment.KAFKA_GROUP_ID = 'other';
+    const refused = await deploy();
+    assert.match(
+      refused.output,
+      /as "other", unless that has offsets, the records of orders .*--move-group/s,
+    );
+    assert.deepEqual([refused.code, groups()], [1, ['shop-prod']]);
+    const moved = await deploy('--move-group');
+    assert.equal(moved.code, 0, moved.output);
+    assert.deepEqual(groups(), ['other']);
   });
 
   test('a wrong key and an unknown function are one sentence', async (t) => {

@@ -122,7 +122,11 @@ describe('an update', () => {
     const cloud = await startCloud(t);
     await cloud.deploy(sampleDeployment(plain));
     const { plan } = await cloud.deploy(sampleDeployment(plain), { force: true });
-    assert.ok(plan.includes('~ code of shop-dev-produce (1 kB)'));
+    assert.deepEqual(plan, [
+      '~ configuration of shop-dev-produce: forced',
+      '~ code of shop-dev-produce (1 kB)',
+    ]);
+    assert.deepEqual((await cloud.deploy(sampleDeployment(plain))).plan, []);
   });
 });
 
