@@ -10,11 +10,9 @@ const DEFAULT_INSTANCES = 400;
  * ones: an update has to follow it.
  */
 export function creationBody(wanted: FunctionDescription, description: string, zip: Buffer): JsonObject {
-  const { func_vpc, encrypted_user_data: _later, ...config } = configBody(wanted, description);
-  const present = Object.entries(config).filter(([, value]) => value !== '');
+  const { encrypted_user_data: _later, ...config } = configBody(wanted, description);
   return {
-    ...Object.fromEntries(present),
-    ...(func_vpc ? { func_vpc } : {}),
+    ...withoutEmpty(config),
     package: wanted.app,
     type: 'v2',
     ...codeBody(zip),
@@ -29,9 +27,23 @@ export function updateBody(
 ): JsonObject {
   return {
     ...deployed?.otherSettings,
-    ...configBody(wanted, description),
+    ...withoutEmpty(configBody(wanted, description), deployed),
     strategy_config: strategy(wanted, deployed),
   };
+}
+
+/** An empty setting is sent only to take away what is there: nobody documents that it is taken elsewhere. */
+function withoutEmpty(config: JsonObject, deployed?: DeployedFunction): JsonObject {
+  const standing: Readonly<Record<string, unknown>> = {
+    xrole: deployed?.agency,
+    initializer_handler: deployed?.initializer,
+    func_vpc: deployed?.vpcId,
+    encrypted_user_data: deployed?.secretNames?.length,
+  };
+  const sent = Object.entries(config).filter(
+    ([name, value]) => !['', '{}', null].includes(value as string) || name === 'user_data' || standing[name],
+  );
+  return Object.fromEntries(sent);
 }
 
 /** The documented body of an upload. */

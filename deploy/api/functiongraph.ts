@@ -205,8 +205,8 @@ export class FunctionGraph {
   async createTrigger(urn: string, type: string, status: string, eventData: JsonObject): Promise<void> {
     const body = { trigger_type_code: type, trigger_status: status, event_data: eventData };
     const answer = object(await this.#call({ method: 'POST', path: `/triggers/${urn}:latest`, body }));
-    const id = text(answer.trigger_id);
-    const created = (await this.listTriggers(urn)).find((trigger) => trigger.id === id);
+    const named = { type, id: text(answer.trigger_id) ?? '' };
+    const created = await this.#look(urn, named, (present) => present !== undefined, 'be there');
     if (created && created.status !== status) await this.setTriggerStatus(urn, created, status);
   }
 
@@ -226,14 +226,15 @@ export class FunctionGraph {
 
   async #look(
     urn: string,
-    { type, id }: DeployedTrigger,
+    { type, id }: Pick<DeployedTrigger, 'type' | 'id'>,
     isThere: (present: DeployedTrigger | undefined) => boolean,
     what: string,
-  ): Promise<void> {
+  ): Promise<DeployedTrigger | undefined> {
     for (let look = 0; look < MAX_LOOKS; look++) {
       if (look > 0) await wait(this.#firstPauseMs * Math.min(MAX_PAUSE_FACTOR, 2 ** (look - 1)));
       const triggers = await this.#gone(this.listTriggers(urn));
-      if (isThere(triggers?.find((trigger) => trigger.id === id))) return;
+      const present = triggers?.find((trigger) => trigger.id === id);
+      if (isThere(present)) return present;
     }
     throw new Error(
       `The ${type} trigger of ${urn} should ${what} by now; look at it in the console, then deploy again.`,

@@ -22,10 +22,14 @@ describe('a creation', () => {
     assert.deepEqual(JSON.parse(String(encrypted_user_data)), { KAFKA_SASL_PASSWORD: 'sasl-secret' });
   });
 
-  test('has no empty settings', async (t) => {
+  test('has no empty settings, and neither has the update', async (t) => {
     const cloud = await startCloud(t);
     const bare = sampleFunction({ agency: undefined, vpc: undefined, initializer: undefined });
     await cloud.deploy(sampleDeployment({ ...bare, encryptedEnvironment: {} }));
+    const bodies = cloud.standIn.requests.flatMap(({ body }) => (body ? [body as object] : []));
+    assert.equal(bodies.length, 2);
+    for (const body of bodies)
+      assert.ok(!Object.values(body).some((value) => value === '' || value === null));
     assert.deepEqual((await cloud.deploy(sampleDeployment({ ...bare, encryptedEnvironment: {} }))).plan, []);
   });
 
