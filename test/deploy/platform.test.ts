@@ -77,6 +77,9 @@ describe('an update', () => {
   test('repeats nothing that is only there by default', async (t) => {
     const cloud = await startCloud(t);
     await cloud.deploy(sampleDeployment(plain));
+    const [stored] = cloud.standIn.functions.all;
+    const nobody = { user_id: -1, user_group_id: -1 };
+    if (stored) stored.config.mount_config = { mount_user: nobody, func_mounts: [] };
     await cloud.deploy(sampleDeployment({ ...plain, timeout: 99 }));
     const update = cloud.standIn.requests.find(({ method }) => method === 'PUT')?.body as object;
     const repeated = ['mount_config', 'ephemeral_storage', 'network_controller', 'enable_dynamic_memory'];

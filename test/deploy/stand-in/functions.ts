@@ -224,7 +224,7 @@ export class Functions {
     const encrypted = checkVariables('encrypted_user_data', config.encrypted_user_data);
     return {
       ephemeral_storage: 512,
-      mount_config: { mount_user: { user_id: '-1', user_group_id: '-1' }, func_mounts: [] },
+      mount_config: { mount_user: {}, func_mounts: [] },
       custom_image: { enabled: false, image: '' },
       enable_lts_log: false,
       depend_version_list: [],
