@@ -14,7 +14,7 @@ import { kafkaForTests, newTopic, readTopic } from './kafka.ts';
 const CEILING_BYTES: Record<string, number> = {
   produce: 145_000,
   'connectivity-check': 170_000,
-  'consume-batch': 210_000,
+  'consume-batch': 220_000,
   'http-function': 410_000,
 };
 
