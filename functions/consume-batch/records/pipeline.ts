@@ -27,6 +27,9 @@ export interface FailedRecord {
   error: unknown;
 }
 
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is one that returns void.
+export type FailedRecords = readonly FailedRecord[] | void;
+
 /** What the files in `pipeline/` export. */
 export interface Pipeline {
   /** Returns when the record is done, throws when it is not. */
@@ -35,7 +38,7 @@ export interface Pipeline {
   handleBatch?(
     records: readonly ConsumerRecord[],
     context: RecordContext,
-  ): Promise<readonly FailedRecord[] | void> | readonly FailedRecord[] | void;
+  ): Promise<FailedRecords> | FailedRecords;
   /** The record as it goes on, several, or undefined to drop it. */
   transformRecord?(record: ConsumerRecord, context: RecordContext): Transformed | Promise<Transformed>;
   /** Once an instance, before the first record; what it throws is nobody's record's fault. */
