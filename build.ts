@@ -1,16 +1,21 @@
 /** `npm run build`: one bundle and one zip a function, byte for byte the same for the same sources. */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build as esbuild } from 'esbuild';
+import { build as esbuild, type Plugin } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
-import { CertificatesRefused, certificatesIn, describeCertificates } from './build/certificates.ts';
+import { certificatesIn, describeCertificates } from './build/certificates.ts';
+import { BuildRefused } from './build/refused.ts';
+import { settingsOf } from './build/settings.ts';
 import { pemOf } from './src/certificate-reader.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const CERTIFICATES = join(root, 'certificates');
+const SETTINGS = join(root, 'settings');
+/** The folder in `functions/` that its owner rewrites. */
+const PIPELINE = join(root, 'functions', 'consume-batch', 'pipeline');
 /** The artefact of `functions/http`: what the platform calls a function that is a server. */
 const HTTP_FUNCTION = 'http-function';
 /** Zip's number for the system whose file modes its attributes are. */
@@ -24,6 +29,10 @@ export interface BuildOptions {
   outdir?: string;
   /** A folder with certificates: PEM, DER, PKCS7, PKCS12, JKS. */
   certificates?: string;
+  /** A folder with `common.env` and `<function>.env`. */
+  settings?: string;
+  /** A folder with another pipeline than the user's. */
+  pipeline?: string;
 }
 
 export interface BuiltFunction {
@@ -40,10 +49,17 @@ export async function build({
   functions,
   outdir = join(root, 'dist'),
   certificates = CERTIFICATES,
+  settings = SETTINGS,
+  pipeline = PIPELINE,
 }: BuildOptions = {}): Promise<BuiltFunction[]> {
-  const names = functions ?? (await functionNames());
+  const all = await functionNames();
   const trusted = pemOf((await certificatesIn(certificates)).map(({ certificate }) => certificate));
-  return Promise.all(names.map((name) => buildFunction(name, outdir, trusted)));
+  const bundled = await settingsOf(all.map(folderOf), settings);
+  return Promise.all(
+    (functions ?? all).map((name) =>
+      buildFunction(name, { outdir, trusted, settings: bundled.get(folderOf(name)) ?? {}, pipeline }),
+    ),
+  );
 }
 
 /** What an HTTP function is started with, where there is one; its mode says that it may be run. */
@@ -58,8 +74,24 @@ async function functionNames(): Promise<string[]> {
   return entries.map((name) => (name === 'http' ? HTTP_FUNCTION : name));
 }
 
-async function buildFunction(name: string, outdir: string, certificates: string): Promise<BuiltFunction> {
-  const source = join(root, 'functions', name === HTTP_FUNCTION ? 'http' : name);
+/** In `functions/`. */
+function folderOf(name: string): string {
+  return name === HTTP_FUNCTION ? 'http' : name;
+}
+
+interface Ingredients {
+  outdir: string;
+  /** PEM. */
+  trusted: string;
+  settings: Readonly<Record<string, string>>;
+  pipeline: string;
+}
+
+async function buildFunction(
+  name: string,
+  { outdir, trusted, settings, pipeline }: Ingredients,
+): Promise<BuiltFunction> {
+  const source = join(root, 'functions', folderOf(name));
   const result = await esbuild({
     entryPoints: [join(source, 'index.ts')],
     absWorkingDir: root,
@@ -69,7 +101,8 @@ async function buildFunction(name: string, outdir: string, certificates: string)
     format: 'cjs',
     minify: true,
     legalComments: 'none',
-    define: { BUNDLED_CERTIFICATES: JSON.stringify(certificates) },
+    define: { BUNDLED_CERTIFICATES: JSON.stringify(trusted), BUNDLED_SETTINGS: JSON.stringify(settings) },
+    plugins: pipeline === PIPELINE ? [] : [insteadOf(PIPELINE, pipeline)],
     write: false,
   });
   const index = result.outputFiles[0]?.contents ?? new Uint8Array();
@@ -109,6 +142,19 @@ function printSizes(built: readonly BuiltFunction[]): void {
   }
 }
 
+/** Files of one folder are taken from another. */
+function insteadOf(folder: string, other: string): Plugin {
+  return {
+    name: 'instead-of',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+        const wanted = join(resolveDir, path);
+        return dirname(wanted) === folder ? { path: join(other, basename(wanted)) } : undefined;
+      });
+    },
+  };
+}
+
 async function printCertificates(): Promise<void> {
   const bundled = await certificatesIn(CERTIFICATES);
   for (const line of describeCertificates(bundled)) console.log(`certificates/${line}`);
@@ -123,7 +169,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     await printCertificates();
     printSizes(await build());
   } catch (error) {
-    if (!(error instanceof CertificatesRefused)) throw error;
+    if (!(error instanceof BuildRefused)) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }

@@ -5,15 +5,11 @@ import { join } from 'node:path';
 import { CertificateRefused, readCertificates } from '../src/certificate-reader.ts';
 import { visible } from '../src/visible.ts';
 import { isKeyStore, readKeyStore } from './key-stores.ts';
+import { BuildRefused } from './refused.ts';
 
 /** What DMS documents for the `client.jks` in its certificate zip. */
 const DMS_TRUSTSTORE_PASSWORD = 'dms@kafka';
 const DAY_MS = 86_400_000;
-
-/** Names each file that can't be taken, a line a file. */
-export class CertificatesRefused extends Error {
-  override readonly name = 'CertificatesRefused';
-}
 
 export interface BundledCertificate {
   /** The name of the file that holds it. */
@@ -23,7 +19,7 @@ export interface BundledCertificate {
 
 /**
  * Every certificate in the folder, once, in the order of the files' names. A file's content decides what it is; all
- * files count but pages (`*.md`) and hidden ones. Throws CertificatesRefused.
+ * files count but pages (`*.md`) and hidden ones. Throws BuildRefused.
  */
 export async function certificatesIn(directory: string): Promise<BundledCertificate[]> {
   const entries = existsSync(directory) ? await readdir(directory, { withFileTypes: true }) : [];
@@ -43,7 +39,7 @@ export async function certificatesIn(directory: string): Promise<BundledCertific
       refused.push(`${join(directory, file)} ${error.message}`);
     }
   }
-  if (refused.length > 0) throw new CertificatesRefused(refused.join('\n'));
+  if (refused.length > 0) throw new BuildRefused(refused);
   return [...found.values()];
 }
 

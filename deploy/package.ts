@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { CertificatesRefused } from '../build/certificates.ts';
+import { BuildRefused } from '../build/refused.ts';
 import { type BuiltFunction, build } from '../build.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
 import type { Artifacts } from './plan.ts';
@@ -34,7 +34,7 @@ export async function packageFunctions(
   }
   const names = [...new Set(functions.map(({ source }) => artefactName(source)))];
   const built = await buildAll(names, outdir, certificates);
-  if (built instanceof CertificatesRefused) {
+  if (built instanceof BuildRefused) {
     return { artifacts: new Map(), built: [], problems: built.message.split('\n') };
   }
   const byName = new Map(built.map((one) => [one.name, one]));
@@ -53,7 +53,7 @@ async function buildAll(functions: readonly string[], outdir: string, certificat
   try {
     return await build({ functions, outdir, certificates });
   } catch (error) {
-    if (error instanceof CertificatesRefused) return error;
+    if (error instanceof BuildRefused) return error;
     throw error;
   }
 }

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
-import { type BuiltFunction, build } from '../build.ts';
+import type { BuiltFunction } from '../build.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
+import { buildOwn } from './building.ts';
 import { kafkaForTests, newTopic, readTopic } from './kafka.ts';
 
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
@@ -25,7 +26,7 @@ const certificates = join(directory, 'certificates');
 await mkdir(certificates);
 await writeFile(join(certificates, 'ca.crt'), cluster.caPem);
 
-const built = await build({ outdir: join(directory, 'dist'), certificates });
+const built = await buildOwn({ outdir: join(directory, 'dist'), certificates });
 
 function bundleOf(name: string): BuiltFunction {
   const found = built.find((bundle) => bundle.name === name);
@@ -58,7 +59,7 @@ describe('the bundles', () => {
           .trim(),
         '{"type":"commonjs"}',
       );
-      const [again] = await build({ functions: [name], outdir: join(directory, 'again'), certificates });
+      const [again] = await buildOwn({ functions: [name], outdir: join(directory, 'again'), certificates });
       assert.equal(sha256(await readFile(again?.zip ?? '')), sha256(await readFile(zip)));
     });
 
@@ -77,7 +78,7 @@ describe('the build', () => {
       ...['-keystore', join(folder, 'client.jks'), '-storetype', 'JKS', '-storepass', 'dms@kafka'],
     ]);
     assert.equal(keytool.status, 0, `${keytool.stdout}${keytool.stderr}`);
-    const [fromJks] = await build({
+    const [fromJks] = await buildOwn({
       functions: ['produce'],
       outdir: join(directory, 'jks-dist'),
       certificates: folder,

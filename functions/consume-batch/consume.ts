@@ -5,6 +5,7 @@ import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { Producer } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
+import { processEnvironment } from '../../src/settings.ts';
 import type { ConsumeConfig, PullConfig } from './config.ts';
 import { Committer } from './pull/committer.ts';
 import { drain, type PullAnswer } from './pull/drain.ts';
@@ -177,7 +178,7 @@ export class Consumer {
 }
 
 function originOf({ requestId = '', traceparent, environment }: Partial<CallOrigin>): CallOrigin {
-  return { requestId, traceparent, environment: environment ?? ((name) => process.env[name]) };
+  return { requestId, traceparent, environment: environment ?? processEnvironment };
 }
 
 function notBegun(): Failure {

@@ -2,6 +2,7 @@
 
 import { type Failure, toFailure } from '../../src/errors.ts';
 import { createLog, type Log, logLevel } from '../../src/log.ts';
+import { processEnvironment as environment } from '../../src/settings.ts';
 import { readConfig } from '../../src/variables.ts';
 import { readCheckConfig } from '../connectivity-check/run-check.ts';
 import { pullConfigOf, warm as warmConsumer } from '../consume-batch/warm.ts';
@@ -13,8 +14,6 @@ import { routesOf } from './routes.ts';
 import { createHttpServer } from './server.ts';
 
 const WARM_UP_MS = 10_000;
-
-const environment = (name: string) => process.env[name];
 
 try {
   start();

@@ -1,5 +1,6 @@
 import type { Context as LambdaContext } from 'aws-lambda';
 import { isRequestId } from '../http/message.ts';
+import { processEnvironment } from '../settings.ts';
 import type { Environment } from '../variables.ts';
 
 /** FunctionGraph's context, as its Node.js runtime hands it out; only what is used here. */
@@ -30,7 +31,7 @@ export function callOf(context: PlatformContext | undefined): Call {
   return {
     requestId: requestIdOf(context),
     deadline: Date.now() + Math.max(0, remainingMs - Math.min(RESERVE_MS, remainingMs / 4)),
-    environment: (name) => userData(context, name) ?? process.env[name],
+    environment: (name) => userData(context, name) ?? processEnvironment(name),
   };
 }
 

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { build } from '../../build.ts';
 import { functionNames } from '../../functions/http/config.ts';
+import { buildOwn } from '../building.ts';
 import { publish } from '../consume-batch/consuming.ts';
 import { unusedPort } from '../faults/servers.ts';
 import { SET_UP_MS } from '../installed.ts';
@@ -14,7 +14,7 @@ import { type Emulated, emulate, emulatorMissing, sample } from './emulator.ts';
 const cluster = await kafkaForTests();
 const outdir = await mkdtemp(join(tmpdir(), 'aws-'));
 after(() => rm(outdir, { recursive: true, force: true }));
-await build({ functions: functionNames, outdir });
+await buildOwn({ functions: functionNames, outdir });
 
 const variables = {
   KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { build } from '../../build.ts';
 import { type Runtime, type RuntimeOptions, startRuntime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { buildOwn } from '../building.ts';
 
 /** The built bundle, and instances of it under the platform's calling convention, stopped when the tests are over. */
 export async function bundledConsumer(
   cluster: KafkaCluster,
-  builder = build,
+  builder = buildOwn,
 ): Promise<(variables: Record<string, string>, options?: Partial<RuntimeOptions>) => Runtime> {
   const outdir = await mkdtemp(join(tmpdir(), 'consume-batch-'));
   after(() => rm(outdir, { recursive: true, force: true }));

@@ -8,3 +8,4 @@ import './interop.cases.ts';
 import './replay.cases.ts';
 import './front-door.cases.ts';
 import './kill.cases.ts';
+import './pipeline.cases.ts';

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { build } from '../../build.ts';
 import { functionNames } from '../../functions/http/config.ts';
+import { buildOwn } from '../building.ts';
 import { pythonTool, SET_UP_MS } from '../installed.ts';
 import { variablesAsked } from '../variables.ts';
 
@@ -38,7 +38,7 @@ const offline = spawnSync('unshare', ['-rn', 'true']).status === 0 ? ['unshare',
 
 const directory = mkdtempSync(join(tmpdir(), 'aws-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
-await build({ functions: functionNames, outdir: join(directory, 'dist'), certificates: directory });
+await buildOwn({ functions: functionNames, outdir: join(directory, 'dist'), certificates: directory });
 
 function osls(environment: Record<string, string>) {
   cpSync(join(root, FILE), join(directory, FILE));

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { build } from '../../build.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { freePorts } from '../../local/kafka/ports.ts';
+import { buildOwn } from '../building.ts';
 
 export interface RunningFunction {
   url: string;
@@ -18,7 +18,7 @@ export interface RunningFunction {
 export async function buildHttpFunction() {
   const directory = await mkdtemp(join(tmpdir(), 'http-function-'));
   after(() => rm(directory, { recursive: true, force: true }));
-  const [built] = await build({ functions: ['http-function'], outdir: directory });
+  const [built] = await buildOwn({ functions: ['http-function'], outdir: directory });
   if (!built) throw new Error('nothing was built');
   return built;
 }

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { build } from '../../build.ts';
 import { type Route, startGateway } from '../../local/functiongraph/gateway.ts';
 import {
   type InvocationResult,
@@ -16,6 +15,7 @@ import {
   startRuntime,
 } from '../../local/functiongraph/runtime.ts';
 import { startTimerTrigger } from '../../local/functiongraph/timer.ts';
+import { buildOwn } from '../building.ts';
 import { unusedPort } from '../faults/servers.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'functiongraph-'));
@@ -521,7 +521,7 @@ describe('timer trigger', () => {
   });
 
   test('a check that fails leaves its line, and the rhythm goes on', async (t) => {
-    const [built] = await build({ functions: ['connectivity-check'], outdir: join(scratch, 'dist') });
+    const [built] = await buildOwn({ functions: ['connectivity-check'], outdir: join(scratch, 'dist') });
     const lines: string[] = [];
     const runtime = startRuntime({
       directory: built?.directory ?? '',

@@ -14,6 +14,7 @@ import { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import { type ProducerConfig, producerConfig } from '../../../src/kafka/produce/config.ts';
 import { createLog, type Log, logLevel } from '../../../src/log.ts';
 import type { ProducerRecord } from '../../../src/record.ts';
+import { environmentOf } from '../../../src/settings-files.ts';
 import { readConfig, type Variables } from '../../../src/variables.ts';
 import { visible } from '../../../src/visible.ts';
 import type { PullConfig } from '../config.ts';
@@ -55,7 +56,8 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const environment = (name: string) => (name === '--origins' ? wanted.origins : process.env[name]);
+  const own = environmentOf('consume-batch');
+  const environment = (name: string) => (name === '--origins' ? wanted.origins : own(name));
   const config = readConfig(environment, (variables) => ({
     connection: connectionConfig(variables),
     logLevel: logLevel(variables),

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import * as check from '../functions/connectivity-check/config.ts';
+import * as consume from '../functions/consume-batch/config.ts';
+import { httpConfig } from '../functions/http/config.ts';
+import * as produce from '../functions/produce/config.ts';
+import { Variables } from '../src/variables.ts';
+import { BuildRefused } from './refused.ts';
+
+type Settings = Readonly<Record<string, string>>;
+
+const ENDING = '.env';
+const COMMON = 'common';
+/** Of which functions the HTTP function has the settings, its own the last. */
+const BEHIND_HTTP = ['produce', 'consume-batch', 'connectivity-check', 'http'];
+
+const readers: Readonly<Record<string, ((variables: Variables) => unknown)[]>> = {
+  produce: [produce.functionConfig],
+  'consume-batch': [consume.functionConfig, consume.pullConfig],
+  'connectivity-check': [check.functionConfig],
+  http: [httpConfig],
+};
+
+/** A variable, and the file that it was read from. */
+interface Setting {
+  value: string;
+  file: string;
+}
+
+/**
+ * What `settings/` has for each of these functions, by name, over what it has for all of them (`common.env`). Throws
+ * BuildRefused for what a function would refuse, and for secrets.
+ */
+export async function settingsOf(
+  functions: readonly string[],
+  directory: string,
+): Promise<Map<string, Settings>> {
+  const files = await settingsFiles(directory);
+  const known = [COMMON, 'http', ...functions];
+  const problems = [...files.keys()]
+    .filter((name) => !known.includes(name))
+    .map((name) => `${join(directory, name + ENDING)} is of no function: ${known.join(', ')}`);
+  const found = new Map<string, Settings>();
+  for (const name of new Set([...functions, 'http'])) {
+    const settings = merged(name, files, problems);
+    for (const problem of problemsOf(name, settings)) problems.push(`${directory}/${problem}`);
+    found.set(name, Object.fromEntries([...settings].map(([variable, { value }]) => [variable, value])));
+  }
+  if (problems.length > 0) throw new BuildRefused([...new Set(problems)]);
+  return found;
+}
+
+async function settingsFiles(directory: string): Promise<Map<string, Settings>> {
+  const names = existsSync(directory) ? (await readdir(directory)).sort() : [];
+  const files = names.filter((name) => name.endsWith(ENDING) && name !== ENDING);
+  const read = files.map(async (file) => {
+    const settings = parseEnv(await readFile(join(directory, file), 'utf8')) as Settings;
+    return [file.slice(0, -ENDING.length), settings] as const;
+  });
+  return new Map(await Promise.all(read));
+}
+
+/** Later files win; one server can't have two values that differ between the functions behind it. */
+function merged(
+  name: string,
+  files: ReadonlyMap<string, Settings>,
+  problems: string[],
+): Map<string, Setting> {
+  const settings = new Map<string, Setting>();
+  for (const source of [COMMON, ...(name === 'http' ? BEHIND_HTTP : [name])]) {
+    const file = source + ENDING;
+    for (const [variable, value] of Object.entries(files.get(source) ?? {})) {
+      const other = settings.get(variable);
+      const isDecided = source === 'http' || files.get('http')?.[variable] !== undefined;
+      if (other && other.file !== COMMON + ENDING && other.value !== value && !isDecided) {
+        problems.push(
+          `${variable} differs between ${other.file} and ${file}: say in http${ENDING} which it is there`,
+        );
+      }
+      settings.set(variable, { value, file });
+    }
+  }
+  return settings;
+}
+
+/** As the function itself would say it of what is set; what isn't is set elsewhere. */
+function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): string[] {
+  const variables = new Variables((variable) => settings.get(variable)?.value);
+  for (const read of readers[name] ?? []) read(variables);
+  const wrong = variables.problems.flatMap((sentence) => {
+    const setting = settings.get(sentence.split(' ', 1)[0] ?? '');
+    return setting ? [`${setting.file}: ${sentence}`] : [];
+  });
+  const secrets = [...settings].filter(([variable, { value }]) => isSecret(variable, value));
+  return [
+    ...wrong,
+    ...secrets.map(
+      ([variable, { file }]) =>
+        `${file}: ${variable} is a secret, and a bundle can be read: it belongs in the encrypted variables`,
+    ),
+  ];
+}
+
+/** By its name, or by what a URL or a PEM text holds. */
+function isSecret(variable: string, value: string): boolean {
+  return (
+    /(^|_)(PASSWORD|SECRET|TOKEN|CREDENTIALS?|API_KEYS?|ACCESS_KEY|PRIVATE_KEY|SINK_HEADERS)(_|$)/.test(
+      variable,
+    ) ||
+    /:\/\/[^/\s:@]*:[^/\s@]+@/.test(value) ||
+    value.includes('PRIVATE KEY-----')
+  );
+}

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, describe, test } from 'node:test';
+import type { Pipeline, RecordContext } from '../../functions/consume-batch/records/pipeline.ts';
+import { PermanentError, TransientError } from '../../functions/consume-batch/records/record-failure.ts';
+import { newTopic } from '../kafka.ts';
+import { listening } from '../listening.ts';
+import { cluster } from './cluster.ts';
+import { committedOffsets, newConsumer, publish, pullDefaults, readCommitted } from './consuming.ts';
+import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
+
+const COUNT = 10;
+/** What a group has committed that never did. */
+const NOTHING = -1;
+
+async function setUp(pipeline: Pipeline, config: Parameters<typeof newConsumer>[2] = {}) {
+  const topic = await newTopic(cluster, { partitions: 1 });
+  await cluster.createTopic(`${topic}.out`, { partitions: 1 });
+  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  await publish(cluster, topic, numbered(COUNT));
+  const groupId = `${topic}-g`;
+  const consumer = newConsumer(cluster, { groupId, topics: [topic] }, { pipeline, ...config });
+  return {
+    ...{ topic, ...consumer },
+    out: () => readCommitted(cluster, `${topic}.out`),
+    dead: async () => numbersOf(await readCommitted(cluster, `${topic}.dead-letter`)),
+    committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
+  };
+}
+
+const numberOf = ({ value }: { value: Buffer | null }) => JSON.parse(String(value)).n as number;
+
+describe('handleBatch', () => {
+  test("gets a partition's records in order; those that it returns fail alone", async () => {
+    const seen: number[] = [];
+    const { pull, dead, committed } = await setUp({
+      handleBatch(records) {
+        seen.push(...records.map(numberOf));
+        return records.flatMap((record, index) =>
+          numberOf(record) === 4 ? [{ index, error: new PermanentError('no') }] : [],
+        );
+      },
+    });
+    const { processed, deadLettered } = await pull();
+    assert.deepEqual([processed, deadLettered, await committed()], [COUNT - 1, 1, COUNT]);
+    assert.deepEqual([seen, await dead()], [upTo(COUNT), [4]]);
+  });
+
+  test('what it throws fails all of them, and they come again', async () => {
+    let calls = 0;
+    const { pull, committed } = await setUp({
+      handleBatch() {
+        if (calls++ === 0) throw new TransientError('the database is away');
+      },
+    });
+    assert.equal((await pull()).processed, COUNT);
+    assert.deepEqual([calls, await committed()], [2, COUNT]);
+  });
+
+  test('one that does not end in time has handled none of them', async () => {
+    const { pull, committed } = await setUp({ handleBatch: () => new Promise(() => {}) }, { retries: 0 });
+    await assert.rejects(pull({}, {}, 1_500), failsWith('SINK_FAILED'));
+    assert.equal(await committed(), NOTHING);
+  });
+
+  test('an index that there is not fails the batch', async () => {
+    const handleBatch = () => [{ index: COUNT, error: new Error('x') }];
+    const { pull, dead } = await setUp({ handleBatch }, { retries: 0 });
+    assert.equal((await pull()).deadLettered, COUNT);
+    assert.deepEqual(await dead(), upTo(COUNT));
+  });
+});
+
+describe('what handlers get', () => {
+  test('resources, opened once an instance and closed at its end; variables; who asked', async () => {
+    let opened = 0;
+    const closed: unknown[] = [];
+    const contexts: RecordContext[] = [];
+    const { topic, pull, consumer } = await setUp({
+      openResources: ({ environment }) => ({ url: environment('DATABASE_URL'), number: ++opened }),
+      closeResources: (resources) => void closed.push(resources),
+      handleRecord: (_record, context) => void contexts.push(context),
+    });
+    const variables: Record<string, string> = { DATABASE_URL: 'postgres://db' };
+    const call = {
+      requestId: 'r-1',
+      traceparent: '00-a-b-01',
+      environment: (name: string) => variables[name],
+    };
+    const config = { groupId: `${topic}-g`, topics: [topic] };
+    await consumer.pull({}, { ...pullDefaults, ...config }, Date.now() + 30_000, call);
+    await publish(cluster, topic, numbered(1));
+    await pull();
+    const [context] = contexts;
+    assert.deepEqual(context?.resources, { url: 'postgres://db', number: 1 });
+    assert.deepEqual([context?.requestId, context?.traceparent], ['r-1', '00-a-b-01']);
+    assert.equal(context?.environment('DATABASE_URL'), 'postgres://db');
+    assert.deepEqual([contexts.length, opened], [COUNT + 1, 1]);
+    await consumer.close();
+    assert.deepEqual(closed, [{ url: 'postgres://db', number: 1 }]);
+  });
+
+  test('resources that cannot be opened are no record’s fault: all wait, and the next call opens again', async () => {
+    let opened = 0;
+    const { pull, dead, committed } = await setUp({
+      openResources() {
+        if (opened++ === 0) throw new Error('connection refused');
+      },
+      handleRecord() {},
+    });
+    await assert.rejects(pull(), failsWith('SINK_FAILED'));
+    assert.deepEqual([await committed(), await dead()], [NOTHING, []]);
+    assert.equal((await pull()).processed, COUNT);
+  });
+
+  test('a file that exports neither handleRecord nor handleBatch is said at once', async () => {
+    const making = setUp({});
+    await assert.rejects(making, failsWith('CONFIG_INVALID'));
+  });
+});
+
+describe('transformRecord', () => {
+  /** Drops 1, doubles 2, says of 3 that it can't be, changes 4, and leaves the others. */
+  const transforming: Pipeline = {
+    transformRecord(record) {
+      const number = numberOf(record);
+      if (number === 1) return undefined;
+      if (number === 2) return [record, { ...record, value: Buffer.from('{"n":200}') }];
+      if (number === 3) throw new PermanentError('not this one');
+      return number === 4
+        ? { ...record, value: Buffer.from('{"n":400}'), topic: 'elsewhere', offset: 999 }
+        : record;
+    },
+  };
+  const outputs = [0, 2, 200, 400, ...upTo(COUNT).slice(5)].sort((a, b) => a - b);
+
+  test('before the topic sink: outputs, dead letters and offsets are one transaction', async () => {
+    const sink = { name: 'topic', topic: '{topic}.out' } as const;
+    const { pull, out, dead, committed } = await setUp(transforming, { sink });
+    const { processed, deadLettered } = await pull();
+    assert.deepEqual([processed, deadLettered, await committed()], [COUNT - 1, 1, COUNT]);
+    assert.deepEqual([numbersOf(await out()), await dead()], [outputs, [3]]);
+    assert.equal((await pull()).processed, 0);
+  });
+
+  test('before the http sink: coordinates stay those of the source', async () => {
+    const posted: { offset: number; topic: string; value: { n: number } }[] = [];
+    const server = createServer(async (request, response) => {
+      const chunks = await request.toArray();
+      posted.push(...JSON.parse(Buffer.concat(chunks).toString()).records);
+      response.end();
+    });
+    after(() => server.close());
+    const url = `http://127.0.0.1:${await listening(server)}/`;
+    const sink = { name: 'http', url, headers: {}, format: 'json' } as const;
+    const { topic, pull, dead, committed } = await setUp(transforming, { sink });
+    const { processed, deadLettered } = await pull();
+    assert.deepEqual([processed, deadLettered, await committed()], [COUNT - 1, 1, COUNT]);
+    assert.deepEqual(
+      posted.map(({ value }) => value.n).sort((a, b) => a - b),
+      outputs,
+    );
+    const changed = posted.find(({ value }) => value.n === 400);
+    assert.deepEqual([changed?.topic, changed?.offset], [topic, 4]);
+    assert.deepEqual(await dead(), [3]);
+  });
+
+  test('one that fails for now is tried again; for longer, its partition stays before it', async () => {
+    let attempts = 0;
+    const sink = { name: 'topic', topic: '{topic}.out' } as const;
+    const failing = (times: number): Pipeline => ({
+      transformRecord(record) {
+        if (numberOf(record) === 4 && attempts++ < times) throw new TransientError('busy');
+        return record;
+      },
+    });
+    const once = await setUp(failing(1), { sink });
+    assert.equal((await once.pull()).processed, COUNT);
+    attempts = 0;
+    const always = await setUp(failing(Number.POSITIVE_INFINITY), { sink });
+    await assert.rejects(always.pull(), failsWith('SINK_FAILED'));
+    assert.deepEqual([await always.committed(), numbersOf(await always.out())], [4, upTo(4)]);
+  });
+
+  test('a record that becomes more than a sink takes at once goes on as a whole', async () => {
+    const many: Pipeline = {
+      transformRecord: (record) => Array.from({ length: 1_200 }, () => record),
+    };
+    let posts = 0;
+    const server = createServer((request, response) => {
+      posts++;
+      request.resume().on('end', () => response.end());
+    });
+    after(() => server.close());
+    const url = `http://127.0.0.1:${await listening(server)}/`;
+    const { pull } = await setUp(many, { sink: { name: 'http', url, headers: {}, format: 'json' } });
+    assert.equal((await pull()).processed, COUNT);
+    assert.equal(posts, Math.ceil((COUNT * 1_200) / 500));
+  });
+});

@@ -1,0 +1,3 @@
+export function openResources(): undefined {
+  return undefined;
+}
