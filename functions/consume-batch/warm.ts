@@ -29,6 +29,17 @@ export function pullConfigOf(environment: Environment): PullConfig {
   return pull;
 }
 
+/** Closes what the pipeline opened. */
+export async function closeResources(): Promise<void> {
+  await instance?.consumer.close();
+}
+
+/** A server closes them by itself, once its requests are answered. */
+function closeAtEnd(): void {
+  if (process.listenerCount('SIGTERM') > 0) return;
+  process.once('SIGTERM', () => void closeResources().finally(() => process.exit(0)));
+}
+
 function start(environment: Environment) {
   const config = readConfig(environment, functionConfig);
   const log = createLog(config.logLevel);
@@ -40,6 +51,7 @@ function start(environment: Environment) {
   // Dead letters and forwarded records are in the log on every replica before their offsets are committed.
   const producer = new Producer(connection, { ...config.producer, ...limits, acks: 'all' }, log);
   const consumer = new Consumer({ connection, producer, config: config.consume, log });
+  closeAtEnd();
   const { topics, partialResponse } = config;
   return { connection, producer, consumer, log, topics, partialResponse };
 }

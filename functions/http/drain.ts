@@ -5,11 +5,19 @@ import type { Log } from '../../src/log.ts';
 const DRAIN_MS = 10_000;
 const CLOSE_IDLE_EVERY_MS = 20;
 
-/** On `signal` no connection is accepted any more, requests under way are answered, then the process ends. */
-export function drainOn(signal: NodeJS.Signals, server: Server, log: Log): void {
+/**
+ * On `signal` no connection is accepted any more, requests under way are answered, `close` is awaited, then the
+ * process ends.
+ */
+export function drainOn(
+  signal: NodeJS.Signals,
+  server: Server,
+  { log, close }: { log: Log; close: () => Promise<void> },
+): void {
   process.once(signal, () => {
     log.info('draining', { signal });
-    server.close(() => {
+    server.close(async () => {
+      await close();
       log.info('drained');
       process.exit(0);
     });

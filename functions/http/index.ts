@@ -5,7 +5,7 @@ import { createLog, type Log, logLevel } from '../../src/log.ts';
 import { processEnvironment as environment } from '../../src/settings.ts';
 import { readConfig } from '../../src/variables.ts';
 import { readCheckConfig } from '../connectivity-check/run-check.ts';
-import { pullConfigOf, warm as warmConsumer } from '../consume-batch/warm.ts';
+import { closeResources, pullConfigOf, warm as warmConsumer } from '../consume-batch/warm.ts';
 import { warm } from '../produce/warm.ts';
 import { httpConfig } from './config.ts';
 import { drainOn } from './drain.ts';
@@ -39,7 +39,8 @@ function start(): void {
   server.listen(config.port, config.host, () => {
     log.info('listening', { host: config.host, port: config.port });
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) drainOn(signal, server, log);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    drainOn(signal, server, { log, close: closeResources });
   const problems = configurationProblems();
   tell(problems, log);
   if (problems.has('produce')) return;

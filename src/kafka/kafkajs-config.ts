@@ -1,0 +1,29 @@
+import { isIPv6 } from 'node:net';
+import type { KafkaConfig, SASLOptions } from 'kafkajs';
+import { processEnvironment } from '../settings.ts';
+import { type Environment, readConfig } from '../variables.ts';
+import { clientOptions } from './connection/client-options.ts';
+import { connectionConfig } from './connection/config.ts';
+
+/**
+ * What `new Kafka(…)` of kafkajs takes, from the same variables and certificates as the functions: for its admin
+ * client, its consumers and its plug-ins. Throws CONFIG_INVALID.
+ */
+export function kafkajsConfig(environment: Environment = processEnvironment): KafkaConfig {
+  const options = clientOptions(readConfig(environment, connectionConfig));
+  const { clientId, bootstrapServers, tls, sasl, requestTimeout, connectionTimeout } = options;
+  return {
+    clientId,
+    brokers: bootstrapServers.map(({ host, port }) => `${isIPv6(host) ? `[${host}]` : host}:${port}`),
+    ...(tls && { ssl: tls }),
+    ...(sasl && {
+      sasl: {
+        mechanism: sasl.mechanism.toLowerCase(),
+        username: sasl.username,
+        password: sasl.password.reveal(),
+      } as SASLOptions,
+    }),
+    ...(requestTimeout !== undefined && { requestTimeout }),
+    ...(connectionTimeout !== undefined && { connectionTimeout }),
+  };
+}
