@@ -138,7 +138,7 @@ describe('a cluster that cannot be reached', () => {
     assert.ok(sasl);
     const wrong = await failureOf({ ...config, sasl: { ...sasl, password: new Secret('wrong') } });
     assertFailure(wrong, 'AUTHENTICATION_FAILED', /user name or password/);
-    assert.deepEqual([wrong.status, wrong.retriable, wrong.delivery], [401, false, 'none']);
+    assert.deepEqual([wrong.status, wrong.retriable, wrong.delivery], [503, false, 'none']);
     const onPlain = connectionConfigFor(cluster, {
       listener: 'SASL_PLAINTEXT',
       bootstrapServers: cluster.bootstrapServers.PLAINTEXT,

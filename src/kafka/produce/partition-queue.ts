@@ -180,3 +180,7 @@ export function halve(entries: readonly Entry[]): void {
     entry.run = index < entries.length / 2 ? first : second;
   });
 }
+
+export function latestDeadline(entries: readonly Entry[]): number {
+  return entries.reduce((latest, { deadline }) => Math.max(latest, deadline), 0);
+}
