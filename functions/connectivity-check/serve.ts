@@ -1,4 +1,5 @@
-import { type HttpRequest, type HttpResponse, mediaType } from '../../src/http/message.ts';
+import { acceptedTypes } from '../../src/http/accept.ts';
+import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { htmlReport } from './formats/html.ts';
 import { PROMETHEUS_TYPE, prometheusText } from './formats/prometheus.ts';
 import type { Report } from './report.ts';
@@ -51,15 +52,6 @@ function sharedCheck(call: CheckCall): Promise<Report> {
 function formatOf({ query, headers }: HttpRequest): Format {
   const asked = query.format;
   if (asked === 'json' || asked === 'html' || asked === 'prometheus') return asked;
-  return preferred(headers.accept ?? '*/*');
-}
-
-/** What the client likes best of what there is (RFC 9110, section 12.5.1); JSON where it likes none of it. */
-function preferred(accept: string): Format {
-  const liked = accept.split(',').map((range) => {
-    const quality = Number(/;\s*q=([\d.]+)/i.exec(range)?.[1] ?? 1);
-    return { format: formatsByType.get(mediaType(range)), quality };
-  });
-  liked.sort((a, b) => b.quality - a.quality);
-  return liked.find(({ format, quality }) => format !== undefined && quality > 0)?.format ?? 'json';
+  const formats = acceptedTypes(headers.accept).map((type) => formatsByType.get(type));
+  return formats.find((format) => format !== undefined) ?? 'json';
 }

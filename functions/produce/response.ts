@@ -1,4 +1,5 @@
 import { Failure } from '../../src/errors.ts';
+import { acceptedTypes } from '../../src/http/accept.ts';
 import {
   failureResponse,
   failureVerdict,
@@ -15,18 +16,14 @@ const ACCEPTABLE = [VENDOR_TYPE, 'application/vnd.kafka+json', JSON_TYPE, 'appli
 
 /** The type that answers to this request have: the vendor's where the request's own type or Accept is. */
 export function answerType(request: RequestHead): string {
-  const types = [mediaType(request.headers['content-type']), ...acceptedTypes(request)];
+  const { accept, 'content-type': contentType } = request.headers;
+  const types = [mediaType(contentType), ...acceptedTypes(accept)];
   return types.some((type) => type.startsWith('application/vnd.kafka')) ? VENDOR_TYPE : JSON_TYPE;
 }
 
 /** Does the caller take one of the types that we speak? */
 export function acceptsAnswer(request: RequestHead): boolean {
-  return acceptedTypes(request).some((type) => ACCEPTABLE.includes(type) || type === '');
-}
-
-function acceptedTypes({ headers }: RequestHead): string[] {
-  const ranges = (headers.accept ?? '*/*').split(',');
-  return ranges.filter((range) => !/;\s*q=0(\.0*)?\s*$/i.test(range)).map(mediaType);
+  return acceptedTypes(request.headers.accept).some((type) => ACCEPTABLE.includes(type) || type === '');
 }
 
 /** The answer to a request that failed as a whole, in the type that its caller reads. */

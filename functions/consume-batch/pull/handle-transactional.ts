@@ -1,3 +1,4 @@
+import { backoffMs } from '../../../src/backoff.ts';
 import { remaining, sleep } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
@@ -19,6 +20,7 @@ import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partitio
 import type { Position, SourcePartition } from './positions.ts';
 
 const RETRY_BACKOFF_MS = 50;
+const MAX_BACKOFF_MS = 1_600;
 /** How long a broker before Kafka 2.5 gets to show the offsets of a transaction that has ended. */
 const SETTLE_MS = 500;
 
@@ -219,7 +221,7 @@ class TransactionalPartition {
         if (error instanceof Fenced) return { ...none, stop: this.#takenOver(undefined) };
         if (error instanceof RecordsRefused) return error;
         const failure = toFailure(error);
-        const backoff = RETRY_BACKOFF_MS * 2 ** Math.min(5, attempt - 1);
+        const backoff = backoffMs(attempt, RETRY_BACKOFF_MS, MAX_BACKOFF_MS);
         if (
           !failure.retriable ||
           failure.code === 'GROUP_ACTIVE' ||

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../../src/backoff.ts';
 import { sleep } from '../../../src/deadline.ts';
 import { Failure } from '../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
@@ -142,7 +143,7 @@ class Run {
       const again = failed.filter(({ failureClass }) => !isFinal(failureClass));
       if (again.length === 0) break;
       this.#sinkFault ??= again.find(({ failureClass }) => failureClass === 'sink')?.error;
-      const backoff = retryBackoffMs * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
+      const backoff = backoffMs(attempt, retryBackoffMs);
       const isOutOfTime = Date.now() + backoff >= this.#options.startBefore;
       if (attempt > retries || isOutOfTime || this.#sinkFault) {
         final.push(...this.#exhausted(again, attempt, isOutOfTime));

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../../src/backoff.ts';
 import { sleep } from '../../../src/deadline.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Pipeline, RecordContext } from './pipeline.ts';
@@ -68,7 +69,7 @@ export async function transformRetrying(
   const made = await transformAll(records, transform, parts, call);
   for (let attempt = 1; attempt <= call.retries; attempt++) {
     const again = made.flatMap((one, index) => ('failureClass' in one && mayPass(one) ? [index] : []));
-    const backoff = call.retryBackoffMs * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
+    const backoff = backoffMs(attempt, call.retryBackoffMs);
     if (again.length === 0 || Date.now() + backoff >= call.startBefore) break;
     await sleep(backoff);
     const chosen = records.filter((_record, index) => again.includes(index));

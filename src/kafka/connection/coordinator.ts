@@ -1,3 +1,4 @@
+import { backoffMs } from '../../backoff.ts';
 import { remaining, sleep } from '../../deadline.ts';
 import { Failure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -56,7 +57,8 @@ export class Coordinator {
   ): Promise<T> {
     let failure: Failure | undefined;
     for (let attempt = 0; attempt === 0 || remaining(deadline) > 0; attempt++) {
-      if (attempt > 0) await sleep(Math.min(backoffMs(attempt), remaining(deadline)));
+      if (attempt > 0)
+        await sleep(Math.min(backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), remaining(deadline)));
       try {
         this.#found ??= await this.#connection.coordinator(this.#kind, this.#key, deadline);
         const { broker, nodeId } = this.#found;
@@ -80,9 +82,4 @@ export class Coordinator {
       failure ?? new Failure('BROKER_UNREACHABLE', `no time was left to ask the coordinator of ${this.#key}`)
     );
   }
-}
-
-function backoffMs(attempt: number): number {
-  const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempt - 1));
-  return backoff * (0.75 + Math.random() / 2);
 }

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../backoff.ts';
 import { remaining } from '../../deadline.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -322,8 +323,8 @@ export class Fetcher {
       return;
     }
     partition.isParked = true;
-    const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(10, partition.attempts++));
-    this.#later(backoff * (0.75 + Math.random() / 2), () => void this.#unpark(partition));
+    const backoff = backoffMs(++partition.attempts, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
+    this.#later(backoff, () => void this.#unpark(partition));
   }
 
   #later(ms: number, task: () => void): void {

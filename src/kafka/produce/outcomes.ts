@@ -1,3 +1,4 @@
+import { backoffMs } from '../../backoff.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Broker } from '../connection/broker.ts';
@@ -121,7 +122,9 @@ export class Outcomes {
     queue.isParked = true;
     this.#connection.distrust(queue.topic);
     this.#sticky.taken(queue.topic, queue.partition);
-    const backoff = backoffMs(queue.attempts++);
+    // The first look costs no time: the leader has most often moved already.
+    const attempt = queue.attempts++;
+    const backoff = attempt === 0 ? 0 : backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
     setTimeout(() => this.#unpark(queue), backoff);
   }
 
@@ -245,12 +248,6 @@ function blamingHeaders({ entries }: Batch, result: PartitionResult): [Partition
   );
   const failure = new Failure('INVALID_RECORD', `partition ${partition} of topic ${topic}: ${message}`);
   return [{ ...result, recordErrors }, failure];
-}
-
-function backoffMs(attempts: number): number {
-  if (attempts === 0) return 0;
-  const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1));
-  return backoff * (0.75 + Math.random() / 2);
 }
 
 function doubtOf(error: RequestFailed, acks: string): Failure {

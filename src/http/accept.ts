@@ -1,0 +1,15 @@
+import { mediaType } from './message.ts';
+
+/** The media types of an Accept header, those that are liked best first, without those at q=0 (RFC 9110, section 12.5.1). */
+export function acceptedTypes(accept = '*/*'): string[] {
+  if (!accept.includes(',') && !accept.includes(';')) return [mediaType(accept)];
+  return accept
+    .split(',')
+    .map((range) => ({
+      type: mediaType(range),
+      quality: Number(/;\s*q=([\d.]+)/i.exec(range)?.[1] ?? 1),
+    }))
+    .filter(({ quality }) => quality > 0)
+    .sort((a, b) => b.quality - a.quality)
+    .map(({ type }) => type);
+}
