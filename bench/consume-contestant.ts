@@ -56,6 +56,7 @@ async function pull() {
       checkCrcs: CHECK !== 'false',
       maxRecords: Number.MAX_SAFE_INTEGER,
       maxBytes: MAX_BYTES === undefined ? Number.MAX_SAFE_INTEGER : Number(MAX_BYTES),
+      waitMs: 0,
     },
     Date.now() + 120_000,
   );

@@ -31,6 +31,8 @@ export interface PullConfig {
   unreadable: 'stop' | 'skip';
   maxRecords: number;
   maxBytes: number;
+  /** How long a partition goes on being read behind its end. */
+  waitMs: number;
 }
 
 /** Everything that the function reads when it starts; a pull reads more (`pullConfig`). */
@@ -84,5 +86,6 @@ export function pullConfig(variables: Variables): PullConfig {
     unreadable: variables.oneOf('CONSUME_UNREADABLE', ['stop', 'skip'] as const, 'stop'),
     maxRecords: variables.integer('CONSUME_MAX_RECORDS', 10_000, { min: 1 }),
     maxBytes: variables.integer('CONSUME_MAX_BYTES', 64 * MIB, { min: 1 }),
+    waitMs: variables.integer('CONSUME_WAIT_MS', 0, { max: 900_000 }),
   };
 }

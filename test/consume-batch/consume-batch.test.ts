@@ -9,3 +9,4 @@ import './replay.cases.ts';
 import './front-door.cases.ts';
 import './kill.cases.ts';
 import './pipeline.cases.ts';
+import './waiting.cases.ts';

@@ -99,6 +99,7 @@ export const pullDefaults: Omit<PullConfig, 'groupId' | 'topics'> = {
   unreadable: 'stop',
   maxRecords: 10_000,
   maxBytes: 64 * MIB,
+  waitMs: 0,
 };
 
 function copy(record: ConsumerRecord): ConsumerRecord {

@@ -59,9 +59,12 @@ export function transactionalHandler(given: TransactionalOptions): PartitionHand
       return partition.begin(position);
     },
     async handle(position, batch) {
-      const partition = partitions.get(nameOf(position));
-      if (!partition) throw new RangeError(`${nameOf(position)} has not begun`);
-      return partition.handle(batch);
+      const begun = partitions.get(nameOf(position));
+      if (begun) return begun.handle(batch);
+      // What came while the pull waited behind the end.
+      const partition = new TransactionalPartition(position, options);
+      partitions.set(nameOf(position), partition);
+      return (await partition.beginLate(position)) ?? partition.handle(batch);
     },
   };
 }
@@ -97,6 +100,13 @@ class TransactionalPartition {
     this.#committed = await this.#takeOver();
     if (this.#committed === position.committed || this.#committed === undefined) return position;
     return { ...position, committed: this.#committed, from: this.#committed };
+  }
+
+  /** Why the batch behind this position must not be handled; undefined where it may. */
+  async beginLate(position: Position): Promise<BatchResult | undefined> {
+    const { committed } = await this.begin(position);
+    if (committed === position.committed) return undefined;
+    return { processed: 0, deadLettered: 0, failed: 0, to: undefined, stop: this.#takenOver(committed) };
   }
 
   async renew({ offset, leaderEpoch, metadata }: CommittedOffset): Promise<void> {

@@ -32,6 +32,8 @@ interface PartitionPullOptions {
   fetcher: Fetcher;
   handler: PartitionHandler;
   progress: PullProgress;
+  /** How long to go on behind the end, in milliseconds. */
+  waitMs: number;
   /** Where to go on, by KAFKA_AUTO_OFFSET_RESET, where the log no longer has what comes next. */
   reset: (position: Position) => Promise<Position>;
 }
@@ -43,6 +45,7 @@ export class PartitionPull {
   #committedTo: number;
   #leaderEpoch: number;
   #batchSize = FIRST_BATCH;
+  #isFollowing = false;
 
   constructor(position: Position, options: PartitionPullOptions) {
     this.#position = position;
@@ -60,10 +63,11 @@ export class PartitionPull {
     } catch (error) {
       progress.fail(this.#position, toFailure(error));
     }
+    const end = fetcher.endOf(this.#position) ?? this.#position.end;
     // Where the budget is spent, or a live group found, there is nothing left for the others, either.
     if (progress.mayGoOn) fetcher.leave(this.#position);
     else fetcher.close();
-    return pulledPartition({ ...this.#position, committed: this.#committedTo });
+    return pulledPartition({ ...this.#position, end, committed: this.#committedTo });
   }
 
   /** Commits where to begin, where that is news and no record will: what comes until the next pull is not skipped. */
@@ -125,10 +129,14 @@ export class PartitionPull {
 
   /** What comes next; a position that the log has lost meanwhile is reset once more. */
   async #next(): Promise<FetchedRecordsReader | undefined> {
-    const { fetcher, progress, reset } = this.#options;
+    const { fetcher, progress, reset, waitMs } = this.#options;
     if (!progress.mayGoOn) return undefined;
     try {
-      return await fetcher.next(this.#position);
+      const reader = await fetcher.next(this.#position);
+      if (reader || this.#isFollowing || waitMs === 0) return reader;
+      this.#isFollowing = true;
+      fetcher.follow(this.#position, waitMs);
+      return await this.#next();
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
     }

@@ -42,7 +42,7 @@ export async function pullPartitions(
   options: PullOptions,
 ): Promise<PulledPartition[]> {
   const { connection, config, log, handler, times } = options;
-  const { isolationLevel, checkCrcs, unreadable, maxBytes } = config;
+  const { isolationLevel, checkCrcs, unreadable, maxBytes, waitMs } = config;
   const fetcher = new Fetcher(
     connection,
     {
@@ -61,7 +61,7 @@ export async function pullPartitions(
   const pull = async (position: Position): Promise<PulledPartition> => {
     try {
       const begun = await handler.begin(position);
-      return await new PartitionPull(begun, { fetcher, handler, progress, reset }).run();
+      return await new PartitionPull(begun, { fetcher, handler, progress, waitMs, reset }).run();
     } catch (error) {
       progress.fail(position, toFailure(error));
       return pulledPartition(position);

@@ -269,6 +269,7 @@ class Replay {
       unreadable: 'stop',
       maxRecords: ROUND_RECORDS,
       maxBytes: 64 * MIB,
+      waitMs: 0,
     };
     return { connection: this.#connection, group: this.#group, config, log: this.#log };
   }

@@ -67,6 +67,10 @@ interface Partition extends FetchPosition {
   silentSince: number | undefined;
   failure: Failure | undefined;
   waiter: (() => void) | undefined;
+  /** It is read as far as its log goes, which may be no further for now. */
+  isFollowed: boolean;
+  /** Where its log ended, as a Fetch said last. */
+  lastEnd: number;
 }
 
 /**
@@ -105,6 +109,8 @@ export class Fetcher {
       silentSince: undefined,
       failure: undefined,
       waiter: undefined,
+      isFollowed: false,
+      lastEnd: end,
     });
     this.#pump();
   }
@@ -131,6 +137,26 @@ export class Fetcher {
       });
     }
     return undefined;
+  }
+
+  /** Reads on behind the end, for so long (milliseconds): the broker answers as soon as there is something. */
+  follow(wanted: TopicPartition, ms: number): void {
+    const partition = this.#partitions.get(key(wanted));
+    if (!partition) return;
+    partition.isFollowed = true;
+    // An answer may have held more than was to be read: that comes again.
+    partition.offset = Math.min(partition.offset, partition.end);
+    partition.end = Number.MAX_SAFE_INTEGER;
+    this.#later(ms, () => {
+      partition.isFollowed = false;
+      partition.end = partition.offset;
+      partition.waiter?.();
+    });
+  }
+
+  /** Where the partition's log ended, as far as it is known. */
+  endOf(wanted: TopicPartition): number | undefined {
+    return this.#partitions.get(key(wanted))?.lastEnd;
   }
 
   /** Reads one partition on from elsewhere, after OFFSET_OUT_OF_RANGE. */
@@ -262,9 +288,14 @@ export class Fetcher {
       if (!answer && throttleTimeMs > 0) continue;
       if (!answer || answer.errorCode !== kafkaErrors.NONE) {
         this.#refused(partition, answer);
-      } else if (answer.records.length > 0) {
+        continue;
+      }
+      const { isolationLevel } = this.#options;
+      const end = isolationLevel === 'read_committed' ? answer.lastStableOffset : answer.highWatermark;
+      partition.lastEnd = Math.max(partition.lastEnd, end);
+      if (answer.records.length > 0) {
         this.#advance(partition, answer);
-      } else if (!isSilence) {
+      } else if (!isSilence || partition.isFollowed) {
         partition.silentSince = undefined;
       } else if (isSilentForLong(partition)) {
         partition.failure = new Failure(
@@ -277,6 +308,7 @@ export class Fetcher {
 
   #advance(partition: Partition, fetched: FetchedPartition): void {
     const { offset, end } = partition;
+    if (offset >= end) return;
     const next = offsetBehind(fetched.records) ?? offset;
     if (next > offset) {
       partition.waiting.push({ fetched, range: { offset, end } });
