@@ -17,10 +17,11 @@ import type { Transformation } from '../records/transform.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
 import { oldTransactionalIds } from './old-transactional-ids.ts';
 import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
-import type { Position, SourcePartition } from './positions.ts';
+import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
 
 const RETRY_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 1_600;
+const NOT_SEEN = 'the group coordinator does not show what was committed';
 /** How long a broker before Kafka 2.5 gets to show the offsets of a transaction that has ended. */
 const SETTLE_MS = 500;
 
@@ -86,6 +87,8 @@ class TransactionalPartition {
   readonly #outputsOf = new Map<ConsumerRecord, readonly ConsumerRecord[]>();
   #committed: number | undefined;
   #needsBegin = false;
+  /** By another pull, before this one could begin. */
+  #isTakenOver = false;
 
   constructor({ topic, partition }: SourcePartition, options: PartitionOptions) {
     const { connection, group, log, compression } = options;
@@ -97,7 +100,13 @@ class TransactionalPartition {
 
   /** The committed offset is read again: a predecessor that is shut out now may have committed meanwhile. */
   async begin(position: Position): Promise<Position> {
-    this.#committed = await this.#takeOver();
+    try {
+      this.#committed = await this.#takeOver(position.from);
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+      this.#isTakenOver = true;
+      return position;
+    }
     if (this.#committed === position.committed || this.#committed === undefined) return position;
     return { ...position, committed: this.#committed, from: this.#committed };
   }
@@ -118,6 +127,9 @@ class TransactionalPartition {
   }
 
   async handle(batch: Batch): Promise<BatchResult> {
+    if (this.#isTakenOver) {
+      return { processed: 0, deadLettered: 0, failed: 0, to: undefined, stop: this.#takenOver(undefined) };
+    }
     const made = (await this.#options.transform?.(batch.records)) ?? [];
     this.#outputsOf.clear();
     const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
@@ -261,14 +273,38 @@ class TransactionalPartition {
     return outputs;
   }
 
-  async #takeOver(): Promise<number | undefined> {
+  /** `from`: where the partition begins if nothing is committed. Throws Fenced, or a Failure. */
+  async #takeOver(from = this.#to): Promise<number | undefined> {
     const { group, times, oldIds } = this.#options;
     await Promise.all([this.#producer.begin(times.deadline), oldIds.shutOut(this.#source, times.deadline)]);
     if (!group.knowsStable) await sleep(Math.min(SETTLE_MS, remaining(times.deadline)));
     const [committed] = await group.committed([this.#source], times.deadline, { waitForTransactions: true });
     if (committed instanceof Failure) throw committed;
+    const isFlushed = group.knowsStable && !group.isNewCoordinator;
+    if (isFlushed) await this.#flush(committed, from);
     this.#needsBegin = false;
-    return committed?.offset;
+    return committed?.offset ?? (isFlushed ? from : undefined);
+  }
+
+  /**
+   * The group coordinator before Kafka 4 learns that a predecessor was aborted when its one thread comes to it, and
+   * drops then whatever the same producer's id has sent meanwhile: the offsets of the first transaction here, which is
+   * committed for everybody else (GroupMetadata.completePendingTxnOffsetCommit). So one that only says once more where
+   * the partition stands comes first, until it is seen: what came before it is done with by then.
+   */
+  async #flush(committed: CommittedOffset | undefined, from: number): Promise<void> {
+    const { group, times, notes } = this.#options;
+    const { offset = from, leaderEpoch = UNKNOWN_EPOCH } = committed ?? {};
+    for (let attempt = 1; ; attempt++) {
+      const metadata = notes.text();
+      const moved = { ...this.#source, from: committed?.offset, offset, leaderEpoch, metadata };
+      await this.#producer.transact([], [moved], times.deadline);
+      const [seen] = await group.committed([this.#source], times.deadline, { waitForTransactions: true });
+      if (seen instanceof Failure) throw seen;
+      if (seen?.metadata === metadata) return;
+      if (remaining(times.deadline) === 0) throw new Failure('BROKER_UNREACHABLE', NOT_SEEN);
+      await sleep(backoffMs(attempt, RETRY_BACKOFF_MS, MAX_BACKOFF_MS));
+    }
   }
 
   #takenOver(committed: number | undefined): 'taken over' {
