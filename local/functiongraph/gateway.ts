@@ -3,7 +3,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isRequestId } from '../../src/http/message.ts';
 import { type ApigAnswer, type ApigEvent, readAnswer, toApigEvent } from './apig.ts';
+import { corsHeaders, isPreflight } from './cors.ts';
 import type { InvocationResult, Runtime } from './runtime.ts';
 
 /**
@@ -28,6 +30,8 @@ export interface GatewayOptions {
   maxBodyBytes?: number;
   /** Why a request is refused by its headers alone, as 403; default none is. */
   problemOf?: (headers: IncomingHttpHeaders, port: number) => string | undefined;
+  /** Whether pages of whatever `problemOf` lets pass may read the answers (CORS); default they may not. */
+  cors?: boolean;
   /** Gets the error behind each 500 and 504; default stderr. */
   onLog?: (line: string) => void;
 }
@@ -57,16 +61,27 @@ const HOP_BY_HOP = new Set(['connection', 'content-length', 'keep-alive', 'trans
 /** Listens; rejects when the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host = '127.0.0.1', routes, timeoutMs = 60_000, maxBodyBytes = 12 * 1024 * 1024 } = options;
-  const { problemOf = () => undefined, onLog = (line) => process.stderr.write(`${line}\n`) } = options;
+  const {
+    problemOf = () => undefined,
+    cors = false,
+    onLog = (line) => process.stderr.write(`${line}\n`),
+  } = options;
   const apiId = randomUUID();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const requestId = randomBytes(16).toString('hex');
-    response.setHeader('x-request-id', requestId);
     const { method = 'GET', url = '/', headers } = request;
+    const own = headers['x-request-id'];
+    const requestId = isRequestId(own) ? own : randomBytes(16).toString('hex');
+    response.setHeader('x-request-id', requestId);
     const problem = problemOf(headers, port);
     if (problem !== undefined) {
       return refuse(response, { status: 403, code: 'LOCAL.0403', message: problem }, requestId);
+    }
+    if (cors) for (const [name, value] of corsHeaders(headers)) response.setHeader(name, value);
+    if (cors && isPreflight(method, headers)) {
+      response.statusCode = 204;
+      response.end();
+      return;
     }
     const [path = '/', query = ''] = splitOnce(url, '?');
     const route = routes.find((candidate) => matches(candidate, method, path));
@@ -77,7 +92,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const rest = route.path === undefined ? path.slice(route.prefix?.length ?? 1) : undefined;
     const event = toApigEvent({ method, path, query, headers, body, clientAddress, rest }, apiId, requestId);
     const result = await withTimeout(
-      route.runtime.invoke(route.toEvent ? route.toEvent(event) : event),
+      // One id from the caller to the function's log.
+      route.runtime.invoke(route.toEvent ? route.toEvent(event) : event, { requestId }),
       timeoutMs,
     );
     if (!result) {
