@@ -1,4 +1,5 @@
 /** A Kafka trigger: consumes a topic and calls a function with the platform's KAFKA event. */
+import '../kafka/kafkajs-timer.ts';
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { InvocationResult, Runtime } from './runtime.ts';
 
@@ -45,7 +46,7 @@ export async function startKafkaTrigger(options: KafkaTriggerOptions): Promise<K
       let at = 0;
       while (at < batch.messages.length && isRunning()) {
         const chunk = eventful(batch.messages.slice(at, at + batchSize));
-        const texts = chunk.map(({ value }) => value?.toString() ?? '');
+        const texts = chunk.map(({ value }) => value?.toString() ?? null);
         const result = await runtime.invoke(kafkaEvent(batch.topic, texts));
         onResult?.(result);
         at += chunk.length;
@@ -69,8 +70,8 @@ function eventful<T extends { value: Buffer | null }>(messages: T[]): T[] {
   return end < 0 ? messages : messages.slice(0, end);
 }
 
-/** Values as text, and nothing else of a record. */
-function kafkaEvent(topic: string, messages: string[]) {
+/** Values as text, null for a tombstone, and nothing else of a record. */
+function kafkaEvent(topic: string, messages: (string | null)[]) {
   return {
     event_version: 'v1.0',
     event_time: Math.floor(Date.now() / 1_000),
