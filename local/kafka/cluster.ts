@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import {
   createTopic,
   hasCoordinator,
   type KafkaUser,
+  metadata,
   upsertScramCredentials,
 } from './admin.ts';
 import {
@@ -56,6 +57,10 @@ export interface KafkaOptions {
   extraListeners?: readonly ExtraListener[];
   /** Default `boot`; benchmarks want `throughput`. */
   tunedFor?: 'boot' | 'throughput';
+  /** Where its data is and stays; default: a temporary directory. One cluster at a time may have it. */
+  directory?: string;
+  /** Default: new ones. */
+  users?: KafkaUsers;
   log?: (line: string) => void;
 }
 
@@ -75,7 +80,7 @@ export interface KafkaCluster {
   /** The file that holds `caPem`. */
   caLocation: string;
   users: KafkaUsers;
-  /** Removed when the cluster stops, with what was put there. */
+  /** Removed when the cluster stops, with what was put there, unless the options name it. */
   directory: string;
   /** Resolves when the process is gone; SIGTERM (default) lets the broker hand over its partitions first. */
   stopBroker(nodeId: number, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -83,6 +88,8 @@ export interface KafkaCluster {
   startBroker(nodeId: number): Promise<void>;
   /** Default: 6 partitions, a replica on every broker. Resolves when every running broker sees all leaders. */
   createTopic(name: string, options?: TopicOptions): Promise<void>;
+  /** How many partitions a topic has; 0 where there is none of that name. */
+  partitionsOf(name: string): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -93,8 +100,8 @@ export interface TopicOptions {
 }
 
 /**
- * Starts Apache Kafka on 127.0.0.1, with data that lives as long as this process at most. It keeps the
- * process running until `stop`. Rejects with the last lines of a broker's log when that broker can't start,
+ * Starts Apache Kafka on 127.0.0.1, with data that lives as long as this process at most unless it has a directory
+ * of its own. It keeps the process running until `stop`. Rejects with the last lines of a broker's log when that broker can't start,
  * and as `kafkaDistribution` does.
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
@@ -134,11 +141,13 @@ async function launch(
   const startedAt = performance.now();
   const log = (line: string): void =>
     options.log?.(`${Math.round(performance.now() - startedAt)} ms: ${line}`);
-  const directory = await mkdtemp(join(tmpdir(), 'kafka-functions-'));
-  const guard = startGuard(directory);
+  const keep = options.directory !== undefined;
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'kafka-functions-')));
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const guard = startGuard(directory, { keep });
   try {
     const ca = await createCertificateAuthority();
-    const users = createUsers();
+    const users = options.users ?? createUsers();
     const caLocation = join(directory, 'ca.pem');
     await writeFile(caLocation, ca.certificate);
     const { brokers, zookeeper, nodes } = await prepareNodes({
@@ -190,7 +199,15 @@ async function launch(
         log(`broker ${nodeId} is back`);
       },
       createTopic: (name, topic = {}) => createVisibleTopic(brokers, name, topic),
-      stop: () => guard.close(),
+      async partitionsOf(name) {
+        const { topics } = await metadata(internalPort(brokers), [name]);
+        return topics[0]?.partitions.length ?? 0;
+      },
+      async stop() {
+        // What is kept is closed in order, so that the next start needn't recover it.
+        if (keep) await Promise.all(brokers.map((broker) => stopNode(broker, 'SIGTERM')));
+        await guard.close();
+      },
     };
   } catch (error) {
     await guard.close();

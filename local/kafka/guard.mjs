@@ -1,5 +1,6 @@
 // Owns the Java processes of one cluster. It is a process of its own because it must outlive whoever started
-// the cluster: when its standard input closes, for whatever reason, it kills them and removes their directory.
+// the cluster: when its standard input closes, for whatever reason, it kills them and removes their directory,
+// unless it is told to keep that.
 // Plain JavaScript, so that it starts in milliseconds and needs no dependency.
 //
 // In:  {"start": {"id", "file", "args", "log"}} and {"signal": {"id", "signal"}}, one JSON object a line.
@@ -8,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-const [directory] = process.argv.slice(2);
+const [directory, keep] = process.argv.slice(2);
 const running = new Map();
 let closing = false;
 
@@ -49,7 +50,7 @@ function close() {
 
 function finishWhenAllAreGone() {
   if (running.size > 0) return;
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  if (keep !== 'keep') rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   process.exit(0);
 }
 

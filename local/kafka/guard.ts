@@ -27,7 +27,7 @@ export interface GuardedProcess {
 export interface Guard {
   start(id: string, file: string, args: readonly string[], log: string): GuardedProcess;
   signal(id: string, signal: NodeJS.Signals): void;
-  /** Kills every process, removes the directory, and resolves when all of that is gone. */
+  /** Kills every process, removes the directory unless it is kept, and resolves when all of that is gone. */
   close(): Promise<void>;
 }
 
@@ -38,8 +38,8 @@ interface Report {
 }
 
 /** Starts the process that owns a cluster's brokers and `directory`, and survives this one to clean up. */
-export function startGuard(directory: string): Guard {
-  const child = spawn(process.execPath, [SCRIPT, directory], {
+export function startGuard(directory: string, { keep = false } = {}): Guard {
+  const child = spawn(process.execPath, [SCRIPT, directory, ...(keep ? ['keep'] : [])], {
     // Its own session, so that Ctrl-C in the terminal reaches us alone and the brokers stop in our order.
     detached: true,
     cwd: directory,
@@ -84,7 +84,7 @@ export function startGuard(directory: string): Guard {
       child.stdin?.end();
       await gone;
       // The guard has done it, unless it was killed itself.
-      await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+      if (!keep) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -1,4 +1,5 @@
 import { dim } from '../console.ts';
+import { exportLines } from '../shell.ts';
 import { startSandboxKafka } from './sandbox.ts';
 
 try {
@@ -19,20 +20,15 @@ async function runUntilSignalled(): Promise<void> {
   const signalled = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
   });
-  for (const [name, value] of Object.entries(environment)) {
-    process.stdout.write(`export ${name}=${quote(value)}\n`);
-  }
+  process.stdout.write(exportLines(environment));
   const others = Object.entries(cluster.bootstrapServers).map(
     ([listener, servers]) => `${listener} ${servers}`,
   );
   process.stderr.write(
-    dim(`Topics ${topics.join(', ')}. Listeners: ${others.join(', ')}. Ctrl-C stops it.\n`),
+    dim(
+      `Topics ${topics.map(({ name }) => name).join(', ')}. Listeners: ${others.join(', ')}. Ctrl-C stops it.\n`,
+    ),
   );
   await signalled;
   await cluster.stop();
-}
-
-/** As a POSIX shell reads it back. */
-function quote(value: string): string {
-  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,14 +45,16 @@ export interface NodeOptions extends JavaNodeOptions {
   properties: NodeProperties;
 }
 
-/** Writes a node's properties and formats its data directory; starting it is the caller's. */
+/** Writes a node's properties and formats its data directory, unless it has data; starting it is the caller's. */
 export async function prepareNode(options: NodeOptions): Promise<KafkaNode> {
   const { directory, properties, distribution } = options;
   const { nodeId, roles, dataDirectory, users } = properties;
   const propertiesFile = join(directory, `server-${nodeId}.properties`);
   await writeFile(propertiesFile, serverProperties(properties), { mode: 0o600 });
   const { bootstrapCheckpoint } = distribution;
-  if (bootstrapCheckpoint) await format(dataDirectory, options.clusterId, nodeId, bootstrapCheckpoint);
+  if (bootstrapCheckpoint && !existsSync(join(dataDirectory, 'meta.properties'))) {
+    await format(dataDirectory, options.clusterId, nodeId, bootstrapCheckpoint);
+  }
   return javaNode(options, {
     nodeId,
     label: `${roles[0]} ${nodeId}`,
@@ -113,12 +116,13 @@ async function format(
   checkpoint: string,
 ): Promise<void> {
   const directoryId = randomBytes(16).toString('base64url');
-  await mkdir(directory);
+  await mkdir(directory, { recursive: true });
+  await copyFile(checkpoint, join(directory, 'bootstrap.checkpoint'));
+  // Last: where it stands, the directory is complete.
   await writeFile(
     join(directory, 'meta.properties'),
     `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${directoryId}\n`,
   );
-  await copyFile(checkpoint, join(directory, 'bootstrap.checkpoint'));
 }
 
 /** The port of the listener of that name; throws where there is none. */

@@ -17,7 +17,7 @@ export async function temporarySibling(path: string): Promise<string> {
   return `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
