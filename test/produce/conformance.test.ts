@@ -204,7 +204,7 @@ test('a 404 names a remedy', async () => {
   const good = { records: [{ value: 1 }] };
   assert.match(
     await messageOf(post('nowhere', good)),
-    /^topic nowhere does not exist: create it, or correct its name$/,
+    /^topic nowhere does not exist: create it, or correct its name\. .*npm start -- --topics nowhere, in the DMS console, else .*kafka-topics\.sh/,
   );
   assert.match(await messageOf(get('/topics/nowhere')), /create it, or correct its name/);
   assert.match(

@@ -39,7 +39,10 @@ export function metadataFailure(code: number, topic: string): Failure | undefine
 }
 
 export function unknownTopic(topic: string): Failure {
-  return new Failure('UNKNOWN_TOPIC', `topic ${topic} does not exist: create it, or correct its name`);
+  return new Failure(
+    'UNKNOWN_TOPIC',
+    `topic ${topic} does not exist: create it, or correct its name. Topics are made with npm start -- --topics ${topic}, in the DMS console, else with kafka-topics.sh --create`,
+  );
 }
 
 const reasons: Record<string, string> = {
