@@ -6,7 +6,8 @@ import type { Request } from './request.ts';
 
 /** Special timestamps: where a log begins, and where it ends. */
 const timestamps = { latest: -1, earliest: -2 } as const;
-export type LogEnd = keyof typeof timestamps;
+/** A place in a log: one of its ends, or a time (epoch milliseconds). */
+export type LogEnd = keyof typeof timestamps | number;
 
 const CONSUMER = -1;
 
@@ -17,13 +18,15 @@ export interface ListedOffset extends TopicPartition {
 
 /**
  * A ListOffsets request (v2 and v3), to be asked of the partitions' leader. The latest offset is that of the next
- * record (the high watermark), under read_committed the last stable offset.
+ * record (the high watermark), under read_committed the last stable offset; that of a time is the first record's that
+ * is not older, -1 where there is none.
  */
 export function listOffsetsRequest(
   partitions: readonly TopicPartition[],
   end: LogEnd,
   isolationLevel: IsolationLevel,
 ): Request<ListedOffset[]> {
+  const timestamp = typeof end === 'number' ? end : timestamps[end];
   return {
     apiKey: 2,
     apiName: 'ListOffsets',
@@ -34,7 +37,7 @@ export function listOffsetsRequest(
         new Encoder()
           .writeString(topic)
           .writeArray(
-            wanted.map(({ partition }) => new Encoder().writeInt32(partition).writeInt64(timestamps[end])),
+            wanted.map(({ partition }) => new Encoder().writeInt32(partition).writeInt64(timestamp)),
           ),
       );
       const body = new Encoder().writeInt32(CONSUMER).writeInt8(isolationLevels[isolationLevel]);
