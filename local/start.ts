@@ -1,40 +1,50 @@
 /**
- * `npm start`: the functions as the platform runs them, against a real Kafka, on this machine. Ctrl-C
+ * `npm start`: what `serverless.yml` deploys, as the platform runs it, against a real Kafka, on this machine. Ctrl-C
  * ends all of it, and nothing outlives this process in any case.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from '../build.ts';
+import type { FunctionDescription } from '../deploy/description.ts';
 import { readConfig } from '../src/variables.ts';
+import { visible } from '../src/visible.ts';
+import { type StartArguments, startArguments, USAGE } from './arguments.ts';
 import { callerProblem } from './callers.ts';
 import { dim, withProgress } from './console.ts';
+import { removeEnvFile, writeEnvFile } from './env-file.ts';
+import {
+  functionVariables,
+  shellOnly,
+  startEnvironment,
+  type Values,
+  withoutCredentials,
+} from './function-variables.ts';
 import { type GatewayOptions, startGateway } from './functiongraph/gateway.ts';
-import { startKafkaTrigger } from './functiongraph/kafka-trigger.ts';
-import { type Runtime, startRuntime } from './functiongraph/runtime.ts';
-import { startTimerTrigger } from './functiongraph/timer.ts';
-import type { KafkaCluster } from './kafka/cluster.ts';
+import { startRuntime } from './functiongraph/runtime.ts';
 import { areFree } from './kafka/ports.ts';
-import { type SandboxKafka, startSandboxKafka } from './kafka/sandbox.ts';
+import { type SandboxKafka, type SandboxTopic, startSandboxKafka } from './kafka/sandbox.ts';
+import { namedTopics } from './named-topics.ts';
+import { readServerlessFile } from './serverless-file.ts';
+import { type RunningTrigger, startTriggers, type TriggeredFunction } from './triggers.ts';
 
-const FUNCTIONS = ['produce', 'consume-batch', 'connectivity-check'];
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const STATE = join(ROOT, '.kafka-functions');
+const ENV_FILE = join(STATE, 'env');
 const DEFAULT_PORT = 8080;
-const CHECK_EVERY_MS = 60_000;
-/** What consume-batch and the check need beside the cluster's own variables. */
-const SAMPLE_VARIABLES = {
-  KAFKA_GROUP_ID: 'orders-ingestion',
-  CONSUME_TOPICS: 'orders',
-  CHECK_TOPIC: 'orders',
-};
-/** What of this shell's environment is a variable of the functions (README, "Configuration"). */
-const VARIABLE = /^(KAFKA|PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_|^LOG_LEVEL$/;
-const CREDENTIAL = /PASSWORD|SECRET|SINK_HEADERS/;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** What `doctor` and `replay` need beside the cluster's own variables. */
+const TOOL_VARIABLES = ['CONSUME_TOPICS', 'CHECK_TOPIC', 'CHECK_GROUP_ID'];
 
 /** What has been started, ended in reverse order. */
 const started: (() => Promise<unknown>)[] = [];
 
 try {
-  await run();
+  const wanted = startArguments();
+  if (wanted.help) console.log(USAGE);
+  else await run(wanted);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -42,29 +52,68 @@ try {
   for (const stop of started.reverse()) await stop().catch(() => {});
 }
 
-async function run(): Promise<void> {
+async function run(wanted: StartArguments): Promise<void> {
   // While things start, ending is enough: what runs in other processes ends with this one.
   const leave = () => process.exit(130);
-  process.on('SIGINT', leave).on('SIGTERM', leave);
+  for (const signal of SIGNALS) process.on(signal, leave);
   const port = await ownPort();
-  const origins = readConfig(
-    (name) => process.env[name],
-    (variables) => variables.list('HTTP_CORS_ORIGINS'),
+  const hasOwnCluster = Boolean(process.env.KAFKA_BOOTSTRAP_SERVERS);
+  if (hasOwnCluster && (wanted.topics.length > 0 || wanted.keep)) {
+    throw new Error('--topics and --keep are of the embedded Kafka: unset KAFKA_BOOTSTRAP_SERVERS for it');
+  }
+  const environment = startEnvironment(ROOT);
+  const origins = readConfig(environment, (variables) => variables.list('HTTP_CORS_ORIGINS'));
+  // A group of its own in a cluster where the deployed functions may have theirs.
+  const stage = hasOwnCluster ? 'local' : 'dev';
+  const { deployment, asked, unresolved } = readServerlessFile(
+    join(ROOT, 'serverless.yml'),
+    environment,
+    stage,
   );
-  const embedded = await startEmbeddedKafka();
-  const environment = { ...SAMPLE_VARIABLES, ...embedded?.environment, ...ownVariables() };
-  const runtimes = await startFunctions(environment);
-  if (embedded) await startKafkaTriggerFor(runtimes, embedded.cluster);
-  startCheckTimer(runtimes);
+  if (unresolved.length > 0) {
+    notice(`serverless.yml: only osls resolves ${unresolved.join(', ')}; here they have no value.`);
+  }
+  const beyond = shellOnly(asked);
+  if (beyond.length > 0) {
+    notice(
+      `From this shell: ${beyond.join(', ')}. A deployment has what serverless.yml and settings/ say, and not these.`,
+    );
+  }
+  const descriptions = deployment.functions.filter(isServed);
+  const variablesWith = (cluster: Values | undefined) =>
+    descriptions.map((description) => functionVariables(description, asked, cluster));
+  const embedded = hasOwnCluster
+    ? undefined
+    : await startEmbeddedKafka(namedTopics(variablesWith({}), wanted.topics), wanted.keep);
+  const variables = variablesWith(embedded?.environment).map((values) => publishable(values, wanted.topics));
+  if (embedded) await offerEnvironment(embedded.environment, variables, wanted.keep);
+  const functions = await startFunctions(descriptions, variables);
+  const triggers = hasOwnCluster && !wanted.triggers ? [] : await startAllTriggers(functions);
   const problemOf: GatewayOptions['problemOf'] = (headers, ownPort) =>
     callerProblem(headers, ownPort, origins);
-  const gateway = await startGateway({ port, routes: routesTo(runtimes), problemOf });
+  const gateway = await startGateway({ port, routes: routesTo(functions), problemOf, cors: true });
   started.push(() => gateway.close());
-  process.off('SIGINT', leave).off('SIGTERM', leave);
-  printWhatToPaste(gateway.url);
-  await new Promise((resolve) => {
-    process.once('SIGINT', resolve).once('SIGTERM', resolve);
+  const told = new Promise((resolve) => {
+    for (const signal of SIGNALS) process.once(signal, resolve).off(signal, leave);
   });
+  printWhatToPaste(gateway.url, { triggers, embedded });
+  await told;
+  // Who asks twice doesn't wait for an orderly end.
+  for (const signal of SIGNALS) process.on(signal, leave);
+}
+
+/** The HTTP server is none of the platform's functions that are simulated here. Throws where there is no source. */
+function isServed({ key, source, runtime }: FunctionDescription): boolean {
+  if (runtime === 'http')
+    notice(`${key}: an HTTP server is not run here; docs/http-server.md says how it is.`);
+  else if (!existsSync(join(ROOT, 'functions', source, 'index.ts'))) {
+    throw new Error(`serverless.yml: functions.${key}: there is no functions/${source}/index.ts`);
+  }
+  return runtime !== 'http';
+}
+
+function notice(text: string): void {
+  process.stderr.write(`${dim(visible(text))}\n`);
 }
 
 /** Looked at before anything is started for it. */
@@ -78,84 +127,93 @@ async function ownPort(): Promise<number> {
   return port;
 }
 
-/** Undefined where the environment names a cluster of one's own. */
-async function startEmbeddedKafka(): Promise<SandboxKafka | undefined> {
-  if (process.env.KAFKA_BOOTSTRAP_SERVERS) return undefined;
-  const sandbox = await startSandboxKafka();
+async function startEmbeddedKafka(topics: readonly SandboxTopic[], keep: boolean): Promise<SandboxKafka> {
+  const sandbox = await startSandboxKafka({ topics, directory: keep ? join(STATE, 'kafka') : undefined });
   started.push(() => sandbox.cluster.stop());
   return sandbox;
 }
 
-/** Delivers what is published to `orders`. In a cluster of one's own nothing is consumed that nobody asked for. */
-async function startKafkaTriggerFor(
-  runtimes: Map<string, Runtime>,
-  { bootstrapServers, caPem, users: { app } }: KafkaCluster,
-): Promise<void> {
-  const runtime = runtimes.get('consume-batch');
-  if (!runtime) return;
-  const trigger = await startKafkaTrigger({
-    runtime,
-    topics: [SAMPLE_VARIABLES.CONSUME_TOPICS],
-    onResult: (result) => {
-      if (!result.ok)
-        console.error(dim('consume-batch failed; the trigger does not deliver the records again'));
-    },
-    kafka: {
-      brokers: bootstrapServers.SASL_SSL.split(','),
-      ssl: { ca: caPem },
-      sasl: { mechanism: 'scram-sha-512', ...app },
-    },
+/** A topic that is asked for here is there to be published to, whatever a deployment allows. */
+function publishable(values: Values, own: readonly SandboxTopic[]): Values {
+  if (!values.PRODUCE_TOPICS) return values;
+  const topics = [values.PRODUCE_TOPICS, ...own.map(({ name }) => name)];
+  return { ...values, PRODUCE_TOPICS: [...new Set(topics)].join(',') };
+}
+
+/** Lets other shells reach the embedded Kafka. Without the file only they are worse off. */
+async function offerEnvironment(cluster: Values, functions: readonly Values[], keep: boolean): Promise<void> {
+  const tools = TOOL_VARIABLES.flatMap((name): [string, string][] => {
+    const value = functions.map((variables) => variables[name]).find(Boolean);
+    return value === undefined ? [] : [[name, value]];
   });
-  started.push(() => trigger.stop());
+  const variables = { ...cluster, ...Object.fromEntries(tools) };
+  // Also where a signal ends the process while it starts.
+  if (!keep) process.once('exit', () => removeEnvFile(ENV_FILE, variables));
+  try {
+    await writeEnvFile(ENV_FILE, variables);
+  } catch (error) {
+    notice(`${ENV_FILE} could not be written (${(error as NodeJS.ErrnoException).code}).`);
+  }
 }
 
-function startCheckTimer(runtimes: Map<string, Runtime>): void {
-  const runtime = runtimes.get('connectivity-check');
-  if (!runtime) return;
-  const timer = startTimerTrigger({ runtime, name: 'every-minute', everyMs: CHECK_EVERY_MS });
-  started.push(async () => timer.stop());
-}
-
-function ownVariables(): Record<string, string> {
-  const own = Object.entries(process.env).filter(([name]) => VARIABLE.test(name));
-  return Object.fromEntries(own.map(([name, value]) => [name, value ?? '']));
-}
-
-async function startFunctions(environment: Record<string, string>): Promise<Map<string, Runtime>> {
+async function startFunctions(
+  descriptions: readonly FunctionDescription[],
+  variables: readonly Values[],
+): Promise<TriggeredFunction[]> {
   const outdir = await mkdtemp(join(tmpdir(), 'kafka-functions-'));
-  started.push(() => rm(outdir, { recursive: true, force: true }));
-  const built = await withProgress('Building the functions', () => build({ outdir, functions: FUNCTIONS }));
-  const isCredential = ([name]: [string, string]) => CREDENTIAL.test(name);
-  const variables = Object.entries(environment);
-  return new Map(
-    built.map(({ name, directory }) => {
-      const runtime = startRuntime({
-        directory,
-        functionName: name,
-        initializer: 'index.initializer',
-        userData: Object.fromEntries(variables.filter((variable) => !isCredential(variable))),
-        encryptedUserData: Object.fromEntries(variables.filter(isCredential)),
-        onLog: (line) => process.stderr.write(`${dim(`${name} ${line}`)}\n`),
-      });
-      started.push(() => runtime.stop());
-      return [name, runtime];
-    }),
-  );
+  process.once('exit', () => rmSync(outdir, { recursive: true, force: true, maxRetries: 5 }));
+  const sources = [...new Set(descriptions.map(({ source }) => source))];
+  const built = await withProgress('Building the functions', () => build({ outdir, functions: sources }));
+  const directories = new Map(built.map(({ name, directory }) => [name, directory]));
+  return descriptions.map((description, at) => {
+    const { key, source, handler, initializer, timeout, initializerTimeout, memorySize } = description;
+    const runtime = startRuntime({
+      directory: directories.get(source) ?? '',
+      functionName: key,
+      handler,
+      initializer,
+      timeoutMs: timeout * 1_000,
+      initializerTimeoutMs: initializerTimeout * 1_000,
+      memoryMb: memorySize,
+      ...withoutCredentials(description, variables[at] ?? {}),
+      onLog: (line) => process.stderr.write(`${dim(`${key} ${line}`)}\n`),
+    });
+    started.push(() => runtime.stop());
+    return { description, runtime, variables: variables[at] ?? {} };
+  });
 }
 
-function routesTo(runtimes: Map<string, Runtime>) {
-  const route = (name: string, match: { method?: string; path?: string }) => {
-    const runtime = runtimes.get(name);
-    return runtime ? [{ ...match, runtime }] : [];
-  };
+async function startAllTriggers(functions: readonly TriggeredFunction[]): Promise<RunningTrigger[]> {
+  const options = { certificates: join(ROOT, 'certificates'), onNotice: notice };
+  const running: RunningTrigger[] = [];
+  for (const triggered of functions) running.push(...(await startTriggers(triggered, options)));
+  started.push(...running.map(({ stop }) => stop));
+  return running;
+}
+
+/** A function of one's own is at `/functions/<name>`; what nobody else takes is produce's. */
+function routesTo(functions: readonly TriggeredFunction[]): GatewayOptions['routes'] {
+  const known = ['produce', 'consume-batch', 'connectivity-check'];
+  const route = (name: string, match: { method?: string; path?: string }) =>
+    functions
+      .filter(({ description: { key } }) => key === name)
+      .map(({ runtime }) => ({ ...match, runtime }));
+  const own = functions.filter(({ description: { key } }) => !known.includes(key));
   return [
+    ...own.flatMap(({ description: { key }, runtime }) => [
+      { path: `/functions/${key}`, runtime },
+      { prefix: `/functions/${key}/`, runtime },
+    ]),
     ...route('connectivity-check', { path: '/connectivity-check' }),
     ...route('consume-batch', { method: 'POST', path: '/consume-batch' }),
     ...route('produce', {}),
   ];
 }
 
-function printWhatToPaste(url: string): void {
+function printWhatToPaste(
+  url: string,
+  { triggers, embedded }: { triggers: readonly RunningTrigger[]; embedded: SandboxKafka | undefined },
+): void {
   console.log(`
 Ready. Publish a record:
 
@@ -170,5 +228,22 @@ Pull now what a consumer group has waiting:
 
   curl -s -XPOST ${url}/consume-batch
 `);
-  console.error(dim('Ctrl-C stops everything.'));
+  if (existsSync(ENV_FILE) && embedded) {
+    console.log(`Read it back, in another shell (npm run doctor, npm run replay and others reach this Kafka then, too):
+
+  . .kafka-functions/env
+  npm run records -- orders
+`);
+  }
+  if (embedded) {
+    const topics = embedded.topics.map(({ name, partitions }) => `${name} (${partitions})`);
+    notice(`Topics, with their partitions: ${topics.join(', ')}.`);
+  }
+  const labels = triggers.map(({ label }) => label);
+  notice(
+    labels.length > 0
+      ? `Called by themselves: ${labels.join('; ')}.`
+      : 'No timer and no trigger runs, since the cluster is your own: npm start -- --triggers runs them.',
+  );
+  notice('Ctrl-C stops everything.');
 }

@@ -138,6 +138,14 @@ test('the local runtime and the HTTP server share no code', () => {
   );
 });
 
+test('of deploy/, local/ has what reads serverless.yml', () => {
+  const reading = /^deploy\/(description|read-description|serverless-file|stage)\.ts$/;
+  assert.deepEqual(
+    offences(inFolder('local'), (specifier) => specifier.startsWith('deploy/') && !reading.test(specifier)),
+    [],
+  );
+});
+
 test('only test/ and bench/ import local/, only deploy/ and they import build.ts', () => {
   const others = files.filter(({ path }) => !/^(test|bench|local)\//.test(path));
   assert.deepEqual(

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util';
+import { isTopicName, TOPIC_NAME_RULE } from '../src/topic.ts';
+import type { SandboxTopic } from './kafka/sandbox.ts';
+
+export const USAGE = `Usage: npm start [-- [--topics <topic>[:<partitions>],…] [--keep] [--triggers]]
+
+  --topics    further topics of the embedded Kafka, such as payments,audit:12 (6 partitions where none are given)
+  --keep      keeps the embedded Kafka's data, users and ports in .kafka-functions/ for the next start with --keep
+  --triggers  runs the timers and the Kafka trigger of serverless.yml against a cluster of your own, too
+
+Functions, variables and triggers are those of serverless.yml, with the values of this shell and .env. Its port is
+PORT, else 8080. KAFKA_BOOTSTRAP_SERVERS of this shell (not of .env) makes it use that cluster.`;
+const MAX_PARTITIONS = 1_000;
+
+export interface StartArguments {
+  help: boolean;
+  topics: SandboxTopic[];
+  keep: boolean;
+  triggers: boolean;
+}
+
+/** Throws where the command line makes no sense. */
+export function startArguments(args = process.argv.slice(2)): StartArguments {
+  const { values } = parseArgs({
+    args,
+    options: {
+      topics: { type: 'string', multiple: true, default: [] },
+      keep: { type: 'boolean', default: false },
+      triggers: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  return { ...values, topics: values.topics.flatMap((list) => list.split(',').map(topic)) };
+}
+
+function topic(text: string): SandboxTopic {
+  const [name = '', partitions, ...rest] = text.trim().split(':');
+  if (!isTopicName(name) || rest.length > 0) {
+    throw new Error(
+      `--topics ${text}: it takes <topic> or <topic>:<partitions>; a topic is ${TOPIC_NAME_RULE}`,
+    );
+  }
+  const count = Number(partitions);
+  if (partitions !== undefined && !(/^\d+$/.test(partitions) && count >= 1 && count <= MAX_PARTITIONS)) {
+    throw new Error(`--topics ${text}: the partitions must be a whole number from 1 to ${MAX_PARTITIONS}`);
+  }
+  return { name, partitions: partitions === undefined ? undefined : count };
+}

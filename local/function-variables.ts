@@ -1,0 +1,72 @@
+/** What each function of `serverless.yml` is given here: the file's values, with this machine's Kafka. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { FunctionDescription } from '../deploy/description.ts';
+import { isPlaceholder } from '../deploy/read-description.ts';
+import type { Environment } from '../src/variables.ts';
+
+/** Which cluster it is, and who one is there. */
+const OF_CLUSTER = /^KAFKA_(BOOTSTRAP_SERVERS$|S)/;
+/** A variable of the functions (README, "Configuration"). */
+const OF_FUNCTIONS = /^(KAFKA_(?!FUNCTIONS_)|(PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_)|^LOG_LEVEL$/;
+const CREDENTIAL = /PASSWORD|SECRET|SINK_HEADERS/;
+
+export type Values = Readonly<Record<string, string>>;
+
+/**
+ * This shell's variables, and those of the file that osls reads, `.env`, less what leads to a cluster: that is
+ * the deployment's, and a laptop must not pull from it because the file lies there.
+ */
+export function startEnvironment(root: string): Environment {
+  const file = ['.env.dev', '.env'].map((name) => join(root, name)).find((path) => existsSync(path));
+  const values = file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'));
+  const isLocal = (name: string) => !OF_CLUSTER.test(name) && name !== 'KAFKA_GROUP_ID';
+  return (name) => process.env[name] ?? (isLocal(name) ? values[name] : undefined);
+}
+
+/**
+ * What the file gives this function; `embedded` replaces what it says of the cluster. A variable of this shell that
+ * the file does not ask for is given as well where the file doesn't say it.
+ */
+export function functionVariables(
+  { environment, encryptedEnvironment }: FunctionDescription,
+  asked: ReadonlySet<string>,
+  embedded: Values | undefined,
+): Values {
+  const said = Object.entries({ ...environment, ...encryptedEnvironment }).filter(
+    ([, value]) => !isPlaceholder(value),
+  );
+  const shell = shellVariables(asked).filter(
+    ([name]) => OF_CLUSTER.test(name) || !said.some(([known]) => known === name),
+  );
+  const all = [...said, ...shell];
+  if (!embedded) return Object.fromEntries(all);
+  return { ...Object.fromEntries(all.filter(([name]) => !OF_CLUSTER.test(name))), ...embedded };
+}
+
+/** Names of this shell's variables that the functions get here and a deployment would not have. */
+export function shellOnly(asked: ReadonlySet<string>): string[] {
+  return shellVariables(asked)
+    .map(([name]) => name)
+    .filter((name) => !OF_CLUSTER.test(name));
+}
+
+function shellVariables(asked: ReadonlySet<string>): [string, string][] {
+  return Object.entries(process.env).flatMap(([name, value]): [string, string][] =>
+    value !== undefined && OF_FUNCTIONS.test(name) && !asked.has(name) ? [[name, value]] : [],
+  );
+}
+
+/** Apart, as the platform keeps them. */
+export function withoutCredentials(
+  { encryptedEnvironment }: FunctionDescription,
+  variables: Values,
+): { userData: Record<string, string>; encryptedUserData: Record<string, string> } {
+  const isCredential = ([name]: [string, string]) => name in encryptedEnvironment || CREDENTIAL.test(name);
+  const entries = Object.entries(variables);
+  return {
+    userData: Object.fromEntries(entries.filter((entry) => !isCredential(entry))),
+    encryptedUserData: Object.fromEntries(entries.filter(isCredential)),
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * `serverless.yml` without osls, which needs a newer Node.js than the functions: its variables are resolved here, as
+ * far as this project's file uses them (`env`, `opt`, `self`, `sls:stage`, `strToBool`, literals).
+ */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import type { Deployment } from '../deploy/description.ts';
+import { readDescription } from '../deploy/read-description.ts';
+import type { ServerlessFile } from '../deploy/serverless-file.ts';
+import { withStage } from '../deploy/stage.ts';
+import type { Environment } from '../src/variables.ts';
+
+/** Text within which a comma or a brace separates nothing: quoted, or a variable of its own. */
+const OPAQUE = String.raw`'[^']*'|"[^"]*"|\$\{(?:[^{}]|\$\{[^{}]*\})*\}`;
+const VARIABLE = new RegExp(String.raw`\$\{((?:${OPAQUE}|[^{}'"])*)\}`, 'g');
+const CANDIDATE = new RegExp(`(?:${OPAQUE}|[^,'"])+`, 'g');
+/** Fallbacks that name each other for ever end here. */
+const MAX_DEPTH = 20;
+
+export interface ReadFile {
+  deployment: Deployment;
+  /** The variables of the environment that the file asks for, set or not. */
+  asked: ReadonlySet<string>;
+  /** Variables of the file that are resolved by osls alone; where they have no default, nothing has their value. */
+  unresolved: readonly string[];
+}
+
+/**
+ * What would be deployed to a stage: a group that the file leaves open is the stage's own. Throws where the file is no
+ * YAML, or a variable makes no sense.
+ */
+export function readServerlessFile(path: string, environment: Environment, stage = 'dev'): ReadFile {
+  const document: unknown = parse(readFileSync(path, 'utf8'));
+  const resolver = new Resolver(document, environment, stage);
+  const file = resolver.resolve(document) as ServerlessFile;
+  const { deployment } = readDescription({ ...file, stage });
+  const { asked, unresolved } = resolver;
+  return { deployment: withStage(deployment, new Map()), asked, unresolved: [...unresolved] };
+}
+
+class Resolver {
+  readonly asked = new Set<string>();
+  readonly unresolved = new Set<string>();
+  readonly #document: unknown;
+  readonly #environment: Environment;
+  readonly #stage: string;
+
+  constructor(document: unknown, environment: Environment, stage: string) {
+    this.#document = document;
+    this.#environment = environment;
+    this.#stage = stage;
+  }
+
+  resolve(value: unknown, depth = 0): unknown {
+    if (typeof value === 'string') return this.#text(value, depth);
+    if (Array.isArray(value)) return value.map((item) => this.resolve(item, depth));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.resolve(item, depth)]));
+  }
+
+  /** A text that is one variable becomes its value, of whatever type; else the values are written into it. */
+  #text(text: string, depth: number): unknown {
+    if (depth > MAX_DEPTH) throw new Error(`serverless.yml: ${text} leads back to itself`);
+    const [first] = text.matchAll(VARIABLE);
+    if (!first) return text;
+    if (first[0] === text) return this.#variable(first[1] ?? '', depth + 1);
+    return text.replace(VARIABLE, (_all, inner: string) => `${this.#variable(inner, depth + 1) ?? ''}`);
+  }
+
+  /** The first of its candidates that has a value, else null. */
+  #variable(text: string, depth: number): unknown {
+    for (const [candidate] of text.matchAll(CANDIDATE)) {
+      const value = this.#candidate(candidate.trim(), depth);
+      if (value !== undefined && value !== null) return value;
+    }
+    return null;
+  }
+
+  #candidate(text: string, depth: number): unknown {
+    const quoted = /^(['"])(.*)\1$/s.exec(text);
+    if (quoted) return this.#text(quoted[2] ?? '', depth);
+    if (/^(null|true|false|-?\d+(\.\d+)?)$/.test(text)) return JSON.parse(text);
+    const boolean = /^strToBool\((.*)\)$/s.exec(text);
+    if (boolean) return isTrue(this.#text(boolean[1] ?? '', depth));
+    if (text.startsWith('${')) return this.#text(text, depth);
+    const [, source, address = ''] = /^(\w+):(.*)$/s.exec(text) ?? [];
+    const name = String(this.#text(address, depth));
+    if (source === 'env') {
+      this.asked.add(name);
+      return this.#environment(name);
+    }
+    if (source === 'opt') return name === 'stage' ? this.#stage : undefined;
+    if (source === 'self') return this.resolve(memberOf(this.#document, name.split('.')), depth);
+    if (source === 'sls' && name === 'stage') return this.#stage;
+    this.unresolved.add(text);
+    return undefined;
+  }
+}
+
+function memberOf(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], value);
+}
+
+/** As osls reads it. */
+function isTrue(value: unknown): boolean {
+  const text = String(value).toLowerCase();
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw new Error(`serverless.yml: strToBool takes true, false, 1 and 0, and got "${text}"`);
+}
