@@ -33,7 +33,17 @@ if (!dependenciesAreInstalled()) {
 process.argv.splice(1, process.argv.length - 1, resolve(root, script), ...args);
 const { register } = await import('tsx/esm/api');
 register();
-await import(pathToFileURL(resolve(root, script)).href);
+try {
+  await import(pathToFileURL(resolve(root, script)).href);
+} catch (error) {
+  // A checkout that may not be written to is nobody's defect. Where a folder can't be made there, Node.js says ENOENT.
+  const isRefused = ['EROFS', 'EACCES', 'EPERM'].includes(error?.code) || error?.syscall === 'mkdir';
+  if (!isRefused || !error.path) throw error;
+  console.error(
+    `${error.path} can't be written (${error.code}): ${script} needs a folder that may be changed.`,
+  );
+  process.exitCode = 1;
+}
 
 /** Compares the lock file with the copy of it that npm keeps of what it installed. */
 function dependenciesAreInstalled() {

@@ -51,6 +51,7 @@ interface Arguments {
 
 async function main(): Promise<void> {
   const wanted = readArguments();
+  if (wanted === undefined) return console.log(USAGE);
   if (typeof wanted === 'string') {
     console.error(`${wanted}\n\n${USAGE}`);
     process.exitCode = 2;
@@ -73,8 +74,8 @@ async function main(): Promise<void> {
   }
 }
 
-/** Where the command line makes no sense, why. */
-function readArguments(): Arguments | string {
+/** Where the command line makes no sense, why; undefined where help is wanted. */
+function readArguments(): Arguments | string | undefined {
   try {
     const { values } = parseArgs({
       options: {
@@ -83,8 +84,10 @@ function readArguments(): Arguments | string {
         origins: { type: 'string' },
         group: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (values.help) return undefined;
     const { topic, to, origins, group } = values;
     if (!topic) return '--topic is required';
     if (to === topic) return `--to ${to} is where the dead letters are`;
