@@ -2,8 +2,7 @@
  * `npm start`: what `serverless.yml` deploys, as the platform runs it, against a real Kafka, on this machine. Ctrl-C
  * ends all of it, and nothing outlives this process in any case.
  */
-import { existsSync, rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -160,7 +159,8 @@ async function startFunctions(
   descriptions: readonly FunctionDescription[],
   variables: readonly Values[],
 ): Promise<TriggeredFunction[]> {
-  const outdir = await mkdtemp(join(tmpdir(), 'kafka-functions-'));
+  // Without a pause in which a signal could leave it behind.
+  const outdir = mkdtempSync(join(tmpdir(), 'kafka-functions-'));
   process.once('exit', () => rmSync(outdir, { recursive: true, force: true, maxRetries: 5 }));
   const sources = [...new Set(descriptions.map(({ source }) => source))];
   const built = await withProgress('Building the functions', () => build({ outdir, functions: sources }));

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -142,8 +143,9 @@ async function launch(
   const log = (line: string): void =>
     options.log?.(`${Math.round(performance.now() - startedAt)} ms: ${line}`);
   const keep = options.directory !== undefined;
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'kafka-functions-')));
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // Without a pause in which a signal could leave a directory that nobody removes.
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kafka-functions-'));
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const guard = startGuard(directory, { keep });
   try {
     const ca = await createCertificateAuthority();
