@@ -1,6 +1,6 @@
 import * as check from '../functions/connectivity-check/config.ts';
 import * as consume from '../functions/consume-batch/config.ts';
-import { sinkNames } from '../functions/consume-batch/sinks/sinks.ts';
+import { sinkNames } from '../functions/consume-batch/sinks/open-sink.ts';
 import { httpConfig } from '../functions/http/config.ts';
 import * as produce from '../functions/produce/config.ts';
 import { Variables } from '../src/variables.ts';

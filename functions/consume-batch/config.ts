@@ -4,7 +4,7 @@ import { producerConfig } from '../../src/kafka/produce/config.ts';
 import { logLevel } from '../../src/log.ts';
 import { isTopicName, TOPIC_NAME_RULE } from '../../src/topic.ts';
 import type { Variables } from '../../src/variables.ts';
-import { type SinkConfig, sinkConfig } from './sinks/sinks.ts';
+import { type SinkConfig, sinkConfig } from './sinks/open-sink.ts';
 
 const MIB = 1024 * 1024;
 

@@ -19,7 +19,7 @@ import type { CallOrigin, Pipeline } from './records/pipeline.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './records/process-records.ts';
 import { Resources } from './records/resources.ts';
 import type { PullParts, Sink } from './records/sink.ts';
-import { openSink } from './sinks/sinks.ts';
+import { openSink } from './sinks/open-sink.ts';
 import { pipeline as usersPipeline } from './users-pipeline.ts';
 
 /** What a call keeps back for dead letters. */

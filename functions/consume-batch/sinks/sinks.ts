@@ -1,29 +1,5 @@
-import type { Variables } from '../../../src/variables.ts';
-import type { Sink, SinkKind, SinkParts } from '../records/sink.ts';
-import { transforming } from '../records/transform.ts';
-import { handler } from './handler/handler.ts';
-import { http } from './http/http.ts';
-import { log } from './log/log.ts';
-import { topic } from './topic/topic.ts';
-
-/** Where CONSUME_SINK sends records: a line a sink, and nothing else names one. */
-const sinks = { handler, log, http, topic };
-
-type SinkName = keyof typeof sinks;
-type SinkConfigs = { [Name in SinkName]: { name: Name } & ReturnType<(typeof sinks)[Name]['configure']> };
-export type SinkConfig = SinkConfigs[SinkName];
-
-export const sinkNames = Object.keys(sinks) as SinkName[];
-
-export function sinkConfig(variables: Variables): SinkConfig {
-  const name = variables.oneOf('CONSUME_SINK', sinkNames, 'handler');
-  return { name, ...sinks[name].configure(variables) } as SinkConfig;
-}
-
-export function openSink(config: SinkConfig, parts: SinkParts): Sink {
-  // The name says whose configuration it is, which the compiler can't follow.
-  const { open, takesSource } = sinks[config.name] as SinkKind<SinkConfig>;
-  const sink = open(config, parts);
-  const { transformRecord } = parts.pipeline;
-  return takesSource || !transformRecord ? sink : transforming(sink, transformRecord, parts);
-}
+/** Where CONSUME_SINK sends records: a line a sink, by its name, and nothing else names one. */
+export { handler } from './handler/handler.ts';
+export { http } from './http/http.ts';
+export { log } from './log/log.ts';
+export { topic } from './topic/topic.ts';

@@ -1,0 +1,53 @@
+/** A sink of one's own is one folder, and one line in `sinks.ts`. */
+import assert from 'node:assert/strict';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { build as Build } from '../../build.ts';
+import { kafkaForTests, newTopic } from '../kafka.ts';
+import { bundledConsumer } from './bundled.ts';
+import { publish } from './consuming.ts';
+import { numbered } from './pulling.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'own-sink-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const SINK = `import type { SinkKind } from '../../records/sink.ts';
+
+/** Forgets what it is given. */
+export const nowhere: SinkKind<{ limit: number }> = {
+  configure: (variables) => ({ limit: variables.integer('CONSUME_SINK_LIMIT', 500, { min: 1 }) }),
+  open: ({ limit }) => ({
+    oneByOne: false,
+    write: async (records) => ({ taken: Math.min(limit, records.length), failures: [] }),
+  }),
+};
+`;
+
+test('a sink called null is built, configured and pulled into', async () => {
+  for (const part of ['build.ts', 'build', 'src', 'functions', 'package.json', 'tsconfig.json']) {
+    cpSync(join(root, part), join(scratch, part), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(scratch, 'node_modules'));
+  const sinks = join(scratch, 'functions/consume-batch/sinks');
+  mkdirSync(join(sinks, 'null'));
+  writeFileSync(join(sinks, 'null/null.ts'), SINK);
+  appendFileSync(join(sinks, 'sinks.ts'), "export { nowhere as null } from './null/null.ts';\n");
+
+  const { build }: { build: typeof Build } = await import(pathToFileURL(join(scratch, 'build.ts')).href);
+  const cluster = await kafkaForTests();
+  const start = await bundledConsumer(cluster, build);
+  const topic = await newTopic(cluster, { partitions: 1 });
+  await publish(cluster, topic, numbered(1_200));
+  const variables = { KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic, CONSUME_SINK: 'null' };
+  const answer = await start(variables).invoke({});
+  assert.ok(answer.ok, JSON.stringify(answer));
+  assert.equal((answer.result as { processed: number }).processed, 1_200);
+  const wrong = await start({ ...variables, CONSUME_SINK_LIMIT: '0' }).invoke({});
+  assert.match(JSON.stringify(wrong), /CONFIG_INVALID: .*CONSUME_SINK_LIMIT must/);
+  const unknown = await start({ ...variables, CONSUME_SINK: 'nul' }).invoke({});
+  assert.match(JSON.stringify(unknown), /CONSUME_SINK must be one of handler, http, log, null, topic/);
+});
