@@ -5,23 +5,24 @@ import { type ErrorCode, errorCodes, Failure } from '../src/errors.ts';
 import { variablesAsked } from './variables.ts';
 
 const MAX_LINES = 150;
+const MAX_WORDS = 900;
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const page = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const readme = page('README.md');
 
-/** The rows of the table whose first column has this heading, each as its cells. */
-function table(heading: string): string[][] {
-  const lines = readme.split('\n');
-  const start = lines.findIndex((line) => line.startsWith(`| ${heading} |`));
-  const rows = [];
-  for (let i = start + 2; lines[i]?.startsWith('|'); i++) {
-    rows.push(
-      (lines[i] ?? '')
+/** The rows of all tables of a page whose first column has this heading, each as its cells. */
+function rowsOf(text: string, heading: string): string[][] {
+  const tables = text.split(`\n| ${heading} |`).slice(1);
+  return tables.flatMap((table) => {
+    const [, , ...lines] = table.split('\n');
+    const end = lines.findIndex((line) => !line.startsWith('|'));
+    const cells = (line: string) =>
+      line
         .split('|')
         .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-  }
-  return rows;
+        .map((cell) => cell.trim());
+    return lines.slice(0, end).map(cells);
+  });
 }
 
 function names(cell: string | undefined): string[] {
@@ -32,8 +33,28 @@ it(`has at most ${MAX_LINES} lines`, () => {
   assert.ok(readme.trimEnd().split('\n').length <= MAX_LINES, `${readme.split('\n').length} lines`);
 });
 
-it('names every error code with its status, error_code, retriable and delivery', () => {
-  const documented = table('code').flatMap(([codes, ...cells]) => {
+it(`has at most ${MAX_WORDS} words`, () => {
+  const words = readme.split(/\s+/).filter((word) => /\w/.test(word));
+  assert.ok(words.length <= MAX_WORDS, `${words.length} words`);
+});
+
+it('names variables that there are', () => {
+  const known = variablesAsked();
+  const named = rowsOf(readme, 'variable').flatMap(([cell]) => names(cell));
+  assert.ok(named.length >= 14);
+  assert.deepEqual(
+    named.filter((name) => !known.includes(name)),
+    [],
+  );
+});
+
+it('links to what is there', () => {
+  for (const [, path = ''] of readme.matchAll(/\]\((?!http)([^)#]+)\)/g))
+    assert.ok(page(path).length > 0, path);
+});
+
+it('docs/errors.md names every error code with its status, error_code, retriable and delivery', () => {
+  const documented = rowsOf(page('docs/errors.md'), 'code').flatMap(([codes, ...cells]) => {
     const row = names(codes?.replace(/\([^)]*\)/g, ''));
     return row.map((code, i) => {
       const [status, errorCode, retriable, delivery] = cells.map((cell) => {
@@ -57,7 +78,7 @@ it('names every error code with its status, error_code, retriable and delivery',
   assert.deepEqual(documented.sort(byCode), coded.sort(byCode));
 });
 
-it('names every variable that the configuration reads, and no other', () => {
-  const documented = table('variable').flatMap(([cell]) => names(cell));
+it('docs/configuration.md names every variable that the configuration reads, and no other', () => {
+  const documented = rowsOf(page('docs/configuration.md'), 'variable').flatMap(([cell]) => names(cell));
   assert.deepEqual(documented.sort(), variablesAsked());
 });
