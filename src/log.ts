@@ -34,6 +34,13 @@ export function createLog(level: LogLevel): Log {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }
 
+/** A log whose every line has these fields, too: what is known of a call, made once for it. */
+export function withFields(log: Log, known: LogFields): Log {
+  const write = (level: LogLevel) => (message: string, fields?: LogFields) =>
+    log[level](message, { ...known, ...fields });
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}
+
 function plain(_key: string, value: unknown): unknown {
   if (value instanceof Error) return describe(value);
   if (typeof value === 'bigint') return value.toString();

@@ -3,7 +3,7 @@ import { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { Producer } from '../../src/kafka/produce/producer.ts';
-import type { Log } from '../../src/log.ts';
+import { type Log, withFields } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { processEnvironment } from '../../src/settings.ts';
 import type { ConsumeConfig, PullConfig } from './config.ts';
@@ -67,21 +67,20 @@ export class Consumer {
     const { connection, producer, config, log, pipeline = usersPipeline } = options;
     this.#options = options;
     this.#resources = new Resources(pipeline, log);
-    const parts = { connection, producer, log, pipeline, resources: this.#resources };
+    const parts = { connection, producer, pipeline, resources: this.#resources };
     this.#sink = openSink(config.sink, parts);
     this.#limiter = new Limiter(config.concurrency);
     this.#deadLetters = new DeadLetters(config.deadLetterTopic, {
       producer,
       connection,
       sink: config.sink.name,
-      log,
     });
   }
 
   /** Opens the connection and looks for the dead-letter topics, so that the first call doesn't pay for it. */
   async warm(topics: readonly string[], deadline: number): Promise<void> {
     await this.#options.connection.open(deadline);
-    await this.#deadLetters.warnOfMissing(topics, deadline);
+    await this.#deadLetters.warnOfMissing(topics, { log: this.#options.log, deadline });
   }
 
   /**
@@ -94,16 +93,18 @@ export class Consumer {
   ): Promise<PushResult> {
     const reserve = Math.min(DEAD_LETTER_RESERVE_MS, remaining(deadline) * 0.25);
     const topics = [...new Set(records.map(({ topic }) => topic))];
+    const origin = this.#originOf(call);
+    const { log } = origin;
     const [outcomes] = await Promise.all([
       processRecords(records, {
         ...this.#processOptions,
         isRedelivered,
-        origin: originOf(call),
+        origin,
         startBefore: deadline - reserve,
         deadline: deadline - reserve,
         deadLetterDeadline: deadline,
       }),
-      this.#deadLetters.warnOfMissing(topics, Math.min(deadline, Date.now() + WARNING_WITHIN_MS)),
+      this.#deadLetters.warnOfMissing(topics, { log, deadline: warningDeadline(deadline) }),
     ]);
     const failures = records.flatMap((record, index) => {
       const outcome = outcomes[index];
@@ -111,7 +112,7 @@ export class Consumer {
     });
     const { processed, deadLettered } = tally(outcomes);
     const answer: PushAnswer = { mode: 'push', processed, failed: failures.length, deadLettered };
-    this.#options.log[failures.length > 0 ? 'warn' : 'info']('consumed', { topics, ...answer });
+    log[failures.length > 0 ? 'warn' : 'info']('consumed', { topics, ...answer });
     return { failures, answer };
   }
 
@@ -122,14 +123,16 @@ export class Consumer {
     deadline: number,
     call: Partial<CallOrigin> = {},
   ): Promise<PullAnswer> {
-    const { connection, log } = this.#options;
+    const { connection } = this.#options;
     if (this.#group?.groupId !== config.groupId)
-      this.#group = new GroupOffsets(connection, config.groupId, log);
+      this.#group = new GroupOffsets(connection, config.groupId, this.#options.log);
     const group = this.#group;
-    const warning = this.#deadLetters.warnOfMissing(
-      config.topics,
-      Math.min(deadline, Date.now() + WARNING_WITHIN_MS),
-    );
+    const origin = this.#originOf(call);
+    const { log } = origin;
+    const warning = this.#deadLetters.warnOfMissing(config.topics, {
+      log,
+      deadline: warningDeadline(deadline),
+    });
     try {
       const handlers = (times: PullTimes, notes: OffsetNotes) =>
         this.#handler({
@@ -138,7 +141,7 @@ export class Consumer {
           notes,
           deadLetters: this.#deadLetters,
           config: this.#options.config,
-          origin: originOf(call),
+          origin,
         });
       return await drain(wish, { connection, group, config, log, handlers }, deadline);
     } finally {
@@ -155,8 +158,7 @@ export class Consumer {
     const own = this.#sink.handlePulled?.(pull);
     if (own) return own;
     const { group, times, notes, origin } = pull;
-    const { log } = this.#options;
-    const committer = new Committer(group, { deadline: times.deadline, log });
+    const committer = new Committer(group, { deadline: times.deadline, log: origin.log });
     return plainHandler(committer, notes, {
       ...this.#processOptions,
       isRedelivered: true,
@@ -165,6 +167,16 @@ export class Consumer {
       deadline: times.handleBefore,
       deadLetterDeadline: times.deadline,
     });
+  }
+
+  #originOf({ requestId = '', traceparent, environment }: Partial<CallOrigin>): CallOrigin {
+    const { log } = this.#options;
+    return {
+      requestId,
+      traceparent,
+      environment: environment ?? processEnvironment,
+      log: requestId === '' ? log : withFields(log, { requestId }),
+    };
   }
 
   get #processOptions(): Pick<ProcessOptions, 'sink' | 'config' | 'limiter' | 'deadLetters'> {
@@ -177,8 +189,8 @@ export class Consumer {
   }
 }
 
-function originOf({ requestId = '', traceparent, environment }: Partial<CallOrigin>): CallOrigin {
-  return { requestId, traceparent, environment: environment ?? processEnvironment };
+function warningDeadline(deadline: number): number {
+  return Math.min(deadline, Date.now() + WARNING_WITHIN_MS);
 }
 
 function notBegun(): Failure {

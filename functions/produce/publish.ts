@@ -7,7 +7,7 @@ import {
 } from '../../src/http/message.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
-import type { ProducerRecord } from '../../src/record.ts';
+import type { ProducerRecord, RecordMetadata } from '../../src/record.ts';
 import { isGzip } from './body.ts';
 import type { ProduceConfig } from './config.ts';
 import { isBatch, isCloudEvent, readEvents } from './formats/cloudevents.ts';
@@ -28,6 +28,9 @@ import { findHandler, type Route, route } from './routes.ts';
 
 /** An answer comes within 5 s; the rest of them is for reading the request and writing the answer, on a busy machine, too. */
 const ANSWER_WITHIN_MS = 4_500;
+
+/** The platform cuts lines at 90 KiB. */
+const MAX_RANGES = 1_000;
 
 export interface Publisher {
   producer: Producer;
@@ -139,12 +142,31 @@ function publishing(
         failed: failures.length,
         bytes: request.body.length,
         ms: Date.now() - started,
+        offsets: rangesOf(outcomes),
         ...trace,
         ...(failures[0] && { code: failures[0].code, error: failures[0] }),
       });
       return offsetsResponse(outcomes, type);
     },
   };
+}
+
+/** Which partition and offset lead to this request: of each partition the first and the last one. */
+function rangesOf(
+  outcomes: readonly (RecordMetadata | Failure)[],
+): { partition: number; first: number; last: number }[] {
+  const ranges = new Map<number, { partition: number; first: number; last: number }>();
+  for (const outcome of outcomes) {
+    if (outcome instanceof Failure || outcome.offset === null) continue;
+    const { partition, offset } = outcome;
+    const range = ranges.get(partition);
+    if (!range) ranges.set(partition, { partition, first: offset, last: offset });
+    else {
+      range.first = Math.min(range.first, offset);
+      range.last = Math.max(range.last, offset);
+    }
+  }
+  return [...ranges.values()].slice(0, MAX_RANGES);
 }
 
 function checkType(head: RequestHead): void {

@@ -11,7 +11,7 @@ export interface CheckFunction<Report> {
   run(call: Call): Promise<Report>;
   serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
   /** Writes the line that a run by timer leaves. */
-  log(report: Report): void;
+  log(report: Report, call: Call): void;
   /** What a run by timer fails with, because the platform's alarms know calls and no reports; undefined: with nothing. */
   fault(report: Report, call: Call): string | undefined;
 }
@@ -30,7 +30,7 @@ export function checkHandler<Report>(
       throw new Error(`${failure.code}: ${failure.message}`);
     });
     if (!isTimer(event)) return report;
-    check.log(report);
+    check.log(report, call);
     const fault = check.fault(report, call);
     if (fault !== undefined) throw new Error(fault);
     return report;

@@ -16,7 +16,10 @@ export function initializerOf(
     try {
       await open({ ...call, deadline: Math.min(call.deadline, Date.now() + MAX_TIME_MS) });
     } catch (error) {
-      createLog('info').warn('the initializer failed; the first request tries again', { error });
+      createLog('info').warn('the initializer failed; the first request tries again', {
+        requestId: call.requestId,
+        error,
+      });
     }
   };
 }

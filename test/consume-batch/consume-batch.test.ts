@@ -10,3 +10,4 @@ import './front-door.cases.ts';
 import './kill.cases.ts';
 import './pipeline.cases.ts';
 import './waiting.cases.ts';
+import './following.cases.ts';

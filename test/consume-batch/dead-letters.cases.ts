@@ -217,7 +217,7 @@ describe('a record that fails in a pull', () => {
 });
 
 describe('the headers of a dead letter', () => {
-  const reporter = { clientId: 'c', sink: 'handler' };
+  const reporter = { clientId: 'c', sink: 'handler', requestId: '' };
   const record: ConsumerRecord = { topic: 't', key: null, value: null, headers: [] };
   const textOf = (headers: readonly Header[]) =>
     Object.fromEntries(

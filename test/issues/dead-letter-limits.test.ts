@@ -215,7 +215,7 @@ describe('a dead letter whose timestamp its topic refuses', () => {
 
   test('a record that dies twice keeps the time that it had first', () => {
     const record = { topic: 't', partition: 0, offset: 1, key: null, value: null, headers: [] };
-    const reporter = { clientId: 'c', sink: 'handler' };
+    const reporter = { clientId: 'c', sink: 'handler', requestId: '' };
     const dead = { failureClass: 'permanent', error: new Error('x'), isOfNow: true } as const;
     const first = deadLetter({ ...dead, record: { ...record, timestamp: 1 } }, 't.dead', reporter);
     const again = { ...record, topic: 't.dead', timestamp: 2, headers: first.headers };

@@ -3,9 +3,10 @@ import type { Report } from '../report.ts';
 import { oneLine } from './text.ts';
 
 /** One line a run: what people search and alert on, and the numbers beside it. */
-export function logReport(report: Report): void {
+export function logReport(report: Report, { requestId }: { requestId: string }): void {
   const { ok, verdict, faults, warnings, durationMs } = report;
   const fields = {
+    requestId,
     ok,
     fault: verdict?.fault ?? null,
     target: verdict?.target ?? null,

@@ -32,10 +32,12 @@ export interface DeadLetter {
   isOfNow?: boolean;
 }
 
-/** Who gave the record up, in Connect's words. */
+/** Who gave the record up, in Connect's words, and in which call. */
 export interface Reporter {
   clientId: string;
   sink: string;
+  /** Empty where the platform gives none. */
+  requestId: string;
 }
 
 /**
@@ -70,7 +72,7 @@ export function deadLetter(dead: DeadLetter, topic: string, reporter: Reporter):
 /** Why the record failed, by the names that Connect has for it. */
 function told(
   { failureClass, error, tells = 'everything' }: DeadLetter,
-  { clientId, sink }: Reporter,
+  { clientId, sink, requestId }: Reporter,
 ): Record<string, unknown> {
   const messageLength = tells === 'a short message' ? SHORT_MESSAGE_LENGTH : MAX_MESSAGE_LENGTH;
   if (tells === 'its origin') return { 'exception.class.name': error.name };
@@ -79,6 +81,8 @@ function told(
     'task.id': 0,
     stage: failureClass === 'poison' ? 'VALUE_CONVERTER' : 'TASK_PUT',
     'class.name': sink,
+    // Not one of Connect's: it leads to the lines of the call.
+    ...(requestId && { 'request.id': requestId }),
     'exception.class.name': error.name,
     'exception.message': error.message.slice(0, messageLength),
     ...(tells === 'everything' && { 'exception.stacktrace': error.stack?.slice(0, MAX_STACK_LENGTH) }),

@@ -1,7 +1,6 @@
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { Producer } from '../../../src/kafka/produce/producer.ts';
-import type { Log } from '../../../src/log.ts';
 import type { ProducerRecord } from '../../../src/record.ts';
 import {
   type DeadLetter,
@@ -12,29 +11,28 @@ import {
   type Reporter,
 } from './dead-letter.ts';
 import { afterRefusal, refusedFailure } from './dead-letter-fit.ts';
+import type { CallOrigin } from './pipeline.ts';
+
+interface LetterCall extends Pick<CallOrigin, 'requestId' | 'log'> {
+  /** Epoch milliseconds. */
+  deadline: number;
+}
 
 /** Where records go that no attempt will help. */
 export class DeadLetters {
   readonly #template: string | undefined;
   readonly #producer: Producer;
   readonly #connection: Connection;
-  readonly #reporter: Reporter;
-  readonly #log: Log;
+  readonly #reporter: Omit<Reporter, 'requestId'>;
 
   constructor(
     template: string | undefined,
-    {
-      producer,
-      connection,
-      sink,
-      log,
-    }: { producer: Producer; connection: Connection; sink: string; log: Log },
+    { producer, connection, sink }: { producer: Producer; connection: Connection; sink: string },
   ) {
     this.#template = template;
     this.#producer = producer;
     this.#connection = connection;
     this.#reporter = { clientId: connection.clientId, sink };
-    this.#log = log;
   }
 
   /** The dead-letter topic of a source topic; undefined where there is none. */
@@ -43,7 +41,7 @@ export class DeadLetters {
   }
 
   /** What is to be published; a Failure where the configuration has no place for it. */
-  letter(dead: DeadLetter): ProducerRecord | Failure {
+  letter(dead: DeadLetter, requestId: string): ProducerRecord | Failure {
     const { topic: source } = dead.record;
     const topic = this.topicOf(source);
     if (topic === undefined) {
@@ -53,32 +51,34 @@ export class DeadLetters {
     if (topic === source) {
       return new Failure('CONFIG_INVALID', `CONSUME_DEAD_LETTER_TOPIC is topic ${source} itself`);
     }
-    return deadLetter(dead, topic, this.#reporter);
+    return deadLetter(dead, topic, { ...this.#reporter, requestId });
   }
 
   /** Publishes dead letters and waits for each one's acknowledgement; one Failure, or nothing, a record. */
-  write(dead: readonly DeadLetter[], deadline: number): Promise<(Failure | undefined)[]> {
-    return Promise.all(dead.map((item) => this.#write(item, deadline)));
+  write(dead: readonly DeadLetter[], call: LetterCall): Promise<(Failure | undefined)[]> {
+    return Promise.all(dead.map((item) => this.#write(item, call)));
   }
 
-  async #write(dead: DeadLetter, deadline: number): Promise<Failure | undefined> {
-    const letter = this.letter(dead);
-    const failure = letter instanceof Failure ? letter : await this.#publish(letter, dead, deadline);
+  async #write(dead: DeadLetter, call: LetterCall): Promise<Failure | undefined> {
+    const failure = await this.#publish(dead, call);
     if (failure) {
-      this.#log.error('a failed record could not be dead-lettered', { ...fieldsOf(dead), cause: failure });
+      call.log.error('a failed record could not be dead-lettered', { ...fieldsOf(dead), cause: failure });
     }
     return failure;
   }
 
   /** Offers the record with less and less beside it, until its topic takes it. */
-  async #publish(letter: ProducerRecord, dead: DeadLetter, deadline: number): Promise<Failure | undefined> {
+  async #publish(dead: DeadLetter, call: LetterCall): Promise<Failure | undefined> {
+    const { requestId, log, deadline } = call;
+    const letter = this.letter(dead, requestId);
+    if (letter instanceof Failure) return letter;
     const refusal = await this.#send(letter, deadline);
     if (!refusal) {
-      logDeadLetter(this.#log, dead, letter.topic);
+      logDeadLetter(log, dead, letter.topic);
       return undefined;
     }
     const less = afterRefusal(dead, refusal);
-    if (less) return this.#publish(deadLetter(less, letter.topic, this.#reporter), less, deadline);
+    if (less) return this.#publish(less, call);
     return refusedFailure(letter, dead, refusal, { connection: this.#connection, deadline });
   }
 
@@ -92,7 +92,10 @@ export class DeadLetters {
   }
 
   /** Warns of a dead-letter topic that is not there, while nobody needs it yet. */
-  async warnOfMissing(sources: readonly string[], deadline: number): Promise<void> {
+  async warnOfMissing(
+    sources: readonly string[],
+    { log, deadline }: Omit<LetterCall, 'requestId'>,
+  ): Promise<void> {
     const topics = new Set(sources.map((source) => this.topicOf(source)));
     for (const topic of topics) {
       if (topic === undefined) continue;
@@ -104,7 +107,7 @@ export class DeadLetters {
         const remedy = isMissing
           ? 'create it, or set CONSUME_DEAD_LETTER_TOPIC to another one or to none'
           : 'the call goes on; a record that needs it would fail it';
-        this.#log.warn(
+        log.warn(
           `the dead-letter topic ${topic} ${isMissing ? 'does not exist' : 'could not be looked at'}: ${remedy}`,
           {
             code: failure.code,

@@ -9,11 +9,12 @@ export interface CallOrigin {
   /** As W3C's Trace Context has it; undefined where the call brought none. */
   traceparent: string | undefined;
   environment: Environment;
+  /** Its lines have the request id. */
+  log: Log;
 }
 
 /** What the files in `pipeline/` are called with. `Resources`: what `openResources` returned. */
 export interface RecordContext<Resources = unknown> extends CallOrigin {
-  log: Log;
   /** Epoch milliseconds: what is not done by then counts as failed. */
   deadline: number;
   /** Aborts at the deadline: hand it to fetch and to whatever else can be given up. */

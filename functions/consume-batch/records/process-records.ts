@@ -202,8 +202,8 @@ class Run {
 
   async #bury(dead: readonly Failed[]): Promise<void> {
     if (dead.length === 0) return;
-    const { deadLetters, deadLetterDeadline } = this.#options;
-    const failures = await deadLetters.write(dead, deadLetterDeadline);
+    const { deadLetters, deadLetterDeadline, origin } = this.#options;
+    const failures = await deadLetters.write(dead, { ...origin, deadline: deadLetterDeadline });
     for (const [at, { index }] of dead.entries()) this.outcomes[index] = failures[at] ?? 'dead-lettered';
   }
 }

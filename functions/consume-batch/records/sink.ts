@@ -1,7 +1,6 @@
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { Producer } from '../../../src/kafka/produce/producer.ts';
-import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Variables } from '../../../src/variables.ts';
 import type { ConsumeConfig } from '../config.ts';
@@ -32,7 +31,6 @@ export interface SinkResult {
 export interface SinkParts {
   connection: Connection;
   producer: Producer;
-  log: Log;
   pipeline: Pipeline;
   resources: Resources;
 }

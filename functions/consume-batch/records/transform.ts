@@ -29,7 +29,7 @@ export function transforming(sink: Sink, transform: Transform, parts: SinkParts)
 export async function transformAll(
   records: readonly ConsumerRecord[],
   transform: Transform,
-  { resources, log }: SinkParts,
+  { resources }: SinkParts,
   { origin, deadline }: Pick<SinkCall, 'origin' | 'deadline'>,
 ): Promise<Transformation[]> {
   const made: Transformation[] = [];
@@ -37,7 +37,7 @@ export async function transformAll(
   try {
     const opened = await resources.open(origin.environment);
     const signal = AbortSignal.timeout(Math.max(0, deadline - Date.now()));
-    context = { ...origin, log, deadline, signal, resources: opened };
+    context = { ...origin, deadline, signal, resources: opened };
   } catch (cause) {
     const error = new Error('openResources of the pipeline failed', { cause });
     return records.map((_record, index) => ({ index, failureClass: 'sink', error }));

@@ -15,7 +15,7 @@ export const handler: SinkKind<object> = {
   takesSource: true,
 };
 
-function openHandler(_config: object, { pipeline, resources, log }: SinkParts): Sink {
+function openHandler(_config: object, { pipeline, resources }: SinkParts): Sink {
   const { handleRecord, handleBatch } = pipeline;
   if (!handleRecord && !handleBatch) {
     throw new Failure('CONFIG_INVALID', 'pipeline/handle-record.ts must export handleRecord or handleBatch');
@@ -30,7 +30,7 @@ function openHandler(_config: object, { pipeline, resources, log }: SinkParts): 
         const error = new Error(`openResources of the pipeline failed: ${messageOf(cause)}`, { cause });
         return failAll(records, (index) => ({ index, failureClass: 'sink', error }));
       }
-      const context = { ...call.origin, log, deadline: call.deadline, resources: opened };
+      const context = { ...call.origin, deadline: call.deadline, resources: opened };
       if (handleBatch) {
         const late = (error: Error) =>
           failAll(records, (index) => ({ index, failureClass: 'transient', error }));

@@ -1,16 +1,15 @@
-import type { Log } from '../../../../src/log.ts';
 import type { Sink, SinkKind } from '../../records/sink.ts';
 
 export const log: SinkKind<object> = {
   configure: () => ({}),
-  open: (_config, { log }) => logSink(log),
+  open: logSink,
 };
 
 /** Writes one line a record at level info: for looking at what a topic carries. */
-function logSink(log: Log): Sink {
+function logSink(): Sink {
   return {
     oneByOne: false,
-    async write(records) {
+    async write(records, { origin: { log } }) {
       for (const { topic, partition, offset, timestamp, key, value, headers } of records) {
         log.info('record', {
           topic,

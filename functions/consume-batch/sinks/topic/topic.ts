@@ -34,7 +34,7 @@ export const topic: SinkKind<TopicSinkConfig> = {
  * in one transaction with its offsets.
  */
 function topicSink({ topic: template }: TopicSinkConfig, parts: SinkParts): Sink {
-  const { connection, producer, log } = parts;
+  const { connection, producer } = parts;
   return {
     oneByOne: false,
     async write(records, { deadline }) {
@@ -44,10 +44,10 @@ function topicSink({ topic: template }: TopicSinkConfig, parts: SinkParts): Sink
     },
     handlePulled: ({ group, times, notes, deadLetters, config, origin }) =>
       transactionalHandler({
-        ...{ connection, group, times, notes, log, compression: producer.compression },
+        ...{ connection, group, times, notes, log: origin.log, compression: producer.compression },
         ...transformOption(parts, { ...times, ...config, origin }),
         target: (record) => forwarded(record, template),
-        deadLetter: (dead) => deadLetters.letter(dead),
+        deadLetter: (dead) => deadLetters.letter(dead, origin.requestId),
       }),
   };
 }
