@@ -101,11 +101,17 @@ async function buildFunction(
     format: 'cjs',
     minify: true,
     legalComments: 'none',
+    // Beside the zip, for `npm run stack`; nothing in the bundle names it.
+    sourcemap: 'external',
+    sourcesContent: false,
+    outfile: 'index.js',
     define: { BUNDLED_CERTIFICATES: JSON.stringify(trusted), BUNDLED_SETTINGS: JSON.stringify(settings) },
     plugins: pipeline === PIPELINE ? [] : [insteadOf(PIPELINE, pipeline)],
     write: false,
   });
-  const index = result.outputFiles[0]?.contents ?? new Uint8Array();
+  const output = (ending: string) =>
+    result.outputFiles.find(({ path }) => path.endsWith(ending))?.contents ?? new Uint8Array();
+  const index = output('.js');
   // The platform loads with `require`, and a `"type": "module"` somewhere above would stop it.
   const packageJson = Buffer.from('{"type":"commonjs"}\n');
   const zip = zipSync(
@@ -119,6 +125,7 @@ async function buildFunction(
   await writeFile(join(directory, 'index.js'), index);
   await writeFile(join(directory, 'package.json'), packageJson);
   await writeFile(`${directory}.zip`, zip);
+  await writeFile(`${directory}.js.map`, output('.map'));
   const bytes = { bundle: index.length, gzip: gzipSync(index).length, zip: zip.length };
   return { name, directory, zip: `${directory}.zip`, bytes };
 }

@@ -61,6 +61,8 @@ describe('the bundles', () => {
       );
       const [again] = await buildOwn({ functions: [name], outdir: join(directory, 'again'), certificates });
       assert.equal(sha256(await readFile(again?.zip ?? '')), sha256(await readFile(zip)));
+      const mapOf = (path = '') => readFile(path.replace(/zip$/, 'js.map'));
+      assert.equal(sha256(await mapOf(again?.zip)), sha256(await mapOf(zip)));
     });
 
     it(`${name}: stays below its ceiling`, () => {

@@ -1,0 +1,56 @@
+/**
+ * `npm run stack -- produce < stack.txt`: what a bundle's stack trace says, with the lines of the sources. It takes a
+ * stack, or the log's lines with one.
+ */
+import { readFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const USAGE = `Usage: npm run stack -- <function | file.js.map> < stack.txt
+
+  <function>     whose map the last build left in dist/, such as produce
+  <file.js.map>  the map that was built together with the bundle in question: other sources, certificates or
+                 settings put other things into its columns`;
+/** A place in a bundle, wherever that lies. */
+const PLACE = /[^\s()"'\\]*\bindex\.js:(\d+):(\d+)/g;
+
+async function main(): Promise<void> {
+  const [wanted] = process.argv.slice(2);
+  if (wanted === undefined || wanted.startsWith('-')) {
+    console.error(USAGE);
+    process.exitCode = 2;
+    return;
+  }
+  const path = wanted.endsWith('.map')
+    ? wanted
+    : fileURLToPath(new URL(`../dist/${wanted}.js.map`, import.meta.url));
+  const map = readMap(path);
+  if (!map) {
+    console.error(`there is no ${path}: npm run build makes those of this work tree`);
+    process.exitCode = 1;
+    return;
+  }
+  process.stdout.write(translated(await text(process.stdin), map));
+}
+
+function readMap(path: string): SourceMap | undefined {
+  try {
+    return new SourceMap(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function translated(stack: string, map: SourceMap): string {
+  // In a line of the log the ends of lines are written out.
+  return stack.replaceAll(/\\n(?= {4}at )/g, '\n').replaceAll(PLACE, (place, line, column) => {
+    // Both count from 0 there; behind the end of the bundle the last entry is found.
+    const entry = map.findEntry(line - 1, column - 1);
+    if (!('originalSource' in entry) || entry.generatedLine !== line - 1) return place;
+    return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+  });
+}
+
+await main();
