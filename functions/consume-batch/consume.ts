@@ -14,6 +14,7 @@ import type { OffsetNotes } from './pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './pull/partition-handler.ts';
 import type { PullWish } from './pull/pull-wish.ts';
 import { DeadLetters } from './records/dead-letters.ts';
+import { handledBatches } from './records/handled-batches.ts';
 import { Limiter } from './records/limiter.ts';
 import type { CallOrigin, Pipeline } from './records/pipeline.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './records/process-records.ts';
@@ -91,6 +92,7 @@ export class Consumer {
     records: readonly ConsumerRecord[],
     { isRedelivered, deadline, ...call }: PushCall,
   ): Promise<PushResult> {
+    const startedAt = Date.now();
     const reserve = Math.min(DEAD_LETTER_RESERVE_MS, remaining(deadline) * 0.25);
     const topics = [...new Set(records.map(({ topic }) => topic))];
     const origin = this.#originOf(call);
@@ -112,6 +114,7 @@ export class Consumer {
     });
     const { processed, deadLettered } = tally(outcomes);
     const answer: PushAnswer = { mode: 'push', processed, failed: failures.length, deadLettered };
+    handledBatches.publish({ ...answer, ms: Date.now() - startedAt });
     log[failures.length > 0 ? 'warn' : 'info']('consumed', { topics, ...answer });
     return { failures, answer };
   }
@@ -147,6 +150,10 @@ export class Consumer {
     } finally {
       await warning;
     }
+  }
+
+  deadLetterTopicsOf(topics: readonly string[]): string[] {
+    return [...new Set(topics.flatMap((topic) => this.#deadLetters.topicOf(topic) ?? []))];
   }
 
   /** Ends what the pipeline keeps open; the process is about to end. */

@@ -5,6 +5,7 @@ import { createLog, type Log, logLevel } from '../../src/log.ts';
 import { processEnvironment as environment } from '../../src/settings.ts';
 import { readConfig } from '../../src/variables.ts';
 import { readCheckConfig } from '../connectivity-check/run-check.ts';
+import { type Waiting, waitingDeadLetters, waitingRecords } from '../consume-batch/backlog.ts';
 import { closeResources, pullConfigOf, warm as warmConsumer } from '../consume-batch/warm.ts';
 import { warm } from '../produce/warm.ts';
 import { httpConfig } from './config.ts';
@@ -14,6 +15,8 @@ import { routesOf } from './routes.ts';
 import { createHttpServer } from './server.ts';
 
 const WARM_UP_MS = 10_000;
+/** Well below the 10 s that Prometheus waits for a scrape. */
+const ASK_MS = 2_000;
 
 try {
   start();
@@ -28,7 +31,11 @@ function start(): void {
     level: logLevel(variables),
   }));
   const log = createLog(level);
-  const metrics = new Metrics(producerFigures);
+  const metrics = new Metrics({
+    producer: producerFigures,
+    waitingRecords: () => waiting(waitingRecords),
+    waitingDeadLetters: () => waiting(waitingDeadLetters),
+  });
   const { serve, checkHead } = routesOf(environment, config, metrics);
   const observe = metrics.observe.bind(metrics);
   const server = createHttpServer(serve, config, { log, checkHead, observe });
@@ -52,10 +59,9 @@ function start(): void {
 
 /** What keeps functions from work, by their names. */
 function configurationProblems(): Map<string, Failure> {
-  const pulls = ['KAFKA_GROUP_ID', 'CONSUME_TOPICS'].some((name) => environment(name));
   const readers = {
     produce: warm,
-    'consume-batch': pulls ? pullConfigOf : warmConsumer,
+    'consume-batch': pulls() ? pullConfigOf : warmConsumer,
     'connectivity-check': readCheckConfig,
   };
   const problems = new Map<string, Failure>();
@@ -79,6 +85,21 @@ function tell(problems: ReadonlyMap<string, Failure>, log: Log): void {
     const names = [...problems].flatMap(([name, { message }]) => (message === error.message ? [name] : []));
     log.error(`not usable as configured: ${names.join(', ')}`, { code: error.code, error });
   }
+}
+
+/** None where nothing is pulled, or the configuration can't be used. */
+async function waiting(ask: typeof waitingRecords): Promise<Waiting[]> {
+  if (!pulls()) return [];
+  try {
+    return await ask(environment, Date.now() + ASK_MS);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether anything is configured of a pull. */
+function pulls(): boolean {
+  return ['KAFKA_GROUP_ID', 'CONSUME_TOPICS'].some((name) => environment(name));
 }
 
 /** None while the configuration can't be used, which every other route says. */

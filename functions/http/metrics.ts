@@ -4,6 +4,8 @@ import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
 import type { ProducerFigures } from '../../src/kafka/produce/producer.ts';
+import type { Waiting } from '../consume-batch/backlog.ts';
+import { type HandledBatch, handledBatches } from '../consume-batch/records/handled-batches.ts';
 
 const ROUTES: readonly [RegExp, string][] = [
   [/\/topics\/[^/]+\/partitions\/[^/]+\/?$/, '/topics/{topic}/partitions/{partition}'],
@@ -15,9 +17,22 @@ const ROUTES: readonly [RegExp, string][] = [
     '$&',
   ],
 ];
+/** A batch may be 2,000 records of a slow sink. */
+const BATCH_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** How often the cluster is asked what waits, however many scrape. */
+const ASK_EVERY_MS = 1_000;
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** What `GET /metrics` tells: requests by route and status, how long they took, and the process's own figures. */
+/** Asked for at each scrape, as far as they have changed. */
+export interface Sources {
+  /** Undefined where there is no producer yet. */
+  producer: () => ProducerFigures | undefined;
+  /** By partition: what the next pull has before it, what a replay has before it. Neither rejects. */
+  waitingRecords: () => Promise<Waiting[]>;
+  waitingDeadLetters: () => Promise<Waiting[]>;
+}
+
+/** What `GET /metrics` tells: requests, what became of records, what waits, and the process's own figures. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests = new Counter({
@@ -34,8 +49,7 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  /** `figures` are asked for at each scrape; undefined where there is no producer yet. */
-  constructor(figures: () => ProducerFigures | undefined) {
+  constructor({ producer: figures, waitingRecords, waitingDeadLetters }: Sources) {
     collectDefaultMetrics({ register: this.#registry });
     new Counter({
       name: 'kafka_records_total',
@@ -56,6 +70,65 @@ export class Metrics {
         this.set(figures()?.queuedBytes ?? 0);
       },
     });
+    this.#countConsumed();
+    this.#gaugeWaiting(
+      { name: 'consume_lag', help: 'Records that the next pull has before it, by partition.' },
+      ['topic', 'partition'],
+      waitingRecords,
+    );
+    this.#gaugeWaiting(
+      { name: 'dead_letters_waiting', help: 'Dead letters that were not replayed, by dead-letter topic.' },
+      ['topic'],
+      waitingDeadLetters,
+    );
+  }
+
+  #countConsumed(): void {
+    const records = new Counter({
+      name: 'consume_records_total',
+      help: 'Records consumed, by what became of them; failed ones were left where they are.',
+      labelNames: ['outcome'] as const,
+      registers: [this.#registry],
+    });
+    const seconds = new Histogram({
+      name: 'consume_batch_seconds',
+      help: 'How long batches took, with retries, dead letters and the commit.',
+      buckets: BATCH_SECONDS,
+      registers: [this.#registry],
+    });
+    const count = ({ processed, deadLettered, failed }: Omit<HandledBatch, 'ms'>) => {
+      records.inc({ outcome: 'handled' }, processed);
+      records.inc({ outcome: 'dead-lettered' }, deadLettered);
+      records.inc({ outcome: 'failed' }, failed);
+    };
+    // So that a rate begins at 0.
+    count({ processed: 0, deadLettered: 0, failed: 0 });
+    handledBatches.subscribe((message) => {
+      const batch = message as HandledBatch;
+      count(batch);
+      seconds.observe(batch.ms / 1_000);
+    });
+  }
+
+  /** Adds up what has the same labels. What is not known has no sample: an old one would be a lie. */
+  #gaugeWaiting(
+    about: { name: string; help: string },
+    labelNames: readonly ('topic' | 'partition')[],
+    ask: () => Promise<Waiting[]>,
+  ): void {
+    const asked = atMostEvery(ASK_EVERY_MS, ask);
+    new Gauge({
+      ...about,
+      labelNames,
+      registers: [this.#registry],
+      async collect() {
+        const waiting = await asked();
+        this.reset();
+        for (const { records, ...place } of waiting) {
+          this.inc(Object.fromEntries(labelNames.map((name) => [name, place[name]])), records);
+        }
+      },
+    });
   }
 
   observe({ method, path, status, ms }: { method: string; path: string; status: number; ms: number }): void {
@@ -68,6 +141,20 @@ export class Metrics {
   async text(): Promise<{ type: string; body: string }> {
     return { type: this.#registry.contentType, body: await this.#registry.metrics() };
   }
+}
+
+/** Within so many milliseconds everybody has the same answer. */
+function atMostEvery<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let answer: Promise<T>;
+  return () => {
+    const now = performance.now();
+    if (now - askedAt >= ms) {
+      askedAt = now;
+      answer = ask();
+    }
+    return answer;
+  };
 }
 
 /** A path with its names left out: a label that callers can't multiply. */

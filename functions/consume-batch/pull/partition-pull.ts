@@ -1,6 +1,7 @@
 import { Failure, toFailure } from '../../../src/errors.ts';
 import { type Fetcher, PARTITION_BYTES } from '../../../src/kafka/fetch/fetching.ts';
 import type { FetchedRecordsReader } from '../../../src/kafka/wire/records/record-batch-reader.ts';
+import { handledBatches } from '../records/handled-batches.ts';
 import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
 import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';
@@ -113,8 +114,11 @@ export class PartitionPull {
   /** Throws where the partition stops for a Failure. */
   async #handle(batch: Batch): Promise<BatchResult['stop']> {
     const { handler, progress } = this.#options;
+    const startedAt = Date.now();
+    const hasRecords = batch.records.length > 0;
     const result = await handler.handle(this.#position, batch);
     progress.count(result);
+    if (hasRecords) handledBatches.publish({ ...result, ms: Date.now() - startedAt });
     if (result.to !== undefined) {
       this.#committedTo = result.to;
       this.#leaderEpoch = batch.leaderEpoch;

@@ -23,6 +23,7 @@ import { transactionalHandler } from '../pull/handle-transactional.ts';
 import type { OffsetNotes } from '../pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from '../pull/partition-handler.ts';
 import { position } from '../records/dead-letter.ts';
+import { replayGroupOf } from './replay-group.ts';
 import { looking, publishing } from './replay-handlers.ts';
 import { ReplayTargets } from './replay-targets.ts';
 import { type ReplayTarget, replayed } from './replayed.ts';
@@ -95,7 +96,7 @@ function readArguments(): Arguments | string | undefined {
     if (origins?.trim() === '') return '--origins is empty';
     if (to !== undefined && origins !== undefined) return '--to and --origins: only one of them says where';
     if (group === '') return '--group is empty';
-    return { topic, to, origins, groupId: group ?? `${topic}.replay`, dryRun: values['dry-run'] };
+    return { topic, to, origins, groupId: group ?? replayGroupOf(topic), dryRun: values['dry-run'] };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
