@@ -17,16 +17,16 @@ export interface Tool {
   missing(): Promise<string | undefined>;
 }
 
-/** A Go program, as `go install` takes it: `host/path/command@version`. */
-export function goTool(module: string): Tool {
+/** A Go program, as `go install` takes it: `host/path/command@version`; `flags` are those of `go build`. */
+export function goTool(module: string, flags: readonly string[] = []): Tool {
   const name = module.replace(/@.*$/, '').split('/').at(-1) ?? '';
-  const directory = cached(`go-${name}`, module);
+  const directory = cached(`go-${name}`, [module, ...flags].join('\n'));
   return {
     path: join(directory, name),
     async missing() {
       if (!works('go', ['version'])) return 'there is no go on the PATH';
       const isReady = await filled(directory, (folder) =>
-        works('go', ['install', module], { env: { ...process.env, GOBIN: folder } }),
+        works('go', ['install', ...flags, module], { env: { ...process.env, GOBIN: folder } }),
       );
       return isReady ? undefined : `${module} could not be built`;
     },

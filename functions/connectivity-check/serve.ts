@@ -22,12 +22,16 @@ const writers: Record<Format, { type: string; write: (report: Report) => string 
   prometheus: { type: PROMETHEUS_TYPE, write: prometheusText },
 };
 
-/** Answers 200 where every rung holds, else 503, in the form that was asked for. Nothing else of a request is read. */
+/**
+ * Answers 200 where every rung holds, else 503, in the form that was asked for; as Prometheus text 200 in any case,
+ * because a scrape with another status is thrown away. Nothing else of a request is read.
+ */
 export async function serveCheck(request: HttpRequest, call: CheckCall): Promise<HttpResponse> {
-  const { type, write } = writers[formatOf(request)];
+  const format = formatOf(request);
+  const { type, write } = writers[format];
   const report = await sharedCheck(call);
   return {
-    status: report.ok ? 200 : 503,
+    status: report.ok || format === 'prometheus' ? 200 : 503,
     headers: {
       'content-type': type,
       'cache-control': 'no-store',
