@@ -1,5 +1,5 @@
 import { backoffMs } from '../../../src/backoff.ts';
-import { sleep } from '../../../src/deadline.ts';
+import { remaining, sleep } from '../../../src/deadline.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Pipeline, RecordContext } from './pipeline.ts';
 import { type RecordFailure, recordFailure } from './record-failure.ts';
@@ -36,7 +36,7 @@ export async function transformAll(
   let context: RecordContext;
   try {
     const opened = await resources.open(origin.environment);
-    const signal = AbortSignal.timeout(Math.max(0, deadline - Date.now()));
+    const signal = AbortSignal.timeout(remaining(deadline));
     context = { ...origin, deadline, signal, resources: opened };
   } catch (cause) {
     const error = new Error('openResources of the pipeline failed', { cause });
