@@ -137,6 +137,8 @@ function publishing(
       const failures = outcomes.filter((outcome) => outcome instanceof Failure);
       log[failures.length > 0 ? 'warn' : 'info']('published', {
         requestId: request.requestId,
+        // Absent where the caller sent none.
+        traceparent: request.headers.traceparent,
         topic: records[0]?.topic,
         records: records.length,
         failed: failures.length,

@@ -32,7 +32,8 @@ describe('following a record', () => {
           { partition, value: requestId },
           { partition, value: 'fine' },
         ]);
-        await publish(post(topic, { records }, { requestId }), Date.now() + 10_000);
+        const headers = { traceparent: `00-${requestId}` };
+        await publish(post(topic, { records }, { requestId, headers }), Date.now() + 10_000);
       }
 
       const fail = (record: ConsumerRecord) => {
@@ -60,8 +61,8 @@ describe('following a record', () => {
             ),
         );
         assert.deepEqual(
-          lines.map(({ requestId }) => requestId),
-          ['second'],
+          lines.map(({ requestId, traceparent }) => [requestId, traceparent]),
+          [['second', '00-second']],
         );
         assert.equal(of('request.id'), 'pull-1');
       }
