@@ -16,9 +16,13 @@ const USAGE = `Usage: npm run stack -- <function | file.js.map> < stack.txt
 const PLACE = /[^\s()"'\\]*\bindex\.js:(\d+):(\d+)/g;
 
 async function main(): Promise<void> {
-  const [wanted] = process.argv.slice(2);
-  if (wanted === undefined || wanted.startsWith('-')) {
-    console.error(USAGE);
+  const [wanted = ''] = process.argv.slice(2);
+  if (wanted === '--help' || wanted === '-h') {
+    console.log(USAGE);
+    return;
+  }
+  if (wanted === '' || wanted.startsWith('-')) {
+    console.error(`'${wanted}' is no function and no map\n\n${USAGE}`);
     process.exitCode = 2;
     return;
   }

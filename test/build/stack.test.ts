@@ -70,7 +70,7 @@ describe('npm run stack', () => {
   });
 
   it('says what it needs', async (t) => {
-    assert.match(stackCommand('').stderr, /^Usage: npm run stack -- /);
+    assert.match(stackCommand('').stderr, /^Usage: npm run stack -- /m);
     assert.equal(stackCommand('').status, 2);
     const elsewhere = `${map}.elsewhere`;
     await rename(map, elsewhere);
