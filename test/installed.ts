@@ -49,8 +49,14 @@ export function npmTool(packages: readonly string[], file: string): Tool {
   };
 }
 
-/** The Node.js that containers and Lambda have, beside the one that runs the tests. */
-export const node24 = npmTool([`node-linux-${process.arch}@24.21.0`], `node-linux-${process.arch}/bin/node`);
+/** Node.js as npm has it, beside the one that runs the tests. */
+export const node22 = nodeTool('22.23.3');
+/** Containers and Lambda have it. */
+export const node24 = nodeTool('24.21.0');
+
+function nodeTool(version: string): Tool {
+  return npmTool([`node-linux-${process.arch}@${version}`], `node-linux-${process.arch}/bin/node`);
+}
 
 /** A Python that has these packages, whose programs are run as modules. */
 export function pythonTool(packages: readonly string[]): Tool {

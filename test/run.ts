@@ -1,8 +1,8 @@
 /**
  * `npm test [-- part of a file's path …]`: every test, or those of the files named. Others have names of their own:
  * `npm run test:soak` (long ones), `test:brokers` (every old broker), `test:clients` (clients that others' tools
- * generate from `/openapi.json`), `test:terraform` (a Terraform of one's own). Fails as well where a password of any
- * test cluster shows up in the output.
+ * generate from `/openapi.json`), `test:terraform` (a Terraform of one's own), `test:nodes` (later versions of Node.js). Fails as well
+ * where a password of any test cluster, or a warning of Node.js, shows up in the output.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -13,6 +13,9 @@ import { type OldVersion, oldReleases } from '../local/kafka/releases.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const FILE_TIMEOUT_MS = 600_000;
+const NODE_WARNING = /^\(node:\d+\) (?:\[\w+\] )?\w*Warning/m;
+/** What is kept of a chunk, as long as what is looked for. */
+const TAIL_LENGTH = 64;
 
 const suites = {
   test: { ending: '.test.ts', oldVersions: ['2.7.2'] },
@@ -49,6 +52,8 @@ const tests = spawn(
   [
     '--import',
     'tsx',
+    '--import',
+    './local/kafkajs-timers.ts',
     '--test',
     '--test-reporter=spec',
     `--test-timeout=${FILE_TIMEOUT_MS}`,
@@ -64,6 +69,7 @@ const tests = spawn(
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal));
 
 let leaked = false;
+let warned = false;
 for (const [from, to] of [
   [tests.stdout, process.stdout],
   [tests.stderr, process.stderr],
@@ -72,11 +78,13 @@ for (const [from, to] of [
   from.on('data', (chunk: Buffer) => {
     const text = tail + chunk.toString('latin1');
     leaked ||= text.includes(passwordPrefix);
-    tail = text.slice(-passwordPrefix.length);
+    warned ||= NODE_WARNING.test(text);
+    tail = text.slice(-TAIL_LENGTH);
     to.write(chunk);
   });
 }
 tests.on('close', (code) => {
   if (leaked) console.error('A password of a test cluster stands in the output above.');
-  process.exitCode = leaked ? 1 : (code ?? 1);
+  if (warned) console.error('Node.js warns of something in the output above: (node:…) …Warning.');
+  process.exitCode = leaked || warned ? 1 : (code ?? 1);
 });

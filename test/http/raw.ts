@@ -17,6 +17,8 @@ export class RawClient {
   readonly #socket: Socket;
   #received = Buffer.alloc(0);
   #hasEnded = false;
+  /** Called with each event of the socket. */
+  #wake = () => {};
   /** Why the connection broke; a connection that ended as it should has none. */
   error: NodeJS.ErrnoException | undefined;
 
@@ -24,6 +26,7 @@ export class RawClient {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
+      this.#wake();
     });
     socket.on('error', (error) => {
       this.error = error;
@@ -31,6 +34,7 @@ export class RawClient {
     for (const event of ['end', 'close'] as const) {
       socket.on(event, () => {
         this.#hasEnded = true;
+        this.#wake();
       });
     }
   }
@@ -76,7 +80,7 @@ export class RawClient {
 
   /** The server has ended its side, in good order and with nothing left to read. */
   async ended(): Promise<void> {
-    while (!this.#hasEnded) await Promise.race([once(this.#socket, 'end'), once(this.#socket, 'close')]);
+    while (!this.#hasEnded) await this.#event();
     assert.equal(this.error, undefined);
     assert.equal(this.#received.toString('latin1'), '');
   }
@@ -92,8 +96,14 @@ export class RawClient {
       const result = read();
       if (result !== undefined) return result;
       assert.ok(!this.#hasEnded, `the connection ended (${this.error?.code}) behind: ${this.#received}`);
-      await Promise.race(['data', 'end', 'close'].map((event) => once(this.#socket, event))).catch(() => {});
+      await this.#event();
     }
+  }
+
+  #event(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }
 
