@@ -1,4 +1,3 @@
-import '../local/kafka/kafkajs-timer.ts';
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import { type IHeaders, Kafka, logLevel } from 'kafkajs';

@@ -1,5 +1,4 @@
 /** A Kafka trigger: consumes a topic and calls a function with the platform's KAFKA event. */
-import '../kafka/kafkajs-timer.ts';
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import '../kafkajs-timers.ts';
 import type { InvocationResult, Runtime } from './runtime.ts';

@@ -11,7 +11,6 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
-import '../../local/kafka/kafkajs-timer.ts';
 import { type KafkaCluster, type KafkaUser, type Listener, startKafka } from '../../local/kafka/cluster.ts';
 import { kafkaDistribution } from '../../local/kafka/distribution.ts';
 import { freePorts } from '../../local/kafka/ports.ts';

@@ -5,7 +5,6 @@ import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Kafka, logLevel } from 'kafkajs';
-import '../../local/kafka/kafkajs-timer.ts';
 import type { ProducerRecord } from '../../src/record.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../kafka.ts';
 import { cleanEnvironment } from './npm-start.ts';

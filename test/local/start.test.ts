@@ -4,7 +4,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, watch, writ
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
-import '../../local/kafka/kafkajs-timer.ts';
 import { inShell, npmStart, scratchCheckout } from './npm-start.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
