@@ -1,19 +1,13 @@
 /** A sink of one's own is one folder, and one line in `sinks.ts`. */
 import assert from 'node:assert/strict';
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { build as Build } from '../../build.ts';
+import { test } from 'node:test';
 import { kafkaForTests, newTopic } from '../kafka.ts';
+import { scratchCheckout } from '../scratch-checkout.ts';
 import { bundledConsumer } from './bundled.ts';
 import { publish } from './consuming.ts';
 import { numbered } from './pulling.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'own-sink-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const SINK = `import type { SinkKind } from '../../records/sink.ts';
 
@@ -28,18 +22,14 @@ export const nowhere: SinkKind<{ limit: number }> = {
 `;
 
 test('a sink called null is built, configured and pulled into', async () => {
-  for (const part of ['build.ts', 'build', 'src', 'functions', 'package.json', 'tsconfig.json']) {
-    cpSync(join(root, part), join(scratch, part), { recursive: true });
-  }
-  symlinkSync(join(root, 'node_modules'), join(scratch, 'node_modules'));
-  const sinks = join(scratch, 'functions/consume-batch/sinks');
+  const { folder, builder } = scratchCheckout();
+  const sinks = join(folder, 'functions/consume-batch/sinks');
   mkdirSync(join(sinks, 'null'));
   writeFileSync(join(sinks, 'null/null.ts'), SINK);
   appendFileSync(join(sinks, 'sinks.ts'), "export { nowhere as null } from './null/null.ts';\n");
 
-  const { build }: { build: typeof Build } = await import(pathToFileURL(join(scratch, 'build.ts')).href);
   const cluster = await kafkaForTests();
-  const start = await bundledConsumer(cluster, build);
+  const start = await bundledConsumer(cluster, await builder());
   const topic = await newTopic(cluster, { partitions: 1 });
   await publish(cluster, topic, numbered(1_200));
   const variables = { KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic, CONSUME_SINK: 'null' };
