@@ -32,6 +32,8 @@ const goSources = ['go.mod', 'main.go', 'franz.go', 'sarama.go'].map((file) => h
 const python = pythonTool(PYTHON_PACKAGES);
 /** A Python that has the libraries. */
 export const pythonCommand = python.path;
+/** Resolves with why it can't be used; undefined where it can. */
+export const pythonMissing = python.missing;
 const go = cached('go', goSources.map((file) => readFileSync(file, 'utf8')).join('\n'));
 
 const kafkajs = npmTool(['kafkajs@2.2.4', 'kafkajs-lz4@1.2.1', 'kafkajs-snappy@1.1.0'], '');
@@ -115,9 +117,6 @@ async function run([file = '', ...args]: string[], cluster: KafkaCluster, input:
   assert.equal(code, 0, `${file} ${args.join(' ')}`);
   return output;
 }
-
-/** Resolves with why `pythonCommand` can't be used; undefined where it can. */
-export const pythonMissing = python.missing;
 
 async function goMissing(): Promise<string | undefined> {
   if (!works('go', ['version'])) return 'there is no go on the PATH';
