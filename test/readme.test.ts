@@ -39,7 +39,7 @@ it(`has at most ${MAX_WORDS} words`, () => {
 });
 
 it('names variables that there are', () => {
-  const known = variablesAsked();
+  const { names: known } = variablesAsked();
   const named = rowsOf(readme, 'variable').flatMap(([cell]) => names(cell));
   assert.ok(named.length >= 14);
   assert.deepEqual(
@@ -80,5 +80,16 @@ it('docs/errors.md names every error code with its status, error_code, retriable
 
 it('docs/configuration.md names every variable that the configuration reads, and no other', () => {
   const documented = rowsOf(page('docs/configuration.md'), 'variable').flatMap(([cell]) => names(cell));
-  assert.deepEqual(documented.sort(), variablesAsked());
+  assert.deepEqual(documented.sort(), variablesAsked().names);
+});
+
+it('docs/configuration.md has the defaults that the readers have', () => {
+  const documented = new Map<string, string>();
+  for (const [cell, defaults = ''] of rowsOf(page('docs/configuration.md'), 'variable')) {
+    const values = defaults.split(', ').map((value) => value.replace(/[`,]/g, ''));
+    for (const [at, name] of names(cell).entries()) documented.set(name, values[at] ?? values[0] ?? '');
+  }
+  const { defaults } = variablesAsked();
+  assert.ok(defaults.size > 20);
+  for (const [name, value] of defaults) assert.equal(documented.get(name)?.split(';')[0], value, name);
 });

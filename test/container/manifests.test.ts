@@ -69,7 +69,7 @@ test('a mistake would be seen', async (t: TestContext) => {
 });
 
 test('the variables are those that the functions read', () => {
-  const asked = variablesAsked();
+  const { names: asked } = variablesAsked();
   const variables = [
     ...Object.keys(named('ConfigMap').data ?? {}),
     ...Object.keys(named('Secret').stringData ?? {}),
