@@ -1,10 +1,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Failure } from '../../src/errors.ts';
 import type { HttpResponse, RequestHead } from '../../src/http/message.ts';
+import { allRoutes, patternOf } from '../../src/http/routes.ts';
 import { EVENT_HEADERS, isEventHeader } from '../produce/formats/cloudevents.ts';
 import { SIGNATURE_HEADERS } from '../produce/formats/webhook.ts';
 import type { HttpConfig } from './config.ts';
 
+const withoutKey = allRoutes.flatMap(([path, { shows }]) =>
+  shows ? [{ pattern: patternOf(path, 'whole'), shows }] : [],
+);
 const CORS_METHODS = 'GET, POST, OPTIONS';
 const CORS_HEADERS = [
   ...['authorization', 'x-api-key', 'content-type', 'content-encoding', 'accept', 'x-request-id'],
@@ -73,9 +77,8 @@ function allowedHeaders({ headers }: RequestHead, { webhookHeaders }: HttpConfig
 
 /** The whole path is looked at: `/webhooks/x/topics/orders` is a way to publish to `orders`, without any signature. */
 function needsNoKey(path: string, { webhooksAreSigned }: HttpConfig): boolean {
-  return (
-    path === '/healthy' || path === '/ready' || (webhooksAreSigned && /^\/webhooks\/[^/]+\/?$/.test(path))
-  );
+  const route = withoutKey.find(({ pattern }) => pattern.test(path));
+  return route?.shows === 'nothing' || (route?.shows === 'signature' && webhooksAreSigned);
 }
 
 /** Compares with every hash, and each in constant time: how long it takes tells nothing of the keys. */

@@ -3,20 +3,16 @@ import collectDefaultMetrics from 'prom-client/lib/defaultMetrics.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
+import { allRoutes, patternOf } from '../../src/http/routes.ts';
 import type { ProducerFigures } from '../../src/kafka/produce/producer.ts';
 import type { Waiting } from '../consume-batch/backlog.ts';
 import { type HandledBatch, handledBatches } from '../consume-batch/records/handled-batches.ts';
 
-const ROUTES: readonly [RegExp, string][] = [
-  [/\/topics\/[^/]+\/partitions\/[^/]+\/?$/, '/topics/{topic}/partitions/{partition}'],
-  [/\/topics\/[^/]+\/partitions\/?$/, '/topics/{topic}/partitions'],
-  [/\/topics\/[^/]+\/?$/, '/topics/{topic}'],
-  [/\/webhooks\/[^/]+\/?$/, '/webhooks/{topic}'],
-  [
-    /^\/(topics|brokers|healthy|ready|metrics|openapi\.json|connectivity-check|consume-batch|invoke|init)?$/,
-    '$&',
-  ],
-];
+/** A gateway's prefix hides no topic; of what has no name in it, only the path itself counts. */
+const labels = allRoutes.map(([path]) => ({
+  path,
+  pattern: patternOf(path, path.includes('{') ? 'end' : 'whole'),
+}));
 /** A batch may be 2,000 records of a slow sink. */
 const BATCH_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 /** How often the cluster is asked what waits, however many scrape. */
@@ -159,7 +155,5 @@ function atMostEvery<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
 
 /** A path with its names left out: a label that callers can't multiply. */
 function routeOf(path: string): string {
-  const route = ROUTES.find(([pattern]) => pattern.test(path))?.[1];
-  if (route === '$&') return path;
-  return route ?? 'other';
+  return labels.find(({ pattern }) => pattern.test(path))?.path ?? 'other';
 }

@@ -5,6 +5,7 @@ import {
   jsonResponse,
   type RequestHead,
 } from '../../src/http/message.ts';
+import { type Path, type RouteAbout, requireMethod, routes, type ServerPath } from '../../src/http/routes.ts';
 import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';
@@ -16,16 +17,10 @@ import type { Serve } from './server.ts';
 
 /** How long a call that is not a publish may take; a gateway in front waits no longer, either. */
 const CALL_MS = 55_000;
-
-/** What `PRODUCE_ROUTES=webhooks` closes beside produce's own routes. */
-const OF_OTHERS = ['/metrics', '/connectivity-check', '/consume-batch'];
-const OF_PLATFORM = ['/invoke', '/init'];
 const READ = ['GET', 'HEAD'];
+const HEALTHY = { status: 'healthy' };
 
-interface OwnRoute {
-  methods: readonly string[];
-  serve: (request: HttpRequest, deadline: number) => Promise<HttpResponse>;
-}
+type OwnServe = (request: HttpRequest, deadline: number) => Promise<HttpResponse>;
 
 /** Every function behind one server: their own paths, and what a container and its operators need. */
 export function routesOf(
@@ -33,18 +28,20 @@ export function routesOf(
   config: HttpConfig,
   metrics: Metrics,
 ): { serve: Serve; checkHead: (head: RequestHead) => void } {
-  const own = ownRoutes(environment, config, metrics);
-  const find = ({ method, path }: RequestHead) => {
-    if (config.routes === 'webhooks' && OF_OTHERS.includes(path)) {
+  const own = ownRoutes(environment, metrics, config.function);
+  const find = ({ method, path }: RequestHead): OwnServe | undefined => {
+    // The process alone: also where its variables are wrong, which every other route of produce says.
+    if (path === '/healthy' && READ.includes(method)) return async () => jsonResponse(200, HEALTHY);
+    if (!isServers(path)) return undefined;
+    const about: RouteAbout = routes[path];
+    if (config.routes === 'webhooks' && !about.ofWebhooks) {
       throw unknownRoute(path, 'PRODUCE_ROUTES of this server is webhooks');
     }
+    const serve = own[path];
     // Whoever reaches them can have any event handled: they are the platform's, and there where it needs them.
-    if (config.function === undefined && OF_PLATFORM.includes(path)) {
-      throw unknownRoute(path, 'FUNCTION of this server is not set');
-    }
-    const route = own.get(path);
-    if (route && !route.methods.includes(method)) throw notAllowed(method, route.methods);
-    return route;
+    if (!serve) throw unknownRoute(path, 'FUNCTION of this server is not set');
+    requireMethod(method, about);
+    return serve;
   };
   return {
     checkHead(head) {
@@ -52,43 +49,32 @@ export function routesOf(
     },
     serve(request) {
       const deadline = Date.now() + CALL_MS;
-      return find(request)?.serve(request, deadline) ?? warm(environment).publish(request, deadline);
+      return find(request)?.(request, deadline) ?? warm(environment).publish(request, deadline);
     },
   };
 }
 
-function ownRoutes(environment: Environment, config: HttpConfig, metrics: Metrics): Map<string, OwnRoute> {
+function isServers(path: string): path is ServerPath {
+  return path in routes && 'isServers' in routes[path as Path];
+}
+
+/** Undefined: not there. */
+function ownRoutes(
+  environment: Environment,
+  metrics: Metrics,
+  name: FunctionName | undefined,
+): Record<ServerPath, OwnServe | undefined> {
   const call = ({ requestId }: HttpRequest, deadline: number) => ({ requestId, deadline, environment });
-  return new Map<string, OwnRoute>([
-    // The process alone: also where its variables are wrong, which every other route says.
-    ['/healthy', { methods: READ, serve: async () => jsonResponse(200, { status: 'healthy' }) }],
-    [
-      '/metrics',
-      {
-        methods: READ,
-        async serve() {
-          const { type, body } = await metrics.text();
-          return { status: 200, headers: { 'content-type': type }, body };
-        },
-      },
-    ],
-    ['/connectivity-check', { methods: READ, serve: (...args) => serveCheck(args[0], call(...args)) }],
-    ['/consume-batch', { methods: ['POST'], serve: (...args) => servePull(args[0], call(...args)) }],
-    ...(config.function === undefined ? [] : ofPlatform(config.function)),
-  ]);
-}
-
-/** What the platform calls in a custom image. */
-function ofPlatform(name: FunctionName): [string, OwnRoute][] {
-  return [
-    ['/invoke', { methods: ['POST'], serve: (request, deadline) => invoke(name, request, deadline) }],
-    ['/init', { methods: ['POST'], serve: (request, deadline) => init(name, request, deadline) }],
-  ];
-}
-
-function notAllowed(method: string, methods: readonly string[]): Failure {
-  const served = `${method} is not served here, only ${methods.join(' and ')}`;
-  return new Failure('METHOD_NOT_ALLOWED', served, { headers: { allow: methods.join(', ') } });
+  return {
+    '/metrics': async () => {
+      const { type, body } = await metrics.text();
+      return { status: 200, headers: { 'content-type': type }, body };
+    },
+    '/connectivity-check': (...args) => serveCheck(args[0], call(...args)),
+    '/consume-batch': (...args) => servePull(args[0], call(...args)),
+    '/invoke': name && ((...args) => invoke(name, ...args)),
+    '/init': name && ((...args) => init(name, ...args)),
+  };
 }
 
 function unknownRoute(path: string, why: string): Failure {

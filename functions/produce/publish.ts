@@ -24,7 +24,7 @@ import {
 } from './metadata.ts';
 import { openApi } from './openapi.ts';
 import { acceptsAnswer, answerType, offsetsResponse, refusal } from './response.ts';
-import { findHandler, type Route, route } from './routes.ts';
+import { finder, type Handlers } from './routes.ts';
 
 /** An answer comes within 5 s; the rest of them is for reading the request and writing the answer, on a busy machine, too. */
 const ANSWER_WITHIN_MS = 4_500;
@@ -73,7 +73,7 @@ function accept(head: RequestHead, config: ProduceConfig) {
   if (!acceptsAnswer(head)) {
     throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
   }
-  const found = findHandler(served[config.routes], head);
+  const found = find[config.routes](head);
   found.handler.checkHead?.(head);
   return found;
 }
@@ -92,26 +92,24 @@ interface Handler {
   answer: (call: Call) => Promise<HttpResponse>;
 }
 
-/** What is served where: the first that fits, so that a topic may well be called `brokers`, or `topics`. */
-export const routes: readonly Route<Handler>[] = [
-  route('/topics/{topic}/partitions/{partition}', {
+const handlers: Handlers<Handler> = {
+  '/topics/{topic}/partitions/{partition}': {
     GET: asking(describePartition),
     POST: publishing(read, checkType),
-  }),
-  route('/topics/{topic}/partitions', { GET: asking(listPartitions) }),
-  route('/webhooks/{topic}', { POST: publishing(readWebhook) }),
-  route('/topics/{topic}', { GET: asking(describeTopic), POST: publishing(read, checkType) }),
-  route('/topics', { GET: asking(listTopics) }),
-  route('/brokers', { GET: asking(listBrokers) }),
-  route('/healthy', { GET: asking(async () => ({ status: 'healthy' })) }),
-  route('/ready', { GET: asking(ready) }),
-  route('/openapi.json', { GET: asking(async ({ config }) => openApi(config)) }),
-  route('/', { POST: publishing(read, checkType) }),
-];
+  },
+  '/topics/{topic}/partitions': { GET: asking(listPartitions) },
+  '/webhooks/{topic}': { POST: publishing(readWebhook) },
+  '/topics/{topic}': { GET: asking(describeTopic), POST: publishing(read, checkType) },
+  '/topics': { GET: asking(listTopics) },
+  '/brokers': { GET: asking(listBrokers) },
+  '/healthy': { GET: asking(async () => ({ status: 'healthy' })) },
+  '/ready': { GET: asking(ready) },
+  '/openapi.json': { GET: asking(async ({ config }) => openApi(config)) },
+  '/': { POST: publishing(read, checkType) },
+};
 
-const WEBHOOKS_ONLY = ['/webhooks/{topic}', '/healthy', '/ready'];
 /** By `PRODUCE_ROUTES`. */
-const served = { all: routes, webhooks: routes.filter(({ path }) => WEBHOOKS_ONLY.includes(path)) };
+const find = { all: finder(handlers, 'all'), webhooks: finder(handlers, 'webhooks') };
 
 function asking(question: (about: Question) => Promise<unknown>): Handler {
   return {

@@ -1,68 +1,76 @@
 import { Failure } from '../../src/errors.ts';
 import type { RequestHead } from '../../src/http/message.ts';
+import {
+  allRoutes,
+  type Method,
+  type Path,
+  type ProducePath,
+  patternOf,
+  requireMethod,
+  routes,
+} from '../../src/http/routes.ts';
+import type { ProduceConfig } from './config.ts';
 import type { Target } from './formats/rest-proxy.ts';
 import { invalid } from './invalid.ts';
 
-/** One place, and what answers there by method. HEAD is served wherever GET is. */
-export interface Route<Handler> {
-  path: string;
+/** What answers at each path, by method; HEAD is answered as GET is. */
+export type Handlers<Handler> = {
+  [P in ProducePath]: { [M in (typeof routes)[P]['methods'][number]]: Handler };
+};
+
+export interface Found<Handler> {
+  handler: Handler;
+  target: Target;
+}
+
+interface Route<Handler> {
+  path: ProducePath;
   pattern: RegExp;
-  methods: Methods<Handler>;
+  handlers: Partial<Record<Method, Handler>>;
 }
 
-interface Methods<Handler> {
-  GET?: Handler;
-  POST?: Handler;
+/** Finds what answers to a request, by the first route that fits. It throws UNKNOWN_ROUTE, METHOD_NOT_ALLOWED. */
+export function finder<Handler>(
+  handlers: Handlers<Handler>,
+  served: ProduceConfig['routes'],
+): (request: RequestHead) => Found<Handler> {
+  const table = allRoutes.flatMap(([path, about]): Route<Handler>[] => {
+    if (!isProduces(path) || (served === 'webhooks' && !about.ofWebhooks)) return [];
+    return [{ path, pattern: patternOf(path, 'end'), handlers: handlers[path] }];
+  });
+  return (request) => {
+    const { route, matched } = findRoute(table, request);
+    requireMethod(request.method, routes[route.path]);
+    const handler = route.handlers[request.method === 'POST' ? 'POST' : 'GET'];
+    if (handler === undefined) throw new RangeError(`nothing answers to ${request.method} ${route.path}`);
+    const { topic, partition } = request.pathParameters ?? {};
+    return {
+      handler,
+      target: targetOf(topic ?? decodeSegment(matched.topic), partition ?? matched.partition),
+    };
+  };
 }
 
-/** A route under `path`, such as `/topics/{topic}`, whatever prefix a gateway puts before it. */
-export function route<Handler>(path: string, methods: Methods<Handler>): Route<Handler> {
-  const segments = path
-    .slice(1)
-    .replaceAll('.', '\\.')
-    .replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
-  return { path, pattern: path === '/' ? /^\/?$/ : new RegExp(`(?:^|/)${segments}/?$`), methods };
-}
-
-/** What answers to a request, by the first route that fits. Throws UNKNOWN_ROUTE, METHOD_NOT_ALLOWED. */
-export function findHandler<Handler>(
-  routes: readonly Route<Handler>[],
-  request: RequestHead,
-): { handler: Handler; target: Target } {
-  const { route, matched } = findRoute(routes, request);
-  const handler = handlerOf(route.methods, request.method);
-  if (handler === undefined) throw notAllowed(request.method, route.methods);
-  const { topic, partition } = request.pathParameters ?? {};
-  return { handler, target: targetOf(topic ?? decodeSegment(matched.topic), partition ?? matched.partition) };
+function isProduces(path: Path): path is ProducePath {
+  return !('isServers' in routes[path]);
 }
 
 function findRoute<Handler>(
-  routes: readonly Route<Handler>[],
+  table: readonly Route<Handler>[],
   { path, pathParameters = {} }: RequestHead,
 ): { route: Route<Handler>; matched: Record<string, string> } {
   // A gateway that has matched the path itself may have called it anything: it is about that topic all the same.
   const isOfTopic = pathParameters.topic !== undefined;
   const plain =
     pathParameters.partition === undefined ? '/topics/{topic}' : '/topics/{topic}/partitions/{partition}';
-  for (const route of routes) {
+  for (const route of table) {
     const match = isOfTopic && !route.path.includes('{topic}') ? null : route.pattern.exec(path);
     if (match) return { route, matched: match.groups ?? {} };
   }
-  const fallback = isOfTopic ? routes.find((route) => route.path === plain) : undefined;
+  const fallback = isOfTopic ? table.find((route) => route.path === plain) : undefined;
   if (fallback) return { route: fallback, matched: {} };
-  const takesRecords = routes.some((route) => route.path === '/topics/{topic}') ? 'topics' : 'webhooks';
+  const takesRecords = table.some((route) => route.path === '/topics/{topic}') ? 'topics' : 'webhooks';
   throw new Failure('UNKNOWN_ROUTE', `there is no ${path}; records go to POST /${takesRecords}/{topic}`);
-}
-
-function handlerOf<Handler>({ GET, POST }: Methods<Handler>, method: string): Handler | undefined {
-  if (method === 'POST') return POST;
-  return method === 'GET' || method === 'HEAD' ? GET : undefined;
-}
-
-function notAllowed(method: string, { GET, POST }: Methods<unknown>): Failure {
-  const allow = [...(GET ? ['GET', 'HEAD'] : []), ...(POST ? ['POST'] : [])];
-  const served = `${method} is not served here, only ${allow.join(' and ')}`;
-  return new Failure('METHOD_NOT_ALLOWED', served, { headers: { allow: allow.join(', ') } });
 }
 
 function targetOf(topic: string | undefined, partition: string | undefined): Target {

@@ -1,0 +1,65 @@
+import { Failure } from '../errors.ts';
+
+export type Method = 'GET' | 'POST';
+
+export interface RouteAbout {
+  /** HEAD is served wherever GET is. */
+  methods: readonly Method[];
+  /** Of the HTTP server alone, and not of produce behind a gateway. */
+  isServers?: true;
+  /** Served with `PRODUCE_ROUTES=webhooks`, too. */
+  ofWebhooks?: true;
+  /** What a caller shows where there are keys: by default a key; a signature where webhooks are signed. */
+  shows?: 'nothing' | 'signature';
+}
+
+/**
+ * Every path that is served over HTTP; of those that fit, the first one counts. Publishing, the description of the
+ * interface, access, the labels of metrics and refusals all go by it.
+ */
+export const routes = {
+  '/topics/{topic}/partitions/{partition}': { methods: ['GET', 'POST'] },
+  '/topics/{topic}/partitions': { methods: ['GET'] },
+  '/webhooks/{topic}': { methods: ['POST'], ofWebhooks: true, shows: 'signature' },
+  '/topics/{topic}': { methods: ['GET', 'POST'] },
+  '/topics': { methods: ['GET'] },
+  '/brokers': { methods: ['GET'] },
+  '/healthy': { methods: ['GET'], ofWebhooks: true, shows: 'nothing' },
+  '/ready': { methods: ['GET'], ofWebhooks: true, shows: 'nothing' },
+  '/openapi.json': { methods: ['GET'] },
+  '/': { methods: ['POST'] },
+  '/metrics': { methods: ['GET'], isServers: true },
+  '/connectivity-check': { methods: ['GET'], isServers: true },
+  '/consume-batch': { methods: ['POST'], isServers: true },
+  // What the platform calls in a custom image; `FUNCTION` says for which function.
+  '/invoke': { methods: ['POST'], isServers: true, ofWebhooks: true },
+  '/init': { methods: ['POST'], isServers: true, ofWebhooks: true },
+} as const satisfies Readonly<Record<string, RouteAbout>>;
+
+export type Path = keyof typeof routes;
+export type ServerPath = {
+  [P in Path]: (typeof routes)[P] extends { isServers: true } ? P : never;
+}[Path];
+export type ProducePath = Exclude<Path, ServerPath>;
+
+/** As `routes`, for whoever looks at all of them. */
+export const allRoutes: readonly [Path, RouteAbout][] = Object.entries(routes) as [Path, RouteAbout][];
+
+/** Matches a path as a whole, or as what stands behind whatever prefix a gateway puts before it. */
+export function patternOf(path: Path, where: 'whole' | 'end'): RegExp {
+  if (path === '/') return /^\/?$/;
+  const segments = path
+    .slice(1)
+    .replaceAll('.', '\\.')
+    .replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+  return new RegExp(`${where === 'whole' ? '^' : '(?:^|/)'}${where === 'whole' ? '/' : ''}${segments}/?$`);
+}
+
+/** Throws METHOD_NOT_ALLOWED. */
+export function requireMethod(method: string, { methods }: RouteAbout): void {
+  const allowed = methods.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
+  if (allowed.includes(method)) return;
+  throw new Failure('METHOD_NOT_ALLOWED', `${method} is not served here, only ${allowed.join(' and ')}`, {
+    headers: { allow: allowed.join(', ') },
+  });
+}
