@@ -13,7 +13,7 @@ import { kafkaForTests, newTopic, readTopic } from './kafka.ts';
 
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
 const CEILING_BYTES: Record<string, number> = {
-  produce: 145_000,
+  produce: 148_000,
   'connectivity-check': 170_000,
   'consume-batch': 220_000,
   'http-function': 410_000,
