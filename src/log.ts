@@ -18,7 +18,7 @@ export function logLevel(variables: Variables): LogLevel {
   return variables.oneOf('LOG_LEVEL', logLevels, 'info');
 }
 
-/** The platform cuts lines at 90 KiB; a line cut in the middle is no JSON any more. */
+/** The platform cuts lines at 90 KiB; a line cut in the middle is not JSON. */
 const MAX_VALUE_LENGTH = 4_096;
 
 /** A log that drops what is below `level`. Errors among the fields are written with their causes. */

@@ -73,7 +73,7 @@ export function parserFailure(error: ParserError): Failure | undefined {
   }
 }
 
-/** As far as one packet shows: an unknown method is told from what is no request at all. */
+/** As far as one packet shows: tells an unknown method from bytes that are not a request. */
 function isRequestLine({ rawPacket = Buffer.alloc(0), bytesParsed = 0 }: ParserError): boolean {
   const start = rawPacket.subarray(0, bytesParsed).lastIndexOf('\n') + 1;
   return /^[!#$%&'*+.^`|~\w-]+ \S+ HTTP\/1\.[01]\r\n/.test(rawPacket.toString('latin1', start));

@@ -16,7 +16,7 @@ export interface CheckFunction<Report> {
   fault(report: Report, call: Call): string | undefined;
 }
 
-/** A handler with the two parameters that the platform counts. Whatever is no HTTP request runs the check. */
+/** A handler with the two parameters that the platform counts. Every event that is not an HTTP request runs the check. */
 export function checkHandler<Report>(
   check: CheckFunction<Report>,
 ): (event: unknown, context: PlatformContext) => Promise<unknown> {

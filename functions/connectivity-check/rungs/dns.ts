@@ -64,7 +64,7 @@ async function askNameServer(host: string, deadline: number): Promise<string> {
   try {
     const questions = Promise.all([ask(resolver.resolve4(host)), ask(resolver.resolve6(host))]);
     const codes = await within(questions, deadline, () => new Error('late')).catch(() => ['ETIMEOUT']);
-    // A name without an IPv6 address is no news, unless nothing else is wrong with it.
+    // A missing IPv6 address is only worth a word where nothing else is wrong with the name.
     return codes.find((code) => code !== 'ENODATA') ?? 'ENODATA';
   } finally {
     resolver.cancel();

@@ -3,7 +3,7 @@ import type { CommittedOffset } from '../../../src/kafka/fetch/group-offsets.ts'
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Position } from './positions.ts';
 
-/** One partition's records, and the offset behind them and behind what is no record. */
+/** One partition's records, and the offset behind them and behind markers and gaps. */
 export interface Batch {
   records: ConsumerRecord[];
   nextOffset: number;

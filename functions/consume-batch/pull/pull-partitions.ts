@@ -108,7 +108,7 @@ async function latePositions(
   return found;
 }
 
-/** From another one each time, so that a budget that is always spent before the last one serves all of them. */
+/** Starts at a random partition, so that a small budget doesn't starve the last ones. */
 function rotated<T>(items: readonly T[]): T[] {
   const start = Math.floor(Math.random() * items.length);
   return [...items.slice(start), ...items.slice(0, start)];

@@ -72,7 +72,7 @@ export class ReplayTargets {
       if (settings.size === 0) onUnseen?.(name);
       return { topic, settings };
     } catch (error) {
-      // What concerns this topic alone is no reason to stop.
+      // A failure of this topic alone does not stop the others.
       if (error instanceof Failure && !error.retriable) return error;
       throw error;
     }

@@ -251,7 +251,7 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
   return keys.join('').replace(/^\./, '') || 'body';
 }
 
-/** One message of the schema serves an object that is none, one that lacks a member, and one that has too many. */
+/** The schema has one message for a value that is not an object, one that lacks a member, and one that has too many. */
 function memberProblem({ expected, received, message }: v.BaseIssue<unknown>): string {
   if (expected === 'never') return 'is not a member that this format knows';
   return received === 'undefined' ? 'is missing' : message;

@@ -36,7 +36,7 @@ export class Broker {
     return this.#session !== undefined && this.#session.lost === undefined;
   }
 
-  /** Is an answer of its outstanding? Another question would wait behind it. */
+  /** Whether a request on this connection still waits for its response: another one would wait behind it. */
   get isWaiting(): boolean {
     return this.#session?.isWaiting ?? false;
   }

@@ -1,7 +1,7 @@
 const SIZE_BYTES = 4;
 /** Of an answer to whoever has not logged in yet: lists of APIs and mechanisms, and steps of a login. */
 export const MAX_BYTES_BEFORE_LOGIN = 1024 * 1024;
-/** Far above every answer that is asked for. What claims more is no broker: "HTTP" reads as 1.2 GB. */
+/** Far above every answer that is asked for. A larger claim does not come from a broker: "HTTP" reads as 1.2 GB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**

@@ -345,7 +345,7 @@ export class TransactionalProducer {
     }
   }
 
-  /** Asks the transaction's coordinator; throws Fenced, or a Failure, for a code that is no success. */
+  /** Asks the transaction's coordinator; throws Fenced, or a Failure, for an error code. */
   async #ask<T>(
     request: Request<T>,
     deadline: number,

@@ -21,7 +21,7 @@ const ABORT_MARKER = 0;
 /** Records in the order of their offsets, and where to read on after them. */
 export interface FetchedRecords {
   records: ConsumerRecord[];
-  /** Behind the last record, and behind what is no record: markers, aborted records, gaps. */
+  /** Behind the last record, and behind markers, aborted records and gaps. */
   nextOffset: number;
   /** Of the batch before `nextOffset`; -1 where it is not known. */
   leaderEpoch: number;
@@ -239,7 +239,7 @@ export class FetchedRecordsReader {
     return this.#bytes.readInt16BE(record.position + 2) === ABORT_MARKER;
   }
 
-  /** The bytes that are lacking, where there is no memory for it. */
+  /** The bytes that are missing, where there is too little memory for it. */
   #open(header: BatchHeader): OpenBatch | number {
     const { baseOffset, lastOffset, leaderEpoch, count = 0, baseTimestamp, appendTime } = header;
     const isCompressed = header.codec !== 0;
