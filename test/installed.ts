@@ -74,6 +74,18 @@ export function pythonTool(packages: readonly string[]): Tool {
   };
 }
 
+/** Installed by the system's package manager, where that is Debian's and the user may. */
+export const openssl: Tool = {
+  path: 'openssl',
+  async missing() {
+    const isThere = () => works('openssl', ['version']);
+    if (isThere()) return undefined;
+    const install = ['install', '--yes', '--no-install-recommends', 'openssl'];
+    if (works('apt-get', ['update']) && works('apt-get', install) && isThere()) return undefined;
+    return 'there is no openssl on the PATH';
+  },
+};
+
 /** A folder in the cache whose name follows from what is to be in it. */
 export function cached(name: string, contents: string): string {
   const hash = createHash('sha256').update(contents).digest('hex').slice(0, 12);

@@ -2,6 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openssl } from '../installed.ts';
+
+const reason = await openssl.missing();
+if (reason) throw new Error(reason);
 
 /** A certificate and its key, PEM, as openssl makes them. */
 export interface OddCertificate {
@@ -34,19 +38,19 @@ export function oddCertificate({
   days = 100,
 }: Wish): OddCertificate {
   const folder = mkdtempSync(join(tmpdir(), 'odd-certificate-'));
-  const openssl = (...args: string[]) =>
-    execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const run = (...args: string[]) =>
+    execFileSync(openssl.path, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   const read = (file: string) => readFileSync(join(folder, file), 'utf8');
   try {
-    if (typeof key === 'string') openssl('genpkey', ...keyArguments(key), '-out', 'key');
+    if (typeof key === 'string') run('genpkey', ...keyArguments(key), '-out', 'key');
     else writeFileSync(join(folder, 'key'), key.key);
-    openssl('req', '-new', '-key', 'key', '-out', 'csr', '-subj', `/CN=${name}`);
+    run('req', '-new', '-key', 'key', '-out', 'csr', '-subj', `/CN=${name}`);
     writeFileSync(join(folder, 'extensions'), extensions);
     writeFileSync(join(folder, 'ca'), issuer?.certificate ?? '');
     writeFileSync(join(folder, 'ca-key'), issuer?.key ?? '');
     const signer = issuer ? ['-CA', 'ca', '-CAkey', 'ca-key', '-CAcreateserial'] : ['-signkey', 'key'];
     const validity = ['-days', `${days}`, `-${digest}`, '-extfile', 'extensions'];
-    openssl('x509', '-req', '-in', 'csr', '-out', 'certificate', ...signer, ...validity);
+    run('x509', '-req', '-in', 'csr', '-out', 'certificate', ...signer, ...validity);
     return { certificate: read('certificate'), key: read('key') };
   } finally {
     rmSync(folder, { recursive: true });

@@ -17,6 +17,7 @@ import { pemOf, readCertificates } from '../../src/certificate-reader.ts';
 import { tlsOptions } from '../../src/kafka/connection/client-options.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { readConfig } from '../../src/variables.ts';
+import { openssl as tool } from '../installed.ts';
 
 const PASSWORD = 'dms@kafka';
 const folder = mkdtempSync(join(tmpdir(), 'certificate-shapes-'));
@@ -28,7 +29,9 @@ const text = (name: string) => file(name).toString();
 function run(command: string, args: readonly string[]): void {
   execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
 }
-const openssl = (line: string) => run('openssl', line.split(' '));
+const reason = await tool.missing();
+if (reason) throw new Error(reason);
+const openssl = (line: string) => run(tool.path, line.split(' '));
 const keytool = (line: string) => run('keytool', [...line.split(' '), '-storepass', PASSWORD, '-noprompt']);
 
 for (const [name, key] of [
