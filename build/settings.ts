@@ -8,6 +8,7 @@ import { httpConfig } from '../functions/http/config.ts';
 import * as produce from '../functions/produce/config.ts';
 import { Variables } from '../src/variables.ts';
 import { BuildRefused } from './refused.ts';
+import { secretVariables } from './variable-tables.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -103,12 +104,11 @@ function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): strin
   ];
 }
 
-/** By its name, or by what a URL or a PEM text holds. */
+/** Ours are declared; one of the user's own shows by its name, or by what a URL or a PEM text holds. */
 function isSecret(variable: string, value: string): boolean {
   return (
-    /(^|_)(PASSWORD|SECRET|TOKEN|CREDENTIALS?|API_KEYS?|ACCESS_KEY|PRIVATE_KEY|SINK_HEADERS)(_|$)/.test(
-      variable,
-    ) ||
+    secretVariables.has(variable) ||
+    /(^|_)(PASSWORD|SECRET|TOKEN|CREDENTIALS?|API_KEYS?|ACCESS_KEY|PRIVATE_KEY)(_|$)/.test(variable) ||
     /:\/\/[^/\s:@]*:[^/\s@]+@/.test(value) ||
     value.includes('PRIVATE KEY-----')
   );

@@ -1,5 +1,5 @@
 import { Failure } from './errors.ts';
-import type { Variables } from './variables.ts';
+import type { Meanings, Variables } from './variables.ts';
 import { visible } from './visible.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
@@ -13,6 +13,10 @@ export interface Log {
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
 }
+
+export const meanings = {
+  LOG_LEVEL: { meaning: 'the least that is logged' },
+} as const satisfies Meanings;
 
 export function logLevel(variables: Variables): LogLevel {
   return variables.oneOf('LOG_LEVEL', logLevels, 'info');

@@ -15,6 +15,18 @@ export interface Address {
   port: number;
 }
 
+/** Whatever docs/configuration.md says of a variable that the code that reads it does not. */
+export interface Meaning {
+  meaning: string;
+  /** Stands for the default where that is not a constant. */
+  unset?: string;
+  /** Must not be in a bundle, nor be shown. */
+  secret?: true;
+}
+
+/** By name. Declared beside the code that reads them, and in no bundle. */
+export type Meanings = Readonly<Record<string, Meaning>>;
+
 const MAX_INT32 = 2 ** 31 - 1;
 const HEADER_NAME = /^[\w!#$%&'+.^`|~-]+$/;
 
@@ -53,9 +65,10 @@ export class Variables {
   }
 
   /** Undefined where unset; the consoles of both clouds store an emptied field as an empty string. */
-  text(name: string): string | undefined {
-    const value = this.#environment(name)?.trim();
-    return value === '' ? undefined : value;
+  text(name: string): string | undefined;
+  text(name: string, fallback: string): string;
+  text(name: string, fallback?: string): string | undefined {
+    return this.#environment(name)?.trim() || fallback;
   }
 
   required(name: string): string {
@@ -80,9 +93,11 @@ export class Variables {
     return match ?? fallback;
   }
 
-  flag(name: string): boolean | undefined {
+  flag(name: string): boolean | undefined;
+  flag(name: string, fallback: boolean): boolean;
+  flag(name: string, fallback?: boolean): boolean | undefined {
     const value = this.oneOf(name, ['true', 'false'], undefined);
-    return value === undefined ? undefined : value === 'true';
+    return value === undefined ? fallback : value === 'true';
   }
 
   integer(name: string, fallback: number, bounds?: { min?: number; max?: number }): number;

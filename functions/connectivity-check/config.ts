@@ -3,7 +3,22 @@ import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
 import { logLevel } from '../../src/log.ts';
 import { isTopicName } from '../../src/topic.ts';
-import type { Variables } from '../../src/variables.ts';
+import type { Meanings, Variables } from '../../src/variables.ts';
+
+export const meanings = {
+  CHECK_TOPIC: { meaning: 'the topic whose leaders, replicas and permissions are looked at' },
+  CHECK_GROUP_ID: { meaning: 'the group whose state and lag are looked at' },
+  CHECK_ROUND_TRIP: { meaning: '`true`: a record is published to `CHECK_TOPIC` and fetched again' },
+  CHECK_THROW: { meaning: '`true`: on a timer a fault fails the call; `false`: the report is returned' },
+  CHECK_TIMEOUT_MS: {
+    unset: "the call's remaining time, less a reserve",
+    meaning: 'the report is there by then, ±250 ms',
+  },
+  CHECK_ALLOWED_ADDRESSES: {
+    unset: "bootstrap servers and the brokers' own addresses",
+    meaning: 'what may be dialled',
+  },
+} as const satisfies Meanings;
 
 export interface CheckConfig {
   topic: string | undefined;
@@ -39,7 +54,7 @@ export function checkConfig(variables: Variables): CheckConfig {
   const group = variables.text('CHECK_GROUP_ID');
   // Not checked here: what the cluster makes of an invalid name is one of the answers.
   const topic = variables.text('CHECK_TOPIC');
-  const roundTrip = variables.flag('CHECK_ROUND_TRIP') ?? false;
+  const roundTrip = variables.flag('CHECK_ROUND_TRIP', false);
   if (roundTrip && topic === undefined) variables.reject('CHECK_ROUND_TRIP', 'true needs CHECK_TOPIC');
   const publishes = isSet(variables, ['KAFKA_TOPIC', 'PRODUCE_TOPICS']);
   const reads = group !== undefined || isSet(variables, ['KAFKA_GROUP_ID', 'CONSUME_TOPICS']);
@@ -51,7 +66,7 @@ export function checkConfig(variables: Variables): CheckConfig {
     needsWrite: roundTrip || publishes || !reads,
     needsRead: roundTrip || reads || !publishes,
     needsIdempotence: variables.flag('KAFKA_ENABLE_IDEMPOTENCE') === true,
-    acksAll: ['all', '-1'].includes(variables.text('KAFKA_ACKS') ?? 'all'),
+    acksAll: ['all', '-1'].includes(variables.text('KAFKA_ACKS', 'all')),
     deadLetterTopics: deadLetterTopics(
       variables,
       sourceTopics.length > 0 ? sourceTopics : topic ? [topic] : [],
@@ -66,7 +81,7 @@ export function checkConfig(variables: Variables): CheckConfig {
 
 /** Read alone as well: it counts where the rest of the configuration is wrong, which is a fault, too. */
 export function checkThrows(variables: Variables): boolean {
-  return variables.flag('CHECK_THROW') ?? true;
+  return variables.flag('CHECK_THROW', true);
 }
 
 function isSet(variables: Variables, names: readonly string[]): boolean {

@@ -1,8 +1,22 @@
 import { createHash } from 'node:crypto';
-import type { Variables } from '../../src/variables.ts';
+import type { Meanings, Variables } from '../../src/variables.ts';
 import { type ProduceConfig, routesConfig, type WebhookConfig, webhookHeaders } from '../produce/config.ts';
 
 const MIB = 1024 * 1024;
+
+export const meanings = {
+  HTTP_API_KEYS: {
+    secret: true,
+    meaning:
+      'SHA-256, in hex, of keys (`Authorization: Bearer`, `X-Api-Key`); one of them is then needed on every route but `/healthy`, `/ready`, and `/webhooks/…` where `WEBHOOK_SECRET` is set',
+  },
+  HTTP_CORS_ORIGINS: {
+    meaning: 'origins whose pages may call the [server](http-server.md), and `npm start`',
+  },
+  HOST: { meaning: 'the address that the server listens on' },
+  PORT: { unset: '8000', meaning: 'the port that the server listens on' },
+  FUNCTION: { meaning: 'what `/invoke` and `/init` call' },
+} as const satisfies Meanings;
 
 export const functionNames = ['produce', 'consume-batch', 'connectivity-check'] as const;
 
@@ -36,7 +50,7 @@ export function httpConfig(variables: Variables): HttpConfig {
     );
   }
   return {
-    host: variables.text('HOST') ?? '127.0.0.1',
+    host: variables.text('HOST', '127.0.0.1'),
     port: variables.integer('PORT', 8_000, { max: 65_535 }),
     function: variables.oneOf('FUNCTION', functionNames, undefined),
     routes: routesConfig(variables),

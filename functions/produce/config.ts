@@ -2,9 +2,28 @@ import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { producerConfig } from '../../src/kafka/produce/config.ts';
 import { logLevel } from '../../src/log.ts';
 import { Secret } from '../../src/secret.ts';
-import type { Variables } from '../../src/variables.ts';
+import type { Meanings, Variables } from '../../src/variables.ts';
 
 const MIB = 1024 * 1024;
+
+export const meanings = {
+  KAFKA_TOPIC: { meaning: 'the topic where a request names none' },
+  PRODUCE_TOPICS: {
+    unset: 'all but `__…`',
+    meaning: 'topics that may be published to; the `GET` routes show only these',
+  },
+  PRODUCE_ROUTES: {
+    meaning:
+      '`webhooks`: only `/webhooks/{topic}`, `/healthy` and `/ready` are served, which a gateway with `auth: NONE` needs',
+  },
+  PRODUCE_MAX_BODY_BYTES: { meaning: 'bytes of a body, and of what it decompresses to' },
+  CLOUDEVENTS_PARTITION_KEY: { meaning: "`true`: an event's `partitionkey` is the record's key" },
+  WEBHOOK_SECRET: { secret: true, meaning: 'checks the signature of webhooks; without it nobody is asked' },
+  WEBHOOK_SCHEME: { meaning: '`github` is `X-Hub-Signature-256`, `standard` is Standard Webhooks' },
+  WEBHOOK_TOLERANCE_S: { meaning: 'how old, in seconds, a signature of Standard Webhooks may be' },
+  WEBHOOK_KEY_HEADER: { meaning: "the request header that becomes the record's key" },
+  WEBHOOK_HEADERS: { meaning: 'request headers that become headers of the record' },
+} as const satisfies Meanings;
 
 export const produceRoutes = ['all', 'webhooks'] as const;
 
@@ -46,7 +65,7 @@ export function produceConfig(variables: Variables): ProduceConfig {
     defaultTopic: variables.topic('KAFKA_TOPIC'),
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
-    partitionKeyIsKey: variables.flag('CLOUDEVENTS_PARTITION_KEY') ?? false,
+    partitionKeyIsKey: variables.flag('CLOUDEVENTS_PARTITION_KEY', false),
     webhook: webhookConfig(variables),
   };
 }

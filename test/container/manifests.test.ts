@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { variablesRead } from '../../build/variable-tables.ts';
 import { pythonTool } from '../installed.ts';
-import { variablesAsked } from '../variables.ts';
 import { dockerfile, user } from './image.ts';
 
 const folder = fileURLToPath(new URL('../../docs/container/', import.meta.url));
@@ -69,13 +69,13 @@ test('a mistake would be seen', async (t: TestContext) => {
 });
 
 test('the variables are those that the functions read', () => {
-  const { names: asked } = variablesAsked();
+  const asked = variablesRead();
   const variables = [
     ...Object.keys(named('ConfigMap').data ?? {}),
     ...Object.keys(named('Secret').stringData ?? {}),
   ];
   assert.deepEqual(
-    variables.filter((name) => !asked.includes(name)),
+    variables.filter((name) => !asked.has(name)),
     [],
   );
   const secrets = variables.filter((name) => /PASSWORD|SECRET|KEYS/.test(name));

@@ -1,4 +1,4 @@
-import type { Variables } from '../../../src/variables.ts';
+import type { Meanings, Variables } from '../../../src/variables.ts';
 import type { Sink, SinkKind, SinkParts } from '../records/sink.ts';
 import { transforming } from '../records/transform.ts';
 import * as kinds from './sinks.ts';
@@ -8,6 +8,12 @@ const sinks = { ...kinds };
 type SinkName = keyof typeof sinks;
 type SinkConfigs = { [Name in SinkName]: { name: Name } & ReturnType<(typeof sinks)[Name]['configure']> };
 export type SinkConfig = SinkConfigs[SinkName];
+
+export const meanings = {
+  CONSUME_SINK: {
+    meaning: "where records go; `handler` is the pipeline's `handle-record.ts`, `log` a line a record",
+  },
+} as const satisfies Meanings;
 
 export const sinkNames = Object.keys(sinks) as SinkName[];
 

@@ -1,5 +1,36 @@
 import { Secret } from '../../secret.ts';
-import type { Address, Variables } from '../../variables.ts';
+import type { Address, Meanings, Variables } from '../../variables.ts';
+
+export const meanings = {
+  KAFKA_BOOTSTRAP_SERVERS: { meaning: 'brokers to begin with; an IPv6 address in brackets' },
+  KAFKA_SECURITY_PROTOCOL: { meaning: 'as the port of the instance has it' },
+  KAFKA_SASL_MECHANISM: { meaning: 'as the instance was made with' },
+  KAFKA_SASL_USERNAME: { unset: 'required with SASL', meaning: 'the Kafka user' },
+  KAFKA_SASL_PASSWORD: { unset: 'required with SASL', secret: true, meaning: "the user's password" },
+  KAFKA_SSL_CA_PEM: {
+    unset: 'the bundled certificates',
+    meaning:
+      "certificates to trust instead of the bundled ones: their text (`\\n` written out is accepted), or `file:` and a path in the bundle, see [settings](../settings/README.md). Node's own roots count only where nothing is bundled or given",
+  },
+  KAFKA_SSL_CA_LOCATION: {
+    unset: 'the bundled certificates',
+    meaning: 'the same in a file of this machine; `KAFKA_SSL_CA_PEM` wins',
+  },
+  KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM: {
+    unset: '`https`; `none` where only the bundled certificates are trusted',
+    meaning:
+      "`none`, or an empty value: the certificate's chain is verified and the host name is not, which is what DMS needs",
+  },
+  KAFKA_CLIENT_ID: { meaning: "how the brokers' logs and quotas know the functions" },
+  KAFKA_REQUEST_TIMEOUT_MS: {
+    unset: "the call's remaining time",
+    meaning: 'the longest wait for an answer of a broker',
+  },
+  KAFKA_CONNECTION_TIMEOUT_MS: {
+    unset: "the call's remaining time",
+    meaning: 'the longest wait for a connection, with TLS and login',
+  },
+} as const satisfies Meanings;
 
 export const securityProtocols = ['SASL_SSL', 'SASL_PLAINTEXT', 'SSL', 'PLAINTEXT'] as const;
 
@@ -36,7 +67,7 @@ export function connectionConfig(variables: Variables): ConnectionConfig {
     securityProtocol,
     sasl: securityProtocol.startsWith('SASL') ? saslConfig(variables) : undefined,
     ssl: securityProtocol.endsWith('SSL') ? sslConfig(variables) : undefined,
-    clientId: variables.text('KAFKA_CLIENT_ID') ?? 'kafka-functions',
+    clientId: variables.text('KAFKA_CLIENT_ID', 'kafka-functions'),
     requestTimeout: variables.integer('KAFKA_REQUEST_TIMEOUT_MS', undefined, { min: 1 }),
     connectionTimeout: variables.integer('KAFKA_CONNECTION_TIMEOUT_MS', undefined, { min: 1 }),
   };

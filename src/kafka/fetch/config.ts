@@ -1,4 +1,10 @@
-import type { Variables } from '../../variables.ts';
+import type { Meanings, Variables } from '../../variables.ts';
+
+export const meanings = {
+  KAFKA_AUTO_OFFSET_RESET: {
+    meaning: 'where a group begins that has committed nothing; `none` is refused then',
+  },
+} as const satisfies Meanings;
 
 export const offsetResets = ['earliest', 'latest', 'none'] as const;
 

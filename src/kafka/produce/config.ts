@@ -1,6 +1,31 @@
-import type { Variables } from '../../variables.ts';
+import type { Meanings, Variables } from '../../variables.ts';
 
 const MIB = 1024 * 1024;
+
+export const meanings = {
+  KAFKA_ACKS: {
+    meaning: 'whose acknowledgement counts: all in-sync replicas (`-1` is the same), the leader, nobody',
+  },
+  KAFKA_ENABLE_IDEMPOTENCE: {
+    unset: '`true` with acks `all`, else `false`',
+    meaning:
+      'a retry is written once. Where the cluster refuses it, the default goes on without and logs why; an explicit `true` fails as `CONFIG_INVALID`, with other acks too',
+  },
+  KAFKA_COMPRESSION_TYPE: {
+    meaning:
+      "for publishing, the topic sink and dead letters; a topic's `max.message.bytes` counts what is compressed",
+  },
+  KAFKA_LINGER_MS: { meaning: 'how long a batch waits for records of other requests to the same instance' },
+  KAFKA_BATCH_SIZE: { meaning: 'bytes of a batch, beyond which the next one begins' },
+  KAFKA_MAX_REQUEST_SIZE: {
+    meaning:
+      "bytes of a request to a broker, counted uncompressed, as Java's producer does; consume-batch takes 16 MiB at the least",
+  },
+  PRODUCE_MAX_QUEUE_BYTES: {
+    meaning:
+      'bytes of the records that wait in one instance; beyond it, for requests above 64 KiB beyond 7/8 of it, 429',
+  },
+} as const satisfies Meanings;
 
 /** What publishing may compress with. */
 export const compressionTypes = ['none', 'gzip', 'lz4'] as const;

@@ -1,5 +1,6 @@
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { Secret } from '../../../../src/secret.ts';
+import type { Meanings } from '../../../../src/variables.ts';
 import { type FailureClass, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
 import type { Sink, SinkCall, SinkKind } from '../../records/sink.ts';
 import { post } from './post.ts';
@@ -10,6 +11,18 @@ const MAX_RECORDS = 500;
 const MAX_BODY_BYTES = 1_000_000;
 const BODY_START = '{"records":[';
 const BODY_END = ']}';
+
+export const meanings = {
+  CONSUME_SINK_URL: { unset: 'required with `http`', meaning: '`http` sink: where batches are posted' },
+  CONSUME_SINK_HEADERS: {
+    secret: true,
+    meaning: '`http` sink: request headers of your own, such as `{"Authorization":"Bearer …"}`',
+  },
+  CONSUME_SINK_FORMAT: {
+    meaning:
+      '`http` sink: how keys and values are written. `json`: their own JSON text, big numbers and all; no key and no value (a tombstone) are no member; a key that is not JSON is `keyText`, or `keyBase64` where it is not UTF-8',
+  },
+} as const satisfies Meanings;
 
 export const sinkFormats = ['json', 'text', 'base64'] as const;
 export type SinkFormat = (typeof sinkFormats)[number];

@@ -1,6 +1,7 @@
 import { Failure } from '../../../../src/errors.ts';
 import type { Producer } from '../../../../src/kafka/produce/producer.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../../src/record.ts';
+import type { Meanings } from '../../../../src/variables.ts';
 import { transactionalHandler } from '../../pull/handle-transactional.ts';
 import { type RecordFailure, TransientError } from '../../records/record-failure.ts';
 import type { Sink, SinkKind, SinkParts } from '../../records/sink.ts';
@@ -14,6 +15,13 @@ export function forwarded(
   const target = template.replaceAll('{topic}', topic);
   return { topic: target, key, value, headers, ...(timestamp !== undefined && { timestamp }) };
 }
+
+export const meanings = {
+  CONSUME_SINK_TOPIC: {
+    unset: 'required with `topic`',
+    meaning: '`topic` sink: where records go; `{topic}` is the source topic',
+  },
+} as const satisfies Meanings;
 
 interface TopicSinkConfig {
   /** May hold `{topic}`. */

@@ -1,0 +1,137 @@
+/** The tables of docs/configuration.md: what the functions' readers ask for, with what is declared beside them. */
+import * as check from '../functions/connectivity-check/config.ts';
+import * as consume from '../functions/consume-batch/config.ts';
+import * as sinks from '../functions/consume-batch/sinks/open-sink.ts';
+import * as http from '../functions/http/config.ts';
+import * as produce from '../functions/produce/config.ts';
+import * as connection from '../src/kafka/connection/config.ts';
+import * as fetch from '../src/kafka/fetch/config.ts';
+import * as producer from '../src/kafka/produce/config.ts';
+import * as log from '../src/log.ts';
+import { type Meanings, Variables } from '../src/variables.ts';
+
+/** A reader of `Variables`, and what it was called with behind the variable's name. */
+interface Reading {
+  reader: string;
+  parameters: unknown[];
+}
+
+/** In the order of the page, by its headings. */
+const sections: Readonly<Record<string, readonly Meanings[]>> = {
+  'Every function': [connection.meanings, log.meanings],
+  Publishing: [producer.meanings, produce.meanings],
+  'consume-batch': [fetch.meanings, consume.meanings, sinks.meanings, ...(await sinkMeanings())],
+  'connectivity-check': [check.meanings],
+  'The HTTP server': [http.meanings],
+};
+
+const meanings: Meanings = Object.assign({}, ...Object.values(sections).flat());
+
+/** Variables that must not be in a bundle. */
+export const secretVariables: ReadonlySet<string> = new Set(
+  Object.keys(meanings).filter((name) => meanings[name]?.secret),
+);
+
+/** A sink has its own beside its code; most have none. */
+async function sinkMeanings(): Promise<Meanings[]> {
+  const modules = sinks.sinkNames.map(async (name) => {
+    const module: { meanings?: Meanings } = await import(
+      `../functions/consume-batch/sinks/${name}/${name}.ts`
+    );
+    return module.meanings ?? {};
+  });
+  return Promise.all(modules);
+}
+
+/** What each variable is read as, by its name. Some are asked for only beside others. */
+export function variablesRead(): Map<string, Reading> {
+  const found = new Map<string, Reading>();
+  for (const sink of sinks.sinkNames) {
+    const setting: Record<string, string> = { CONSUME_SINK: sink, WEBHOOK_SECRET: 'a-secret' };
+    const variables = noting(new Variables((name) => setting[name]), (name, reading) =>
+      found.set(name, found.get(name) ?? reading),
+    );
+    for (const { functionConfig } of [produce, consume, check]) functionConfig(variables);
+    consume.pullConfig(variables);
+    http.httpConfig(variables);
+  }
+  return found;
+}
+
+/** The same variables; each reader that is called from outside is noted first. */
+function noting(variables: Variables, note: (name: string, reading: Reading) => void): Variables {
+  return new Proxy(variables, {
+    get(target, reader: keyof Variables) {
+      const member: unknown = target[reader];
+      if (typeof member !== 'function') return member;
+      return (name: string, ...parameters: unknown[]) => {
+        if (reader in valuesOf) note(name, { reader, parameters });
+        return member.call(target, name, ...parameters);
+      };
+    },
+  });
+}
+
+/** What a variable may hold, by its reader. */
+const valuesOf: Readonly<Record<string, (first: unknown, second: unknown) => string>> = {
+  addresses: () => '`host:port,…`',
+  certificateFile: () => 'a file: PEM, DER, PKCS7',
+  certificates: () => 'PEM',
+  flag: () => '`true`, `false`',
+  headerName: () => "a header's name",
+  headerPatterns: () => 'names and `prefix*`, separated by commas',
+  headers: () => 'a JSON object',
+  httpUrl: () => 'a URL',
+  integer(_fallback, bounds) {
+    const { min = 0, max } = (bounds ?? {}) as { min?: number; max?: number };
+    return max === undefined ? `from ${written(min)}` : `${written(min)} to ${written(max)}`;
+  },
+  list: () => 'separated by commas',
+  networks: () => 'addresses and CIDRs, separated by commas',
+  oneOf: (allowed) => (allowed as string[]).filter(Boolean).map(code).join(', '),
+  required: () => 'text',
+  text: () => 'text',
+  textOrNone: () => 'a topic, `none`',
+  topic: () => 'a topic',
+  topicPatterns: () => 'names and `prefix*`, separated by commas',
+};
+
+/** The page with each section's table as it must be. Throws where a variable is declared and not read, or read and not declared. */
+export function withVariableTables(page: string): string {
+  const read = variablesRead();
+  const undeclared = [...read.keys()].filter((name) => !(name in meanings));
+  const unread = Object.keys(meanings).filter((name) => !read.has(name));
+  if (undeclared.length > 0) throw new Error(`no meaning is declared: ${undeclared.join(', ')}`);
+  if (unread.length > 0) throw new Error(`nothing reads ${unread.join(', ')}`);
+  return page.replace(/^## (.+)\n\n([\s\S]*?)(?:^\|.*\n)+/gm, (all, heading: string, prose: string) => {
+    const declared = sections[heading];
+    if (!declared) return all;
+    const rows = Object.keys(Object.assign({}, ...declared)).map((name) => row(name, read.get(name)));
+    const head = '| variable | default | values | meaning |\n| --- | --- | --- | --- |\n';
+    return `## ${heading}\n\n${prose}${head}${rows.join('')}`;
+  });
+}
+
+function row(name: string, reading: Reading | undefined): string {
+  const { meaning = '', unset, secret } = meanings[name] ?? {};
+  const { reader = '', parameters = [] } = reading ?? {};
+  const values = valuesOf[reader]?.(parameters[0], parameters[1]);
+  const text = secret ? `${meaning} (secret)` : meaning;
+  return `| \`${name}\` | ${unset ?? fallbackOf(reader, parameters)} | ${values} | ${text} |\n`;
+}
+
+function fallbackOf(reader: string, parameters: readonly unknown[]): string {
+  if (reader === 'required' || reader === 'addresses') return 'required';
+  const fallback = parameters[reader === 'oneOf' ? 1 : 0];
+  if (typeof fallback === 'number') return written(fallback);
+  return fallback === undefined ? 'none' : code(String(fallback));
+}
+
+function written(number: number): string {
+  const mib = number / 2 ** 20;
+  return mib >= 1 && Number.isInteger(mib) ? `${mib} MiB` : number.toLocaleString('en');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
