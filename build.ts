@@ -8,7 +8,7 @@ import { build as esbuild, type Plugin } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
 import { certificatesIn, describeCertificates } from './build/certificates.ts';
 import { BuildRefused } from './build/refused.ts';
-import { settingsOf } from './build/settings.ts';
+import { filesOf, settingsOf } from './build/settings.ts';
 import { pemOf } from './src/certificate-reader.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -37,7 +37,7 @@ export interface BuildOptions {
 
 export interface BuiltFunction {
   name: string;
-  /** Holds `index.js` and `package.json`. */
+  /** Holds `index.js`, `package.json`, and what `file:` settings name. */
   directory: string;
   zip: string;
   /** Sizes in bytes: the bundle, the bundle compressed by gzip, the zip. */
@@ -114,16 +114,19 @@ async function buildFunction(
   const index = output('.js');
   // The platform loads with `require`, and a `"type": "module"` somewhere above would stop it.
   const packageJson = Buffer.from('{"type":"commonjs"}\n');
+  const files: Record<string, Uint8Array> = { 'index.js': index, 'package.json': packageJson };
+  for (const path of filesOf(settings)) files[path] = await readFile(join(root, path));
   const zip = zipSync(
-    { 'index.js': index, 'package.json': packageJson, ...(await executable(join(source, 'bootstrap'))) },
+    { ...files, ...(await executable(join(source, 'bootstrap'))) },
     { level: 9, mtime: EPOCH },
   );
 
   const directory = join(outdir, name);
   await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'index.js'), index);
-  await writeFile(join(directory, 'package.json'), packageJson);
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, path)), { recursive: true });
+    await writeFile(join(directory, path), content);
+  }
   await writeFile(`${directory}.zip`, zip);
   await writeFile(`${directory}.js.map`, output('.map'));
   const bytes = { bundle: index.length, gzip: gzipSync(index).length, zip: zip.length };

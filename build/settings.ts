@@ -6,9 +6,9 @@ import * as check from '../functions/connectivity-check/config.ts';
 import * as consume from '../functions/consume-batch/config.ts';
 import { httpConfig } from '../functions/http/config.ts';
 import * as produce from '../functions/produce/config.ts';
-import { Variables } from '../src/variables.ts';
+import { bundledPath, Variables } from '../src/variables.ts';
 import { BuildRefused } from './refused.ts';
-import { secretVariables } from './variable-tables.ts';
+import { secretVariables, variablesRead } from './variable-tables.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -51,6 +51,15 @@ export async function settingsOf(
   }
   if (problems.length > 0) throw new BuildRefused([...new Set(problems)]);
   return found;
+}
+
+/** The files that `file:` values of certificates name, as paths in the checkout and in the bundle. */
+export function filesOf(settings: Settings): string[] {
+  const read = variablesRead();
+  const paths = Object.entries(settings).map(([name, value]) =>
+    read.get(name)?.reader === 'certificates' ? bundledPath(value) : undefined,
+  );
+  return [...new Set(paths.filter((path) => path !== undefined))];
 }
 
 async function settingsFiles(directory: string): Promise<Map<string, Settings>> {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
+import { isAbsolute, join } from 'node:path';
 import { CertificateRefused, pemOf, readCertificates } from './certificate-reader.ts';
 import { isCredentialHeader } from './credential-headers.ts';
 import { Failure } from './errors.ts';
 import { IDEMPOTENCY_PREFIX, isReservedHeader } from './reserved-headers.ts';
 import { Secret } from './secret.ts';
+import { bundleFolder } from './settings.ts';
 import { isTopicName, TOPIC_NAME_RULE } from './topic.ts';
 
 /** Reads one variable: the platform's user data first, then the process's environment. */
@@ -245,15 +247,23 @@ export class Variables {
     return addresses.filter((address) => address !== undefined);
   }
 
-  /** The certificates of a text in the shapes that people have (`certificate-reader.ts`), as plain PEM. */
+  /** The certificates of a text in the shapes that people have (`certificate-reader.ts`), or of a file in the bundle, as plain PEM. */
   certificates(name: string): string | undefined {
     const text = this.text(name);
-    return text === undefined ? undefined : this.#pem(name, Buffer.from(text));
+    if (text === undefined) return undefined;
+    const path = bundledPath(text);
+    if (path === undefined) return this.#pem(name, Buffer.from(text));
+    if (isWithin(path)) return this.#pemFile(name, join(bundleFolder, path));
+    this.reject(name, 'must be file: and a path in the bundle, without ..');
+    return undefined;
   }
 
   certificateFile(name: string): string | undefined {
     const path = this.text(name);
-    if (path === undefined) return undefined;
+    return path === undefined ? undefined : this.#pemFile(name, path);
+  }
+
+  #pemFile(name: string, path: string): string | undefined {
     try {
       return this.#pem(name, readFileSync(path), 'names a file that ');
     } catch (error) {
@@ -272,6 +282,15 @@ export class Variables {
       return undefined;
     }
   }
+}
+
+/** Of `file:<path>`: the path of a file that the build puts beside the bundle. */
+export function bundledPath(value: string): string | undefined {
+  return /^file:(.*)$/.exec(value)?.[1];
+}
+
+function isWithin(path: string): boolean {
+  return !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
 }
 
 function isHttpUrl(text: string): boolean {

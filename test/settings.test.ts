@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { unzipSync } from 'fflate';
 import { settingsOf } from '../build/settings.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { buildOwn } from './building.ts';
+import { kafkaForTests } from './kafka.ts';
+import { scratchCheckout } from './scratch-checkout.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'settings-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -55,6 +58,16 @@ describe('settings', () => {
     ['keys of callers', { 'http.env': `HTTP_API_KEYS=${'a'.repeat(64)}` }, /HTTP_API_KEYS is a secret/],
     ["a secret of the user's own", { 'common.env': 'STRIPE_TOKEN=x' }, /STRIPE_TOKEN is a secret/],
     ['a password in a URL', { 'common.env': 'DATABASE_URL=postgres://u:p@db/x' }, /DATABASE_URL is a secret/],
+    [
+      'certificates that are not there',
+      { 'common.env': 'KAFKA_SSL_CA_PEM=file:settings/none.pem' },
+      /common\.env: KAFKA_SSL_CA_PEM names a file that cannot be read \(ENOENT\)/,
+    ],
+    [
+      'certificates outside the checkout',
+      { 'common.env': 'KAFKA_SSL_CA_PEM=file:../ca.pem' },
+      /common\.env: KAFKA_SSL_CA_PEM must be file: and a path in the bundle, without \.\./,
+    ],
     ['a file of no function', { 'prodcue.env': 'A=1' }, /prodcue\.env is of no function/],
   ];
   for (const [what, files, message] of refused) {
@@ -73,6 +86,15 @@ describe('settings', () => {
   });
 });
 
+async function get(runtime: ReturnType<typeof startRuntime>, path: string) {
+  const answer = await runtime.invoke({
+    ...{ httpMethod: 'GET', path, headers: {}, queryStringParameters: {}, pathParameters: {} },
+    ...{ body: '', isBase64Encoded: true, requestContext: { requestId: 'r', stage: 'S', apiId: 'a' } },
+  });
+  assert.ok(answer.ok);
+  return answer.result as { statusCode: number; body: string };
+}
+
 test('a bundle has its settings; the platform’s variables win', async (t) => {
   const settings = folderWith({
     'common.env': 'KAFKA_BOOTSTRAP_SERVERS=broker:9092',
@@ -88,14 +110,37 @@ test('a bundle has its settings; the platform’s variables win', async (t) => {
       userData: { KAFKA_SECURITY_PROTOCOL: 'PLAINTEXT', ...userData },
     });
     t.after(() => runtime.stop());
-    const answer = await runtime.invoke({
-      ...{ httpMethod: 'GET', path: '/brokers', headers: {}, queryStringParameters: {}, pathParameters: {} },
-      ...{ body: '', isBase64Encoded: true, requestContext: { requestId: 'r', stage: 'S', apiId: 'a' } },
-    });
-    assert.ok(answer.ok);
-    return JSON.parse((answer.result as { body: string }).body) as { code: string; message: string };
+    return JSON.parse((await get(runtime, '/brokers')).body) as { code: string; message: string };
   };
   assert.match((await answerWith({})).message, /does not resolve/);
   const { code, message } = await answerWith({ KAFKA_ACKS: '3' });
   assert.deepEqual([code, /KAFKA_ACKS must/.test(message)], ['CONFIG_INVALID', true]);
+});
+
+test('certificates that a setting names lie beside the bundle and are trusted', async (t) => {
+  const { bootstrapServers, caLocation, users } = await kafkaForTests();
+  const { folder, builder } = scratchCheckout();
+  mkdirSync(join(folder, 'settings'));
+  cpSync(caLocation, join(folder, 'settings/its-own.pem'));
+  writeFileSync(join(folder, 'settings/produce.env'), 'KAFKA_SSL_CA_PEM=file:settings/its-own.pem');
+  const build = await builder();
+  // As npm does.
+  const before = process.cwd();
+  process.chdir(folder);
+  t.after(() => process.chdir(before));
+  const [produce, check] = await build({
+    functions: ['produce', 'connectivity-check'],
+    outdir: join(folder, 'dist'),
+  });
+  const filesIn = async ({ zip = '' } = {}) => Object.keys(unzipSync(await readFile(zip))).sort();
+  assert.deepEqual(await filesIn(produce), ['index.js', 'package.json', 'settings/its-own.pem']);
+  assert.deepEqual(await filesIn(check), ['index.js', 'package.json']);
+  const runtime = startRuntime({
+    directory: produce?.directory ?? '',
+    userData: { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers.SASL_SSL, KAFKA_SASL_USERNAME: users.app.username },
+    encryptedUserData: { KAFKA_SASL_PASSWORD: users.app.password },
+  });
+  t.after(() => runtime.stop());
+  const { statusCode, body } = await get(runtime, '/brokers');
+  assert.equal(statusCode, 200, body);
 });
