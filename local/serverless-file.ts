@@ -26,14 +26,21 @@ export interface ReadFile {
 }
 
 /**
- * What would be deployed to a stage: a group that the file leaves open is the stage's own. Throws where the file is no
- * YAML, or a variable makes no sense.
+ * What would be deployed to a stage, and the functions `more`, with what the file has for every function: a group that
+ * the file leaves open is the stage's own. Throws where the file is not YAML, or a variable makes no sense.
  */
-export function readServerlessFile(path: string, environment: Environment, stage = 'dev'): ReadFile {
+export function readServerlessFile(
+  path: string,
+  environment: Environment,
+  { stage = 'dev', more = [] }: { stage?: string; more?: readonly string[] } = {},
+): ReadFile {
   const document: unknown = parse(readFileSync(path, 'utf8'));
   const resolver = new Resolver(document, environment, stage);
   const file = resolver.resolve(document) as ServerlessFile;
-  const { deployment } = readDescription({ ...file, stage });
+  const sources = Object.values(file.functions).map(({ source }) => source);
+  const unlisted = more.filter((name) => !sources.includes(name)).map((name) => [name, {}]);
+  const functions = { ...Object.fromEntries(unlisted), ...file.functions };
+  const { deployment } = readDescription({ ...file, functions, stage });
   const { asked, unresolved } = resolver;
   return { deployment: withStage(deployment, new Map()), asked, unresolved: [...unresolved] };
 }

@@ -2,10 +2,11 @@
  * `npm start`: what `serverless.yml` deploys, as the platform runs it, against a real Kafka, on this machine. Ctrl-C
  * ends all of it, and nothing outlives this process in any case.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { settingsOf } from '../build/settings.ts';
 import { build } from '../build.ts';
 import type { FunctionDescription } from '../deploy/description.ts';
 import { readConfig } from '../src/variables.ts';
@@ -33,6 +34,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STATE = join(ROOT, '.kafka-functions');
 const ENV_FILE = join(STATE, 'env');
 const DEFAULT_PORT = 8080;
+/** The project's own functions. */
+const OURS = ['produce', 'consume-batch', 'connectivity-check', 'http'];
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** What `doctor` and `replay` need beside the cluster's own variables. */
 const TOOL_VARIABLES = ['CONSUME_TOPICS', 'CHECK_TOPIC', 'CHECK_GROUP_ID'];
@@ -64,11 +67,10 @@ async function run(wanted: StartArguments): Promise<void> {
   const origins = readConfig(environment, (variables) => variables.list('HTTP_CORS_ORIGINS'));
   // A group of its own in a cluster where the deployed functions may have theirs.
   const stage = hasOwnCluster ? 'local' : 'dev';
-  const { deployment, asked, unresolved } = readServerlessFile(
-    join(ROOT, 'serverless.yml'),
-    environment,
+  const { deployment, asked, unresolved } = readServerlessFile(join(ROOT, 'serverless.yml'), environment, {
     stage,
-  );
+    more: usersFunctions(),
+  });
   if (unresolved.length > 0) {
     notice(`serverless.yml: only osls resolves ${unresolved.join(', ')}; here they have no value.`);
   }
@@ -79,12 +81,22 @@ async function run(wanted: StartArguments): Promise<void> {
     );
   }
   const descriptions = deployment.functions.filter(isServed);
+  const settings = await settingsOf([...OURS, ...usersFunctions()], join(ROOT, 'settings'));
+  const bundled = descriptions.map(({ source }) => settings.get(source) ?? {});
   const variablesWith = (cluster: Values | undefined) =>
     descriptions.map((description) => functionVariables(description, asked, cluster));
   const embedded = hasOwnCluster
     ? undefined
-    : await startEmbeddedKafka(namedTopics(variablesWith({}), wanted.topics), wanted.keep);
-  const variables = variablesWith(embedded?.environment).map((values) => publishable(values, wanted.topics));
+    : await startEmbeddedKafka(
+        namedTopics(
+          variablesWith({}).map((values, at) => ({ ...bundled[at], ...values })),
+          wanted.topics,
+        ),
+        wanted.keep,
+      );
+  const variables = variablesWith(embedded?.environment).map((values, at) =>
+    publishable(values, bundled[at] ?? {}, wanted.topics),
+  );
   if (embedded) await offerEnvironment(embedded.environment, variables, wanted.keep);
   const functions = await startFunctions(descriptions, variables);
   const triggers = hasOwnCluster && !wanted.triggers ? [] : await startAllTriggers(functions);
@@ -111,6 +123,14 @@ function isServed({ key, source, runtime }: FunctionDescription): boolean {
   return runtime !== 'http';
 }
 
+/** Whether `serverless.yml` has them or not. */
+function usersFunctions(): string[] {
+  const names = readdirSync(join(ROOT, 'functions'));
+  return names.filter(
+    (name) => !OURS.includes(name) && existsSync(join(ROOT, 'functions', name, 'index.ts')),
+  );
+}
+
 function notice(text: string): void {
   process.stderr.write(`${dim(visible(text))}\n`);
 }
@@ -133,9 +153,10 @@ async function startEmbeddedKafka(topics: readonly SandboxTopic[], keep: boolean
 }
 
 /** A topic that is asked for here is there to be published to, whatever a deployment allows. */
-function publishable(values: Values, own: readonly SandboxTopic[]): Values {
-  if (!values.PRODUCE_TOPICS) return values;
-  const topics = [values.PRODUCE_TOPICS, ...own.map(({ name }) => name)];
+function publishable(values: Values, bundled: Values, own: readonly SandboxTopic[]): Values {
+  const allowed = values.PRODUCE_TOPICS ?? bundled.PRODUCE_TOPICS;
+  if (!allowed || own.length === 0) return values;
+  const topics = [allowed, ...own.map(({ name }) => name)];
   return { ...values, PRODUCE_TOPICS: [...new Set(topics)].join(',') };
 }
 
@@ -193,12 +214,11 @@ async function startAllTriggers(functions: readonly TriggeredFunction[]): Promis
 
 /** A function of one's own is at `/functions/<name>`; what nobody else takes is produce's. */
 function routesTo(functions: readonly TriggeredFunction[]): GatewayOptions['routes'] {
-  const known = ['produce', 'consume-batch', 'connectivity-check'];
   const route = (name: string, match: { method?: string; path?: string }) =>
     functions
       .filter(({ description: { key } }) => key === name)
       .map(({ runtime }) => ({ ...match, runtime }));
-  const own = functions.filter(({ description: { key } }) => !known.includes(key));
+  const own = functions.filter(({ description: { key } }) => !OURS.includes(key));
   return [
     ...own.flatMap(({ description: { key }, runtime }) => [
       { path: `/functions/${key}`, runtime },

@@ -144,7 +144,7 @@ test('a stage has a group of its own where the file leaves it open', () => {
     ['local', 'mine', 'mine'],
   ] as const) {
     const values: Record<string, string> = { KAFKA_GROUP_ID: said };
-    const { deployment } = readServerlessFile(path, (name) => values[name], stage);
+    const { deployment } = readServerlessFile(path, (name) => values[name], { stage });
     const [, consume, check] = deployment.functions;
     assert.equal(consume?.environment.KAFKA_GROUP_ID, group);
     assert.equal(check?.environment.CHECK_GROUP_ID, group);

@@ -70,14 +70,18 @@ test('npm start: variables, topics and the pull of serverless.yml; other shells 
       'CONSUME_TOPICS=orders,returns',
     ].join('\n'),
   );
+  mkdirSync(join(checkout, 'settings'));
+  writeFileSync(join(checkout, 'settings/consume-batch.env'), 'CONSUME_SINK_TOPIC={topic}.clean');
   const { child, ended, until, output, url } = npmStart(checkout, {
     args: ['--topics', 'payments,audit:12'],
   });
   await until('Ctrl-C stops everything.');
   assert.deepEqual((await lookInside(checkout)).topics, {
     orders: 6,
+    'orders.clean': 6,
     'orders.dead-letter': 6,
     returns: 6,
+    'returns.clean': 6,
     'returns.dead-letter': 6,
     refunds: 6,
     payments: 6,
@@ -193,16 +197,17 @@ test('npm start with a cluster of one’s own: no timer without --triggers', asy
   assert.match(output(), /--topics and --keep are of the embedded Kafka/);
 });
 
-test('npm start: a function of one’s own that serverless.yml has is at /functions/<name>', async () => {
+test('npm start: a function of one’s own is at /functions/<name>, in serverless.yml or not', async () => {
   const checkout = scratchCheckout();
-  mkdirSync(join(checkout, 'functions/hello'));
-  writeFileSync(
-    join(checkout, 'functions/hello/index.ts'),
-    `export const initializer = (_context: unknown, done: (error: null) => void) => done(null);
+  for (const name of ['hello', 'unlisted']) mkdirSync(join(checkout, 'functions', name));
+  for (const name of ['hello', 'unlisted'])
+    writeFileSync(
+      join(checkout, 'functions', name, 'index.ts'),
+      `export const initializer = (_context: unknown, done: (error: null) => void) => done(null);
     export const handler = async (event: { path: string }, context: { getUserData(name: string): string }) => ({
-      statusCode: 200, headers: {}, body: event.path + ' ' + context.getUserData('MINE'), isBase64Encoded: false,
+      statusCode: 200, headers: {}, body: event.path + ' ' + (context.getUserData('MINE') ?? context.getUserData('LOG_LEVEL')), isBase64Encoded: false,
     });`,
-  );
+    );
   const file = join(checkout, 'serverless.yml');
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, text.replace(/^functions:$/m, 'functions:\n  hello:\n    environment: {MINE: own}\n'));
@@ -213,6 +218,7 @@ test('npm start: a function of one’s own that serverless.yml has is at /functi
   for (const path of ['/functions/hello', '/functions/hello/there']) {
     assert.equal(await (await fetch(`${url()}${path}`)).text(), `${path} own`);
   }
+  assert.equal(await (await fetch(`${url()}/functions/unlisted`)).text(), '/functions/unlisted info');
   child.kill('SIGTERM');
   assert.equal(await ended, 0);
 });
