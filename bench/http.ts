@@ -1,125 +1,265 @@
 /**
- * One record of 1 KB a request, from 1, 16 and 128 connections: our HTTP server; the same server with one
- * bare idempotent kafkajs `send` a request; the same server and function with no Kafka behind them; and the
- * server alone, which reads a body and answers. SASL_SSL, acks=all. Each contestant is a process of its own.
+ * One record of 1 KB a request, SASL_SSL, acks=all, from 1 to 512 connections. Each contestant is a process of its own:
+ * our HTTP function as it is deployed, on the Node.js that runs this and on Node.js 24; a Go server over franz-go; a
+ * hand-written server with one idempotent kafkajs `send` a request; ours, and a hand-written one, without Kafka. CPU is
+ * the process's user and system time divided by its requests: what a user pays, and steadier here than requests/s.
  */
-import { type ChildProcess, execFile, fork, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
+import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { node24 } from '../test/installed.ts';
 import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
 
-const CONTESTANTS = ['ours', 'kafkajs', 'no Kafka', 'bare HTTP'] as const;
-const CONNECTIONS = [1, 16, 128];
+const CONNECTIONS = [1, 16, 128, 512] as const;
 const ROUNDS = 5;
 const WARM_UP_S = 5;
 const ROUND_S = 3;
 const BATCH = 100;
+const MICROS_A_TICK = 1e6 / 100;
 
 const hasWrk = spawnSync('wrk', ['-v']).error === undefined;
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-type Contestant = (typeof CONTESTANTS)[number];
+interface Contestant {
+  name: string;
+  /** Starts it, and says its port. */
+  start: (environment: NodeJS.ProcessEnv) => Promise<{ child: ChildProcess; port: number }>;
+}
 
-interface Sample {
+interface Contender {
+  name: string;
+  url: string;
+  child: ChildProcess;
+}
+
+interface Figures {
+  requests: number;
   perSecond: number;
   p50: number;
   p99: number;
 }
 
+/** A round's figures; CPU in microseconds a request. */
+interface Sample extends Figures {
+  user: number;
+  system: number;
+  cpu: number;
+}
+
+/** The middle of the rounds, by contestant. */
+type Middles = ReadonlyMap<string, Sample>;
+
 export async function run(): Promise<void> {
   await withKafka({ tunedFor: 'throughput' }, async (cluster) => {
     await cluster.createTopic('bench');
-    const script = await bundleContestant('http-contestant.ts', cluster.directory);
-    const servers = await Promise.all(CONTESTANTS.map((name) => startServer(script, name, cluster)));
+    const directory = await mkdtemp(join(tmpdir(), 'bench-http-'));
+    const servers: Contender[] = [];
     try {
-      for (const { url } of servers) {
-        // One connection is served by other paths than many: both are to be compiled before they are measured.
-        for (const connections of [128, 1]) await load(url, connections, WARM_UP_S, body(1));
+      for (const { name, start } of await contestants(directory)) {
+        const { child, port } = await start(environmentFor(cluster));
+        servers.push({ name, url: `http://127.0.0.1:${port}/topics/bench`, child });
       }
-      for (const connections of CONNECTIONS) await compare(servers, connections);
-      await batches(servers[0]?.url ?? '');
+      const found = new Map<number, Middles>();
+      for (const connections of CONNECTIONS) found.set(connections, await compare(servers, connections));
+      await batches(servers[0]);
+      printGoals(found);
     } finally {
       for (const { child } of servers) child.kill();
+      await rm(directory, { recursive: true, force: true });
     }
   });
 }
 
-interface Contender {
-  name: Contestant;
-  url: string;
-  child: ChildProcess;
+async function contestants(directory: string): Promise<Contestant[]> {
+  const [http] = await build({ functions: ['http-function'], outdir: directory });
+  const bundle = join(http?.directory ?? '', 'index.js');
+  const script = await bundleContestant('http-contestant.ts', directory);
+  const found: Contestant[] = [
+    { name: 'ours', start: ourServer(process.execPath, bundle) },
+    { name: 'kafkajs', start: contestantServer(script, 'kafkajs') },
+    { name: 'no Kafka', start: contestantServer(script, 'no Kafka') },
+    { name: 'bare HTTP', start: contestantServer(script, 'bare HTTP') },
+  ];
+  const peer = join(directory, 'peer');
+  const missingNode = await node24.missing();
+  if (missingNode) console.log(`Without Node.js 24: ${missingNode}`);
+  else found.splice(1, 0, { name: 'ours, Node 24', start: ourServer(node24.path, bundle) });
+  if (spawnSync('go', ['build', '-o', peer, '.'], { cwd: source('peer') }).status !== 0) {
+    console.log('Without the franz-go server: go cannot build bench/peer here.');
+  } else found.splice(-3, 0, { name: 'franz-go', start: peerServer(peer) });
+  return found;
 }
 
-async function startServer(script: string, name: Contestant, cluster: KafkaCluster): Promise<Contender> {
-  const { app } = cluster.users;
-  const child = fork(script, [name], {
-    env: {
-      PATH: process.env.PATH,
-      LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
-      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
-      KAFKA_SASL_USERNAME: app.username,
-      KAFKA_SASL_PASSWORD: app.password,
-      KAFKA_SSL_CA_LOCATION: cluster.caLocation,
-    },
-    // Lines go where a platform takes them: to a pipe.
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
+/** With the flags that the platform starts it with. */
+function ourServer(node: string, bundle: string): Contestant['start'] {
+  const bootstrap = readFileSync(source('../functions/http/bootstrap'), 'utf8');
+  const flags = bootstrap.match(/ --[\w-]+(=\S+)?/g)?.map((flag) => flag.trim()) ?? [];
+  return async (environment) => {
+    const port = await freePort();
+    const child = spawnQuiet(node, [...flags, bundle], { env: { ...environment, PORT: `${port}` } });
+    for (;;) {
+      const isUp = await fetch(`http://127.0.0.1:${port}/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (isUp) return { child, port };
+    }
+  };
+}
+
+function contestantServer(script: string, name: string): Contestant['start'] {
+  return async (environment) => {
+    const stdio: SpawnOptions['stdio'] = ['ignore', 'pipe', 'inherit', 'ipc'];
+    const child = spawnQuiet(process.execPath, [script, name], { env: environment, stdio });
+    const [port] = (await once(child, 'message')) as [number];
+    return { child, port };
+  };
+}
+
+function peerServer(peer: string): Contestant['start'] {
+  return async (environment) => {
+    const child = spawn(peer, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    return { child, port: Number(line) };
+  };
+}
+
+/** Lines go where a platform takes them: to a pipe. */
+function spawnQuiet(command: string, args: string[], options: SpawnOptions): ChildProcess {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...options });
   child.stdout?.resume();
-  const [port] = (await once(child, 'message')) as [number];
-  return { name, url: `http://127.0.0.1:${port}/topics/bench`, child };
+  return child;
 }
 
-/** Rounds in turn, so that a machine that slows down slows all of them. */
-async function compare(servers: readonly Contender[], connections: number): Promise<void> {
-  const samples = new Map<Contestant, Sample[]>(CONTESTANTS.map((name) => [name, []]));
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+function environmentFor({ bootstrapServers, users, caLocation }: KafkaCluster): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers.SASL_SSL,
+    KAFKA_SASL_USERNAME: users.app.username,
+    KAFKA_SASL_PASSWORD: users.app.password,
+    KAFKA_SSL_CA_LOCATION: caLocation,
+  };
+}
+
+/** Each is warmed at this number; then rounds in turn, so that a machine that slows down slows all of them. */
+async function compare(servers: readonly Contender[], connections: number): Promise<Middles> {
+  const samples = new Map<string, Sample[]>(servers.map(({ name }) => [name, []]));
   await withProgress(`${connections} connections`, async () => {
+    for (const server of servers) await measured(server, connections, WARM_UP_S, body(1));
     for (let round = 0; round < ROUNDS; round++) {
-      for (const { name, url } of servers)
-        samples.get(name)?.push(await load(url, connections, ROUND_S, body(1)));
+      for (const server of servers)
+        samples.get(server.name)?.push(await measured(server, connections, ROUND_S, body(1)));
     }
   });
-  const middle = (name: Contestant, figure: keyof Sample) => middleOf(samples.get(name) ?? [], figure);
-  const ours = middle('ours', 'perSecond');
+  const middles = new Map([...samples].map(([name, all]) => [name, middleOf(all)]));
   printTable(
-    [`${connections} connections`, 'requests/s', 'p50 ms', 'p99 ms', 'ours, times'],
-    CONTESTANTS.map((name) => [
-      name,
-      middle(name, 'perSecond'),
-      middle(name, 'p50'),
-      middle(name, 'p99'),
-      ours / middle(name, 'perSecond'),
+    [
+      `${connections} connections`,
+      'requests/s',
+      'p50 ms',
+      'p99 ms',
+      'user µs',
+      'system µs',
+      'CPU µs',
+      'CPU, ours /',
+    ],
+    [...middles].map(([name, { perSecond, p50, p99, user, system, cpu }]) => [
+      ...[name, perSecond, p50, p99, user, system, cpu],
+      (middles.get('ours')?.cpu ?? Number.NaN) / cpu,
     ]),
+  );
+  console.log();
+  return middles;
+}
+
+async function batches(server: Contender | undefined): Promise<void> {
+  if (!server) return;
+  const samples: Sample[] = [];
+  await withProgress(`Batches of ${BATCH}`, async () => {
+    await measured(server, 16, WARM_UP_S, body(BATCH));
+    for (let round = 0; round < ROUNDS; round++)
+      samples.push(await measured(server, 16, ROUND_S, body(BATCH)));
+  });
+  const { perSecond, p50, p99, cpu } = middleOf(samples);
+  printTable(
+    [`batches of ${BATCH}, 16 connections`, 'records/s', 'p50 ms', 'p99 ms', 'CPU µs a record'],
+    [['ours', perSecond * BATCH, p50, p99, cpu / BATCH]],
   );
   console.log();
 }
 
-async function batches(url: string): Promise<void> {
-  const samples: Sample[] = [];
-  await withProgress(`Batches of ${BATCH}`, async () => {
-    await load(url, 16, WARM_UP_S, body(BATCH));
-    for (let round = 0; round < ROUNDS; round++) samples.push(await load(url, 16, ROUND_S, body(BATCH)));
-  });
-  const perSecond = middleOf(samples, 'perSecond') * BATCH;
-  printTable(
-    [`batches of ${BATCH}, 16 connections`, 'records/s', 'p50 ms', 'p99 ms'],
-    [['ours', perSecond, middleOf(samples, 'p50'), middleOf(samples, 'p99')]],
-  );
+/** Beside the best peer, where it is there. */
+function printGoals(found: ReadonlyMap<number, Middles>): void {
+  const of = (connections: number, name: string, figure: keyof Sample) =>
+    found.get(connections)?.get(name)?.[figure] ?? Number.NaN;
+  const rows: [string, string, number, number][] = [];
+  const goal = (
+    text: string,
+    goals: string,
+    connections: number,
+    figure: keyof Sample,
+    other = 'franz-go',
+  ) => {
+    const ratio = (name: string) => of(connections, name, figure) / of(connections, other, figure);
+    rows.push([text, goals, ratio('ours'), ratio('ours, Node 24')]);
+  };
+  goal('CPU a request, 128 connections / franz-go', '≤ 1.0, 0.8', 128, 'cpu');
+  goal('CPU a request, 512 / franz-go', '≤ 1.0, 0.8', 512, 'cpu');
+  goal('requests/s, 128 / franz-go', '≥ 1.3, 1.6', 128, 'perSecond');
+  goal('p99, 128 / franz-go', '≤ 1.5, 1.0', 128, 'p99');
+  goal('p99, 512 / franz-go', '≤ 2', 512, 'p99');
+  goal('requests/s, 16 / franz-go', '≥ 4', 16, 'perSecond');
+  goal('p50, 1 connection / kafkajs', '≤ 1.0', 1, 'p50', 'kafkajs');
+  goal('requests/s, 128 / kafkajs', '≥ 4', 128, 'perSecond', 'kafkajs');
+  goal('CPU a request, 128 / bare HTTP', '≤ 1.9', 128, 'cpu', 'bare HTTP');
+  printTable(['goal', 'at', 'Node 20', 'Node 24'], rows);
 }
 
-function middleOf(samples: readonly Sample[], figure: keyof Sample): number {
-  return median(samples.map((sample) => sample[figure]));
+function middleOf(samples: readonly Sample[]): Sample {
+  const middle = (figure: keyof Sample) => median(samples.map((sample) => sample[figure]));
+  const figures = ['requests', 'perSecond', 'p50', 'p99', 'user', 'system', 'cpu'] as const;
+  return Object.fromEntries(figures.map((figure) => [figure, middle(figure)])) as unknown as Sample;
 }
 
-/** wrk where it is installed, because it takes little of the two cores that the servers need; else autocannon. */
-function load(url: string, connections: number, duration: number, requestBody: string): Promise<Sample> {
-  const run = hasWrk ? loadByWrk : loadByAutocannon;
-  return run({ url, connections, duration, requestBody });
+async function measured(
+  { url, child }: Contender,
+  connections: number,
+  duration: number,
+  requestBody: string,
+): Promise<Sample> {
+  const before = timesOf(child);
+  // wrk where it is installed: it takes little of the two cores that the servers need.
+  const figures = await (hasWrk ? loadByWrk : loadByAutocannon)({ url, connections, duration, requestBody });
+  const after = timesOf(child);
+  const a = (spent: keyof typeof after) => (after[spent] - before[spent]) / figures.requests;
+  return { ...figures, user: a('user'), system: a('system'), cpu: a('user') + a('system') };
+}
+
+/** A process's own time, in microseconds (proc_pid_stat(5), utime and stime). */
+function timesOf({ pid }: ChildProcess): { user: number; system: number } {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { user: Number(fields[11]) * MICROS_A_TICK, system: Number(fields[12]) * MICROS_A_TICK };
 }
 
 interface Load {
@@ -130,7 +270,7 @@ interface Load {
   requestBody: string;
 }
 
-async function loadByWrk({ url, connections, duration, requestBody }: Load): Promise<Sample> {
+async function loadByWrk({ url, connections, duration, requestBody }: Load): Promise<Figures> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-http-'));
   const script = join(directory, 'post.lua');
   await writeFile(
@@ -144,7 +284,7 @@ async function loadByWrk({ url, connections, duration, requestBody }: Load): Pro
   const figures = /RESULT (.*)/.exec(stdout)?.[1]?.split(' ').map(Number) ?? [];
   const [requests = 0, micros = 1, p50 = 0, p99 = 0, errors = 1] = figures;
   if (errors > 0) throw new Error(`${url}: ${errors} errors\n${stdout}`);
-  return { perSecond: (requests / micros) * 1e6, p50: p50 / 1_000, p99: p99 / 1_000 };
+  return { requests, perSecond: (requests / micros) * 1e6, p50: p50 / 1_000, p99: p99 / 1_000 };
 }
 
 const WRK_SCRIPT = `
@@ -158,7 +298,7 @@ function done(summary, latency)
 end
 `;
 
-async function loadByAutocannon({ url, connections, duration, requestBody }: Load): Promise<Sample> {
+async function loadByAutocannon({ url, connections, duration, requestBody }: Load): Promise<Figures> {
   const result = await autocannon({
     url,
     connections,
@@ -171,6 +311,7 @@ async function loadByAutocannon({ url, connections, duration, requestBody }: Loa
     throw new Error(`${url}: ${result.non2xx} answers other than 2xx, ${result.errors} errors`);
   }
   return {
+    requests: result.requests.total,
     perSecond: result.requests.total / result.duration,
     p50: result.latency.p50,
     p99: result.latency.p99,

@@ -57,39 +57,62 @@ async function warmInvocations(cluster: KafkaCluster, bundle: string): Promise<v
 
   const samples = await withProgress(`Invoking ${INVOCATIONS} times each`, () => interleaved(ours, bare));
   await producer.disconnect();
-  const row = (name: string, times: number[]) =>
-    [name, percentile(times, 0.5), percentile(times, 0.99)] as const;
+  const middle = (name: keyof typeof samples) => {
+    const { ms, user, system } = samples[name];
+    const all = {
+      p50: percentile(ms, 0.5),
+      p99: percentile(ms, 0.99),
+      user: mean(user),
+      system: mean(system),
+    };
+    return Object.values({ ...all, cpu: all.user + all.system });
+  };
+  const [produced, sent] = [middle('ours'), middle('bare')];
   printTable(
-    ['warm invocation, ms', 'p50', 'p99'],
+    ['warm invocation', 'p50 ms', 'p99 ms', 'user µs', 'system µs', 'CPU µs'],
     [
-      row('produce bundle', samples.ours),
-      row('kafkajs send', samples.bare),
-      [
-        'ratio',
-        percentile(samples.ours, 0.5) / percentile(samples.bare, 0.5),
-        percentile(samples.ours, 0.99) / percentile(samples.bare, 0.99),
-      ],
+      ['produce bundle', ...produced],
+      ['kafkajs send', ...sent],
+      ['ratio', ...produced.map((figure, at) => figure / (sent[at] ?? Number.NaN))],
     ],
   );
   console.log();
 }
 
+/** Of each call the time, and the CPU in microseconds that the process used meanwhile. */
+interface Calls {
+  ms: number[];
+  user: number[];
+  system: number[];
+}
+
 async function interleaved(
   ours: () => Promise<unknown>,
   bare: () => Promise<unknown>,
-): Promise<{ ours: number[]; bare: number[] }> {
-  const samples: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
+): Promise<{ ours: Calls; bare: Calls }> {
+  const none = (): Calls => ({ ms: [], user: [], system: [] });
+  const samples = { ours: none(), bare: none() };
   const quiet = console.info;
   console.info = () => {};
   for (let i = 0; i < WARM_UP + INVOCATIONS; i++) {
     for (const [name, call] of [['ours', ours] as const, ['bare', bare] as const]) {
+      const cpu = process.cpuUsage();
       const started = performance.now();
       await call();
-      if (i >= WARM_UP) samples[name].push(performance.now() - started);
+      const ms = performance.now() - started;
+      const { user, system } = process.cpuUsage(cpu);
+      if (i < WARM_UP) continue;
+      samples[name].ms.push(ms);
+      samples[name].user.push(user);
+      samples[name].system.push(system);
     }
   }
   console.info = quiet;
   return samples;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 async function coldStarts(cluster: KafkaCluster, ours: string, bare: string): Promise<void> {
