@@ -5,7 +5,7 @@ import { Partitioners } from 'kafkajs';
 import { httpConfig } from '../functions/http/config.ts';
 import { createHttpServer } from '../functions/http/server.ts';
 import { produceConfig } from '../functions/produce/config.ts';
-import { createPublish } from '../functions/produce/publish.ts';
+import { createRoute } from '../functions/produce/publish.ts';
 import type { Producer } from '../src/kafka/produce/producer.ts';
 import { createLog } from '../src/log.ts';
 import { readConfig } from '../src/variables.ts';
@@ -57,7 +57,6 @@ async function noKafka(): Promise<Server> {
   const send = async (records: readonly unknown[]) => records.map((_, offset) => ({ partition: 0, offset }));
   const config = readConfig(environment, produceConfig);
   const producer = { send } as unknown as Producer;
-  const publish = createPublish({ producer, config, log: createLog('warn') });
-  const serve = (request: Parameters<typeof publish>[0]) => publish(request, Date.now() + 5_000);
-  return createHttpServer(serve, readConfig(environment, httpConfig));
+  const route = createRoute({ producer, config, log: createLog('warn') });
+  return createHttpServer(route, readConfig(environment, httpConfig));
 }

@@ -81,11 +81,11 @@ export class Bodies {
       return { bytes: body.complete(), release: () => body.leave() };
     } catch (error) {
       body.leave();
+      // What still comes is counted no more, nor kept.
+      message.removeAllListeners('data');
       throw error;
     } finally {
       clock.stop();
-      // What still comes is counted no more, nor kept.
-      message.removeAllListeners('data');
     }
   }
 }

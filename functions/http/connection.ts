@@ -27,7 +27,9 @@ export class Connection {
   readonly #waiting: (() => void)[] = [];
 
   static of(socket: Socket): Connection {
-    const connection = connections.get(socket) ?? new Connection(socket);
+    const known = connections.get(socket);
+    if (known) return known;
+    const connection = new Connection(socket);
     connections.set(socket, connection);
     return connection;
   }

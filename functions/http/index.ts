@@ -36,9 +36,8 @@ function start(): void {
     waitingRecords: () => waiting(waitingRecords),
     waitingDeadLetters: () => waiting(waitingDeadLetters),
   });
-  const { serve, checkHead } = routesOf(environment, config, metrics);
   const observe = metrics.observe.bind(metrics);
-  const server = createHttpServer(serve, config, { log, checkHead, observe });
+  const server = createHttpServer(routesOf(environment, config, metrics), config, { log, observe });
   server.on('error', (error) => {
     log.error('the server cannot listen', { host: config.host, port: config.port, error });
     process.exit(1);

@@ -27,7 +27,8 @@ export function faultOf(message: IncomingMessage): Failure | undefined {
   const coding = headers['transfer-encoding'];
   if (httpVersionMajor !== 1) return malformed(`HTTP/${httpVersion} is not spoken here, only HTTP/1.1`);
   // Of several, `headers` has the first one alone.
-  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts++;
   if (hosts > 1 || (hosts === 0 && !isOld)) {
     return malformed(`the request must have one Host header, and has ${hosts}`);
   }
@@ -89,7 +90,7 @@ function malformed(sentence: string): Failure {
 
 /** Node has the names in lower case, and each value as one line but for set-cookie's, which no request should have. */
 function lines(headers: IncomingHttpHeaders): Record<string, string> {
-  const { 'set-cookie': cookies, ...single } = headers;
-  const rest = single as Record<string, string>;
-  return cookies === undefined ? rest : { ...rest, 'set-cookie': cookies.join(', ') };
+  const cookies = headers['set-cookie'];
+  const single = headers as Record<string, string>;
+  return cookies === undefined ? single : { ...single, 'set-cookie': cookies.join(', ') };
 }

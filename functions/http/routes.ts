@@ -1,11 +1,12 @@
 import { Failure } from '../../src/errors.ts';
 import {
   type HttpRequest,
-  type HttpResponse,
   jsonResponse,
   type RequestHead,
+  type Route,
+  type Serve,
 } from '../../src/http/message.ts';
-import { type Path, type RouteAbout, requireMethod, routes, type ServerPath } from '../../src/http/routes.ts';
+import { allRoutes, type RouteAbout, requireMethod, routes, type ServerPath } from '../../src/http/routes.ts';
 import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';
@@ -13,23 +14,14 @@ import { warm } from '../produce/warm.ts';
 import type { HttpConfig } from './config.ts';
 import { type FunctionName, init, invoke } from './custom-image.ts';
 import type { Metrics } from './metrics.ts';
-import type { Serve } from './server.ts';
 
-/** How long a call that is not a publish may take; a gateway in front waits no longer, either. */
-const CALL_MS = 55_000;
 const READ = ['GET', 'HEAD'];
 const HEALTHY = { status: 'healthy' };
 
-type OwnServe = (request: HttpRequest, deadline: number) => Promise<HttpResponse>;
-
 /** Every function behind one server: their own paths, and what a container and its operators need. */
-export function routesOf(
-  environment: Environment,
-  config: HttpConfig,
-  metrics: Metrics,
-): { serve: Serve; checkHead: (head: RequestHead) => void } {
+export function routesOf(environment: Environment, config: HttpConfig, metrics: Metrics): Route {
   const own = ownRoutes(environment, metrics, config.function);
-  const find = ({ method, path }: RequestHead): OwnServe | undefined => {
+  const ownOf = ({ method, path }: RequestHead): Serve | undefined => {
     // The process alone: also where its variables are wrong, which every other route of produce says.
     if (path === '/healthy' && READ.includes(method)) return async () => jsonResponse(200, HEALTHY);
     if (!isServers(path)) return undefined;
@@ -43,19 +35,13 @@ export function routesOf(
     requireMethod(method, about);
     return serve;
   };
-  return {
-    checkHead(head) {
-      if (!find(head)) warm(environment).checkHead(head);
-    },
-    serve(request) {
-      const deadline = Date.now() + CALL_MS;
-      return find(request)?.(request, deadline) ?? warm(environment).publish(request, deadline);
-    },
-  };
+  return (head) => ownOf(head) ?? warm(environment).route(head);
 }
 
+const serverPaths = new Set<string>(allRoutes.flatMap(([path, { isServers }]) => (isServers ? [path] : [])));
+
 function isServers(path: string): path is ServerPath {
-  return path in routes && 'isServers' in routes[path as Path];
+  return serverPaths.has(path);
 }
 
 /** Undefined: not there. */
@@ -63,7 +49,7 @@ function ownRoutes(
   environment: Environment,
   metrics: Metrics,
   name: FunctionName | undefined,
-): Record<ServerPath, OwnServe | undefined> {
+): Record<ServerPath, Serve | undefined> {
   const call = ({ requestId }: HttpRequest, deadline: number) => ({ requestId, deadline, environment });
   return {
     '/metrics': async () => {

@@ -1,13 +1,14 @@
 import {
   createServer,
   type IncomingMessage,
+  type OutgoingHttpHeaders,
   type RequestListener,
   type Server,
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../src/errors.ts';
-import type { HttpRequest, HttpResponse, RequestHead } from '../../src/http/message.ts';
+import type { HttpResponse, RequestHead, Route } from '../../src/http/message.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { refusal } from '../produce/response.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
@@ -17,6 +18,8 @@ import { Connection } from './connection.ts';
 import { faultOf, isInvited, type ParserError, parserFailure, readHead } from './message.ts';
 import { refuse } from './refuse.ts';
 
+/** How long a call that is not a publish may take; a gateway in front waits no longer, either. */
+const CALL_MS = 55_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Above the usual idle time of load balancers, so that it is they who close. */
 const KEEP_ALIVE_MS = 75_000;
@@ -31,12 +34,8 @@ const WITHOUT_BODY = new Set(['/healthy', '/ready']);
 const NO_BODY: ReceivedBody = { bytes: Buffer.alloc(0), release: () => {} };
 const METHODS = { allow: 'GET, HEAD, POST, OPTIONS' };
 
-export type Serve = (request: HttpRequest) => Promise<HttpResponse>;
-
 export interface ServerOptions {
   log?: Log;
-  /** Throws what a request's head alone shows to be wrong: its body is not read then. */
-  checkHead?: (head: RequestHead) => void;
   /** Told of each answer to a request; `ms` are counted from the request's last byte. */
   observe?: (answered: { method: string; path: string; status: number; ms: number }) => void;
   /** A body that gains less than 64 KiB in so many milliseconds is given up. */
@@ -44,9 +43,9 @@ export interface ServerOptions {
 }
 
 /** An HTTP server that reads requests whole, up to the configured size, and hands them on as plain values. */
-export function createHttpServer(serve: Serve, config: HttpConfig, options: ServerOptions = {}): Server {
-  const { log = createLog('warn'), checkHead = () => {}, observe = () => {}, bodyProgressMs } = options;
-  const serving = { serve, config, log, checkHead, observe, bodies: new Bodies(bodyProgressMs) };
+export function createHttpServer(route: Route, config: HttpConfig, options: ServerOptions = {}): Server {
+  const { log = createLog('warn'), observe = () => {}, bodyProgressMs } = options;
+  const serving = { route, config, log, observe, bodies: new Bodies(bodyProgressMs) };
   const server = createServer({
     headersTimeout: HEADERS_TIMEOUT_MS,
     // Bodies are judged by their progress.
@@ -66,7 +65,7 @@ export function createHttpServer(serve: Serve, config: HttpConfig, options: Serv
     const answer = await answerTo(head, fault, { message, response, connection }, serving);
     // Behind a message that is not read to its end no other one can be found.
     if (fault || !isSoonOver(message, connection) || !server.listening) response.shouldKeepAlive = false;
-    write(response, answer, { ...corsHeaders(head, config), 'x-request-id': head.requestId });
+    write(response, answer, head, config);
     if (!message.complete) throwAway(message);
   };
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, exchange);
@@ -91,7 +90,7 @@ interface Exchange {
 }
 
 interface Serving extends Required<Omit<ServerOptions, 'bodyProgressMs'>> {
-  serve: Serve;
+  route: Route;
   config: HttpConfig;
   bodies: Bodies;
 }
@@ -100,7 +99,7 @@ async function answerTo(
   head: RequestHead,
   fault: Failure | undefined,
   { message, response, connection }: Exchange,
-  { serve, config, log, checkHead, observe, bodies }: Serving,
+  { route, config, log, observe, bodies }: Serving,
 ): Promise<HttpResponse> {
   const { requestId, method, path } = head;
   let started = performance.now();
@@ -111,19 +110,19 @@ async function answerTo(
     const asked = preflight(head, config) ?? aboutServer(head);
     if (asked) return asked;
     const isKeyless = !checkApiKey(head, config);
-    // A body that has come already costs nothing, and is refused all the same.
-    if (!message.complete) checkHead(head);
+    const serve = route(head);
     const mustInvite = isInvited(message);
     if (!WITHOUT_BODY.has(path)) {
       const invite = () => mustInvite && response.writeContinue();
       body = await bodies.receive(message, { maxBytes: config.maxBodyBytes, isKeyless, connection, invite });
       started = performance.now();
     }
-    answer = await serve({ ...head, body: body.bytes });
+    const request = { method, path, query: head.query, headers: head.headers, requestId, body: body.bytes };
+    answer = await serve(request, Date.now() + CALL_MS);
   } catch (error) {
     const failure = toFailure(error);
     const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
-    log[level]('request refused', { requestId, path, code: failure.code, error: failure });
+    log[level]('request failed', { requestId, path, code: failure.code, error: failure });
     answer = refusal(failure, head);
   } finally {
     body.release();
@@ -154,12 +153,18 @@ function throwAway(message: IncomingMessage): void {
 function write(
   response: ServerResponse,
   { status, headers, body }: HttpResponse,
-  more: Record<string, string>,
+  head: RequestHead,
+  config: HttpConfig,
 ): void {
+  const all: OutgoingHttpHeaders = { ...headers };
+  all['x-request-id'] = head.requestId;
   // RFC 9110, section 8.6: a 204 has none.
-  const framing = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) };
-  const vary = [headers.vary, more.vary].filter((names) => names !== undefined).join(', ');
-  response.writeHead(status, { ...headers, ...more, ...(vary && { vary }), ...framing });
+  if (status !== 204) all['content-length'] = Buffer.byteLength(body);
+  if (config.corsOrigins.length > 0) {
+    const cors = corsHeaders(head, config);
+    Object.assign(all, cors, headers.vary && { vary: `${headers.vary}, ${cors.vary}` });
+  }
+  response.writeHead(status, all);
   // As a string it leaves together with the head, in one write.
   response.end(response.req.method === 'HEAD' ? '' : body);
 }

@@ -4,10 +4,12 @@ import {
   type HttpResponse,
   jsonResponse,
   type RequestHead,
+  type Route,
+  type Serve,
 } from '../../src/http/message.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
-import type { ProducerRecord, RecordMetadata } from '../../src/record.ts';
+import type { RecordMetadata } from '../../src/record.ts';
 import { isGzip } from './body.ts';
 import type { ProduceConfig } from './config.ts';
 import { isBatch, isCloudEvent, readEvents } from './formats/cloudevents.ts';
@@ -38,44 +40,37 @@ export interface Publisher {
   log: Log;
 }
 
-export type Publish = (request: HttpRequest, deadline: number) => Promise<HttpResponse>;
-
-/** The produce function without any platform: plain requests in, plain answers out, by the deadline (epoch ms). */
-export function createPublish(publisher: Publisher): Publish {
-  return (request, deadline) => answer(request, Math.min(deadline, Date.now() + ANSWER_WITHIN_MS), publisher);
+/** The produce function without any platform: plain requests in, plain answers out, whatever goes wrong. */
+export function createPublish(publisher: Publisher): Serve {
+  const route = createRoute(publisher);
+  return async (request, deadline) => {
+    try {
+      return await route(request)(request, deadline);
+    } catch (error) {
+      const failure = toFailure(error);
+      const { requestId } = request;
+      const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
+      publisher.log[level]('request failed', { requestId, code: failure.code, error: failure });
+      return refusal(failure, request);
+    }
+  };
 }
 
-async function answer(request: HttpRequest, deadline: number, publisher: Publisher): Promise<HttpResponse> {
-  try {
-    const { handler, target } = accept(request, publisher.config);
-    return await handler.answer({ request, target, deadline, type: answerType(request), publisher });
-  } catch (error) {
-    const failure = toFailure(error);
-    const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
-    publisher.log[level]('request failed', {
-      requestId: request.requestId,
-      code: failure.code,
-      error: failure,
-    });
-    return refusal(failure, request);
-  }
-}
-
-/**
- * Throws what a request's head alone shows to be wrong: no such route or method, a type or an encoding that is not
- * known. Whoever has the head first need not read the body then.
- */
-export function checkHead(head: RequestHead, config: ProduceConfig): void {
-  accept(head, config);
-}
-
-function accept(head: RequestHead, config: ProduceConfig) {
-  if (!acceptsAnswer(head)) {
-    throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
-  }
-  const found = find[config.routes](head);
-  found.handler.checkHead?.(head);
-  return found;
+/** The same for whoever has a request's head first. A head is refused for its route, method, types and encoding. */
+export function createRoute(publisher: Publisher): Route {
+  const find = finder(handlers, publisher.config.routes);
+  return (head) => {
+    if (!acceptsAnswer(head)) {
+      throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
+    }
+    const { handler, target } = find(head);
+    const answer = handler(head);
+    const type = answerType(head);
+    return (request, deadline) => {
+      const until = Math.min(deadline, Date.now() + ANSWER_WITHIN_MS);
+      return answer({ request, target, deadline: until, type, publisher });
+    };
+  };
 }
 
 interface Call {
@@ -86,50 +81,40 @@ interface Call {
   publisher: Publisher;
 }
 
-interface Handler {
-  /** Throws where the body can't be read, whatever it is. */
-  checkHead?: (head: RequestHead) => void;
-  answer: (call: Call) => Promise<HttpResponse>;
-}
+type Answer = (call: Call) => Promise<HttpResponse>;
+
+/** What answers to a request with this head. Throws where its body can't be read, whatever it is. */
+type Handler = (head: RequestHead) => Answer;
 
 const handlers: Handlers<Handler> = {
   '/topics/{topic}/partitions/{partition}': {
     GET: asking(describePartition),
-    POST: publishing(read, checkType),
+    POST: publishing(readerOf),
   },
   '/topics/{topic}/partitions': { GET: asking(listPartitions) },
-  '/webhooks/{topic}': { POST: publishing(readWebhook) },
-  '/topics/{topic}': { GET: asking(describeTopic), POST: publishing(read, checkType) },
+  '/webhooks/{topic}': { POST: publishing(() => readWebhook) },
+  '/topics/{topic}': { GET: asking(describeTopic), POST: publishing(readerOf) },
   '/topics': { GET: asking(listTopics) },
   '/brokers': { GET: asking(listBrokers) },
   '/healthy': { GET: asking(async () => ({ status: 'healthy' })) },
   '/ready': { GET: asking(ready) },
   '/openapi.json': { GET: asking(async ({ config }) => openApi(config)) },
-  '/': { POST: publishing(read, checkType) },
+  '/': { POST: publishing(readerOf) },
 };
 
-/** By `PRODUCE_ROUTES`. */
-const find = { all: finder(handlers, 'all'), webhooks: finder(handlers, 'webhooks') };
-
 function asking(question: (about: Question) => Promise<unknown>): Handler {
-  return {
-    answer: async ({ target, deadline, type, publisher: { producer, config } }) =>
-      jsonResponse(200, await question({ connection: producer.connection, config, target, deadline }), type),
-  };
+  return () =>
+    async ({ target, deadline, type, publisher: { producer, config } }) =>
+      jsonResponse(200, await question({ connection: producer.connection, config, target, deadline }), type);
 }
 
-function publishing(
-  readFrom: typeof readRecords,
-  checkType: (head: RequestHead) => void = () => {},
-): Handler {
-  return {
-    checkHead(head) {
-      checkType(head);
-      isGzip(head);
-    },
-    async answer({ request, target, deadline, type, publisher: { producer, config, log } }) {
+function publishing(readerOf: (head: RequestHead) => typeof readRecords): Handler {
+  return (head) => {
+    const read = readerOf(head);
+    isGzip(head);
+    return async ({ request, target, deadline, type, publisher: { producer, config, log } }) => {
       const started = Date.now();
-      const records = await readFrom(request, target, config, deadline);
+      const records = await read(request, target, config, deadline);
       const trace: Partial<SendTrace> = {};
       const outcomes = await producer.send(records, deadline, trace);
       const failures = outcomes.filter((outcome) => outcome instanceof Failure);
@@ -147,7 +132,7 @@ function publishing(
         ...(failures[0] && { code: failures[0].code, error: failures[0] }),
       });
       return offsetsResponse(outcomes, type);
-    },
+    };
   };
 }
 
@@ -169,11 +154,10 @@ function rangesOf(
   return [...ranges.values()].slice(0, MAX_RANGES);
 }
 
-function checkType(head: RequestHead): void {
-  if (isCloudEvent(head)) isBatch(head);
+/** By the content type and the headers of CloudEvents. */
+function readerOf(head: RequestHead): typeof readRecords {
+  const isEvent = isCloudEvent(head);
+  if (isEvent) isBatch(head);
   else formatOf(head);
-}
-
-function read(...[request, ...rest]: Parameters<typeof readRecords>): Promise<ProducerRecord[]> {
-  return (isCloudEvent(request) ? readEvents : readRecords)(request, ...rest);
+  return isEvent ? readEvents : readRecords;
 }

@@ -79,7 +79,7 @@ function targetOf(topic: string | undefined, partition: string | undefined): Tar
 
 function decodeSegment(segment: string | undefined): string | undefined {
   try {
-    return segment && decodeURIComponent(segment);
+    return segment?.includes('%') ? decodeURIComponent(segment) : segment;
   } catch {
     throw invalid([{ path: 'topic', message: 'is not percent-encoded UTF-8' }]);
   }

@@ -1,11 +1,10 @@
-import type { RequestHead } from '../../src/http/message.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';
 import { createLog } from '../../src/log.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
 import { functionConfig } from './config.ts';
-import { checkHead, createPublish } from './publish.ts';
+import { createPublish, createRoute } from './publish.ts';
 
 let instance: ReturnType<typeof start> | undefined;
 
@@ -20,10 +19,6 @@ function start(environment: Environment) {
   const log = createLog(config.logLevel);
   const connection = new Connection(clientOptions(config.connection), log);
   const producer = new Producer(connection, config.producer, log);
-  return {
-    connection,
-    producer,
-    publish: createPublish({ producer, config: config.produce, log }),
-    checkHead: (head: RequestHead) => checkHead(head, config.produce),
-  };
+  const publisher = { producer, config: config.produce, log };
+  return { connection, producer, publish: createPublish(publisher), route: createRoute(publisher) };
 }

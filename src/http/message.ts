@@ -31,6 +31,12 @@ export interface HttpResponse {
   body: string;
 }
 
+/** Answers a request by the deadline (epoch milliseconds). It may throw a Failure. */
+export type Serve = (request: HttpRequest, deadline: number) => Promise<HttpResponse>;
+
+/** What serves a request, found by its head. Throws what the head shows to be wrong: its body need not be read then. */
+export type Route = (head: RequestHead) => Serve;
+
 /** May this text stand in a header and in a log line as it is? */
 export function isRequestId(text: unknown): text is string {
   return typeof text === 'string' && /^[\w.:=+/-]{1,128}$/.test(text);

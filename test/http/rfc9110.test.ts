@@ -223,9 +223,15 @@ describe('time', () => {
   /** Answers with the length of the body; a body has to gain 64 KiB in every `bodyProgressMs`. */
   async function patient(bodyProgressMs: number) {
     const config = readConfig(() => undefined, httpConfig);
-    const httpServer = createHttpServer(async ({ body }) => jsonResponse(200, body.length), config, {
-      bodyProgressMs,
-    });
+    const httpServer = createHttpServer(
+      () =>
+        async ({ body }) =>
+          jsonResponse(200, body.length),
+      config,
+      {
+        bodyProgressMs,
+      },
+    );
     return { httpServer, port: await listening(httpServer) };
   }
 

@@ -5,8 +5,8 @@ import type { Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { type HttpConfig, httpConfig } from '../../functions/http/config.ts';
-import { createHttpServer, type Serve } from '../../functions/http/server.ts';
-import { type HttpRequest, jsonResponse } from '../../src/http/message.ts';
+import { createHttpServer } from '../../functions/http/server.ts';
+import { type HttpRequest, jsonResponse, type Serve } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
 import { listening } from '../listening.ts';
 import { message, rawClient } from './raw.ts';
@@ -18,7 +18,7 @@ async function listen(
   variables: Record<string, string> = {},
 ): Promise<{ server: Server; url: string; port: number }> {
   const config: HttpConfig = readConfig((name) => variables[name], httpConfig);
-  const server = createHttpServer(serve, config);
+  const server = createHttpServer(() => serve, config);
   const port = await listening(server);
   return { server, port, url: `http://127.0.0.1:${port}` };
 }

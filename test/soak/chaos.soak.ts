@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { produceConfig } from '../../functions/produce/config.ts';
-import { createPublish } from '../../functions/produce/publish.ts';
+import { createRoute } from '../../functions/produce/publish.ts';
 import { metadata, type TopicMetadata } from '../../local/kafka/admin.ts';
 import { readConfig } from '../../src/variables.ts';
 import {
@@ -112,11 +112,8 @@ async function serve(): Promise<{ port: number; close: () => Promise<void> }> {
   const { producer, connection } = newProducer(connectionConfigFor(cluster));
   const environment = () => undefined;
   const config = readConfig(environment, produceConfig);
-  const publish = createPublish({ producer, config, log: recordingLog() });
-  const server = createHttpServer(
-    (message) => publish(message, Date.now() + 60_000),
-    readConfig(environment, httpConfig),
-  );
+  const route = createRoute({ producer, config, log: recordingLog() });
+  const server = createHttpServer(route, readConfig(environment, httpConfig));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const close = async () => {

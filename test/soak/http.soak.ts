@@ -9,7 +9,7 @@ import autocannon from 'autocannon';
 import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { produceConfig } from '../../functions/produce/config.ts';
-import { createPublish } from '../../functions/produce/publish.ts';
+import { createRoute } from '../../functions/produce/publish.ts';
 import { readConfig } from '../../src/variables.ts';
 import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
 import { attack, honest } from '../issues/inflating.ts';
@@ -28,11 +28,8 @@ const cluster = await kafkaForTests({ tunedFor: 'throughput' });
 const { producer } = newProducer(connectionConfigFor(cluster));
 const environment = () => undefined;
 const log = { ...recordingLog(), debug: () => {}, info: () => {}, warn: () => {} };
-const publish = createPublish({ producer, config: readConfig(environment, produceConfig), log });
-const server = createHttpServer(
-  (request) => publish(request, Date.now() + 10_000),
-  readConfig(environment, httpConfig),
-);
+const route = createRoute({ producer, config: readConfig(environment, produceConfig), log });
+const server = createHttpServer(route, readConfig(environment, httpConfig));
 const port = await listening(server);
 const topic = await newTopic(cluster);
 const url = `http://127.0.0.1:${port}/topics/${topic}`;

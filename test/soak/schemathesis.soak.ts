@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
-import { createPublish } from '../../functions/produce/publish.ts';
+import { createRoute } from '../../functions/produce/publish.ts';
 import { cacheRoot } from '../../local/kafka/distribution.ts';
 import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
@@ -43,9 +43,9 @@ test('schemathesis finds no 5xx and no answer that is not described', { skip }, 
   const { producer } = newProducer(connectionConfigFor(cluster));
   const topic = await newTopic(cluster, { partitions: 3 });
   const config = { ...produceDefaults, defaultTopic: topic };
-  const publish = createPublish({ producer, config, log: recordingLog() });
+  const route = createRoute({ producer, config, log: recordingLog() });
   const server = createHttpServer(
-    (request) => publish(request, Date.now() + 5_000),
+    route,
     readConfig(() => undefined, httpConfig),
   );
   const port = await listening(server);

@@ -37,6 +37,7 @@ export class Entry {
   settle(outcome: Outcome): void {
     if (this.outcome) return;
     this.outcome = outcome;
+    this.queue.hasSettled = true;
     this.#onSettled(this);
   }
 }
@@ -59,6 +60,8 @@ export class PartitionQueue {
   readonly partition: number;
   /** A batch is being sent. */
   isSending = false;
+  /** Something that waits may have got its outcome. */
+  hasSettled = false;
   /** A back-off or a look for the new leader is under way. */
   isParked = false;
   /** Failed attempts since the last success. */
@@ -99,6 +102,8 @@ export class PartitionQueue {
 
   /** Forgets the entries that got their outcome while they waited. */
   prune(): void {
+    if (!this.hasSettled) return;
+    this.hasSettled = false;
     if (this.#inDoubt?.entries.every(({ outcome }) => outcome)) this.#inDoubt = undefined;
     if (this.#waiting.some(({ outcome }) => outcome)) {
       this.#setWaiting(this.#waiting.filter(({ outcome }) => !outcome));
@@ -158,6 +163,7 @@ export class PartitionQueue {
   keepInDoubt(batch: Batch, doubt: Failure): void {
     batch.doubt = doubt;
     this.#inDoubt = batch;
+    this.hasSettled = true;
   }
 
   /** The batch certainly does not stand in the log: its records wait again, before all others. */

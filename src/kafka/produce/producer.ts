@@ -105,10 +105,15 @@ export class Producer {
     if (records.length === 0) return [];
     const started = Date.now();
     const sizes = records.map((record, index) => this.#sizeOf(record, index));
-    const placed = await this.#admitted(records, sizes, async () => {
+    const heldBytes = this.#admit(records, sizes);
+    let placed: Placed[];
+    try {
       const topics = await this.#topicsOf(records, deadline);
-      return records.map((record, index) => this.#place(record, index, sizes[index] ?? 0, topics));
-    });
+      placed = records.map((record, index) => this.#place(record, index, sizes[index] ?? 0, topics));
+    } catch (error) {
+      this.#queuedBytes -= heldBytes;
+      throw error;
+    }
     const queuedAt = Date.now();
     const entries = await this.#enqueue(placed, deadline);
     const sentAt = Math.min(...entries.map((entry) => entry.sentAt ?? queuedAt));
@@ -168,12 +173,8 @@ export class Producer {
     return { record, queue: this.#queue(record.topic, partition), bodySize };
   }
 
-  /** Takes room in the queue, before anything is waited for, and gives it back where `place` fails. */
-  async #admitted(
-    records: readonly ProducerRecord[],
-    sizes: readonly number[],
-    place: () => Promise<Placed[]>,
-  ): Promise<Placed[]> {
+  /** Takes room in the queue, in bytes, before anything is waited for. Throws QUEUE_FULL. */
+  #admit(records: readonly ProducerRecord[], sizes: readonly number[]): number {
     const bytes = records.reduce((sum, record, index) => sum + heldBytes(record, sizes[index] ?? 0), 0);
     const { maxQueueBytes } = this.#config;
     const room = bytes > SMALL_BYTES ? maxQueueBytes * LARGE_SHARE : maxQueueBytes;
@@ -184,12 +185,7 @@ export class Producer {
       );
     }
     this.#queuedBytes += bytes;
-    try {
-      return await place();
-    } catch (error) {
-      this.#queuedBytes -= bytes;
-      throw error;
-    }
+    return bytes;
   }
 
   /** Resolves with the entries, in order, once each has its outcome: by the deadline. */
