@@ -45,7 +45,7 @@ export class Connection {
   async turnOf(message: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#latest = { message, response };
     await this.turn();
-    response.once('close', () => {
+    response.on('close', () => {
       if (!response.shouldKeepAlive || this.#isOver || this.socket.destroyed) return;
       this.#isBusy = false;
       this.#waiting.shift()?.();

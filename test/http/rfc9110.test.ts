@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
-import { jsonResponse } from '../../src/http/message.ts';
+import { jsonResponse, type Serve } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
 import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
 import { listening } from '../listening.ts';
@@ -223,15 +223,8 @@ describe('time', () => {
   /** Answers with the length of the body; a body has to gain 64 KiB in every `bodyProgressMs`. */
   async function patient(bodyProgressMs: number) {
     const config = readConfig(() => undefined, httpConfig);
-    const httpServer = createHttpServer(
-      () =>
-        async ({ body }) =>
-          jsonResponse(200, body.length),
-      config,
-      {
-        bodyProgressMs,
-      },
-    );
+    const serve: Serve = async ({ body }) => jsonResponse(200, body.length);
+    const httpServer = createHttpServer(() => serve, config, { bodyProgressMs });
     return { httpServer, port: await listening(httpServer) };
   }
 

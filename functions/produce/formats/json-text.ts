@@ -203,11 +203,15 @@ export class JsonReader {
     const bytes = this.#bytes;
     this.#skip(QUOTE);
     for (;;) {
-      const byte = bytes[this.#position] ?? 0;
+      // Most of a body's bytes come by here: a local variable is far quicker than a field.
+      let at = this.#position;
+      let byte = bytes[at] ?? 0;
+      while (byte >= FIRST_PRINTABLE && byte !== QUOTE && byte !== BACKSLASH) byte = bytes[++at] ?? 0;
+      this.#position = at;
       if (byte < FIRST_PRINTABLE) throw this.#unexpected();
       this.#position++;
       if (byte === QUOTE) return;
-      if (byte === BACKSLASH) this.#skipEscape();
+      this.#skipEscape();
     }
   }
 

@@ -63,10 +63,12 @@ export class Producer {
   #acknowledged = 0;
   #failed = 0;
   readonly #identity: IdentityKeeper;
+  readonly #requestOverhead: number;
 
   constructor(connection: Connection, config: ProducerConfig, log: Log) {
     this.#connection = connection;
     this.#config = config;
+    this.#requestOverhead = produceSize(connection.clientId);
     this.#identity = new IdentityKeeper(config.idempotence, log);
     const parts = { connection, identity: this.#identity, sticky: this.#sticky, log };
     this.#loops = new LeaderLoops(parts, config);
@@ -146,8 +148,7 @@ export class Producer {
   #sizeOf(record: ProducerRecord, index: number): number {
     const bodySize = recordBodySize(record);
     const { maxRequestSize } = this.#config;
-    const requestSize =
-      produceSize(this.#connection.clientId) + partitionSize(record.topic) + singleBatchSize(bodySize);
+    const requestSize = this.#requestOverhead + partitionSize(record.topic) + singleBatchSize(bodySize);
     if (requestSize <= maxRequestSize) return bodySize;
     const sizes = `${requestSize} bytes in a produce request, KAFKA_MAX_REQUEST_SIZE is ${maxRequestSize}`;
     throw new Failure('RECORD_TOO_LARGE', `records[${index}] would take ${sizes}`);
