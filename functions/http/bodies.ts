@@ -19,6 +19,8 @@ const STEP = 64 * 1024;
 const STALLED_MS = 1_000;
 /** And for so long it is let go in any case: an upload of 6 MiB takes 48 minutes at the most. */
 const PROGRESS_MS = 30_000;
+/** How often in that time it is looked at. */
+const LOOKS = 10;
 const EMPTY = Buffer.alloc(0);
 
 export interface BodyRules {
@@ -44,6 +46,7 @@ export class Bodies {
   readonly #largeKeyless = new Share(MAX_LARGE_KEYLESS_BYTES);
 
   readonly #progressMs: number;
+  #clock: NodeJS.Timeout | undefined;
 
   constructor(progressMs = PROGRESS_MS) {
     this.#progressMs = progressMs;
@@ -59,7 +62,7 @@ export class Bodies {
     if (message.destroyed) throw brokenOff();
     if (connection.failure && !message.complete) throw connection.failure;
     const body = new Body(isKeyless ? [this.#all, this.#keyless] : [this.#all]);
-    const clock = new ProgressClock(body, this.#progressMs);
+    this.#clock ??= setInterval(() => this.#letSlowOnesGo(), this.#progressMs / LOOKS).unref();
     try {
       await new Promise<void>((resolve, reject) => {
         body.letGo = reject;
@@ -84,8 +87,18 @@ export class Bodies {
       // What still comes is counted no more, nor kept.
       message.removeAllListeners('data');
       throw error;
-    } finally {
-      clock.stop();
+    }
+  }
+
+  /** One timer for all: one a body would take more time than many a body's reading. */
+  #letSlowOnesGo(): void {
+    const pace = `${STEP / 1_024} KiB in ${this.#progressMs / 1_000} s`;
+    for (const body of this.#all.stalledSince(Date.now() - this.#progressMs)) {
+      body.letGo(new Failure('REQUEST_TIMEOUT', `the body comes too slowly, with less than ${pace}`));
+    }
+    if (this.#all.isEmpty) {
+      clearInterval(this.#clock);
+      this.#clock = undefined;
     }
   }
 }
@@ -100,6 +113,16 @@ class Share {
     this.#limit = limit;
   }
 
+  /** Whether no body is coming. */
+  get isEmpty(): boolean {
+    return this.#coming.size === 0;
+  }
+
+  /** Bodies that have made no progress since that moment (epoch milliseconds). */
+  stalledSince(moment: number): Body[] {
+    return [...this.#coming].filter(({ progressAt }) => progressAt < moment);
+  }
+
   enter(body: Body): void {
     this.#coming.add(body);
     this.#held += body.size;
@@ -112,7 +135,8 @@ class Share {
   /** Where there is too little, a body that stalls is let go for it, or else the one that wants more. */
   makeRoom(body: Body): void {
     while (this.#held > this.#limit && this.#coming.has(body)) {
-      const stalled = this.#mostStalled() ?? body;
+      const all = this.stalledSince(Date.now() - STALLED_MS).sort((a, b) => a.progressAt - b.progressAt);
+      const [stalled = body] = all;
       stalled.leave();
       stalled.letGo(new Failure('QUEUE_FULL', 'too many request bodies are being received at this moment'));
     }
@@ -125,38 +149,6 @@ class Share {
   leave(body: Body): void {
     this.#coming.delete(body);
     this.#held -= body.size;
-  }
-
-  #mostStalled(): Body | undefined {
-    let stalled: Body | undefined;
-    let since = Date.now() - STALLED_MS;
-    for (const body of this.#coming) {
-      if (body.progressAt >= since) continue;
-      stalled = body;
-      since = body.progressAt;
-    }
-    return stalled;
-  }
-}
-
-/** Lets a body go that makes no progress. */
-class ProgressClock {
-  #timer: NodeJS.Timeout;
-
-  constructor(body: Body, progressMs: number) {
-    const look = () => {
-      const left = body.progressAt + progressMs - Date.now();
-      if (left > 0) this.#timer = setTimeout(look, left);
-      else {
-        const pace = `${STEP / 1_024} KiB in ${progressMs / 1_000} s`;
-        body.letGo(new Failure('REQUEST_TIMEOUT', `the body comes too slowly, with less than ${pace}`));
-      }
-    };
-    this.#timer = setTimeout(look, progressMs);
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
   }
 }
 
