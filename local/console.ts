@@ -57,11 +57,6 @@ export function dim(text: string): string {
   return coloured(text, 90);
 }
 
-/** For stderr: bold on a terminal, unchanged elsewhere. */
-export function bold(text: string): string {
-  return coloured(text, 1);
-}
-
 function spin(line: Line): (last: string) => void {
   let frame = 0;
   const draw = (): void => {

@@ -1,10 +1,10 @@
 /** The timers and Kafka triggers that `serverless.yml` gives a function. */
-import type { SASLOptions } from 'kafkajs';
 import { certificatesIn } from '../build/certificates.ts';
 import type { FunctionDescription, TimerTrigger, Trigger } from '../deploy/description.ts';
 import { pemOf } from '../src/certificate-reader.ts';
 import { tlsOptions } from '../src/kafka/connection/client-options.ts';
 import { connectionConfig } from '../src/kafka/connection/config.ts';
+import { kafkajsConfig } from '../src/kafka/kafkajs-config.ts';
 import { readConfig } from '../src/variables.ts';
 import type { Values } from './function-variables.ts';
 import { startKafkaTrigger } from './functiongraph/kafka-trigger.ts';
@@ -88,24 +88,15 @@ async function startKafka(
   { topics, batchSize }: Kafka,
   { certificates, onNotice }: TriggerOptions,
 ): Promise<RunningTrigger> {
-  const { bootstrapServers, sasl, ssl } = readConfig((name) => variables[name], connectionConfig);
+  const environment = (name: string) => variables[name];
+  const { ssl } = readConfig(environment, connectionConfig);
   const bundled = pemOf((await certificatesIn(certificates)).map(({ certificate }) => certificate));
   const trigger = await startKafkaTrigger({
     runtime,
     topics,
     batchSize,
     ...(variables.KAFKA_GROUP_ID && { groupId: variables.KAFKA_GROUP_ID }),
-    kafka: {
-      brokers: bootstrapServers.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`),
-      ssl: ssl ? tlsOptions(ssl, bundled) : false,
-      ...(sasl && {
-        sasl: {
-          mechanism: sasl.mechanism.toLowerCase(),
-          username: sasl.username,
-          password: sasl.password.reveal(),
-        } as SASLOptions,
-      }),
-    },
+    kafka: { ...kafkajsConfig(environment), ssl: ssl ? tlsOptions(ssl, bundled) : false },
     onResult: failureReport(`${key}: Kafka trigger, which does not deliver the records again`, onNotice),
   });
   return {

@@ -24,7 +24,6 @@ export interface Route {
 /** `port` 0 takes a free one. `timeoutMs` (60,000) and `maxBodyBytes` (12 MB) are the platform's; tests lower them. */
 export interface GatewayOptions {
   port: number;
-  host?: string;
   routes: readonly Route[];
   timeoutMs?: number;
   maxBodyBytes?: number;
@@ -60,7 +59,7 @@ const HOP_BY_HOP = new Set(['connection', 'content-length', 'keep-alive', 'trans
 
 /** Listens; rejects when the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { host = '127.0.0.1', routes, timeoutMs = 60_000, maxBodyBytes = 12 * 1024 * 1024 } = options;
+  const { routes, timeoutMs = 60_000, maxBodyBytes = 12 * 1024 * 1024 } = options;
   const {
     problemOf = () => undefined,
     cors = false,
@@ -114,12 +113,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       else refuse(response, BAD_ANSWER, '');
     });
   });
-  server.listen(options.port, host);
+  server.listen(options.port, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 
   return {
-    url: `http://${host}:${port}`,
+    url: `http://127.0.0.1:${port}`,
     port,
     async close() {
       const closed = once(server, 'close');

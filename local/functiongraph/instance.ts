@@ -64,13 +64,13 @@ export class Instance {
   #frozen = false;
 
   /** Forks at once. `onLine` gets each log line, before the end of the exchange that wrote it. */
-  constructor(settings: FunctionSettings, execArgv: string[], onLine: (line: string) => void) {
+  constructor(settings: FunctionSettings, onLine: (line: string) => void) {
     this.#settings = settings;
     this.#onLine = onLine;
     this.#child = fork(WORKER, [], {
       cwd: settings.directory,
       env: minimalEnvironment(settings),
-      execArgv: [...AS_NODE_20_15, ...execArgv],
+      execArgv: AS_NODE_20_15,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#guard = this.#child.pid === undefined ? undefined : startGuard(this.#child.pid);

@@ -31,8 +31,6 @@ export interface RuntimeOptions {
   freezeBetweenCalls?: boolean;
   /** Every log line, also those written between two calls. */
   onLog?: (line: string) => void;
-  /** Node.js flags for the instances. */
-  execArgv?: string[];
 }
 
 /** One call's end. `logs` are its tagged lines, `cold` says that an instance was started for it, `ms` leaves out the wait for a turn. */
@@ -68,7 +66,7 @@ interface Call {
 
 /** Prepares a runtime; no process is started before the first call. Throws when the variables break the platform's limits. */
 export function startRuntime(options: RuntimeOptions): Runtime {
-  const { execArgv = [], onLog, freezeBetweenCalls = false, instances = 1 } = options;
+  const { onLog, freezeBetweenCalls = false, instances = 1 } = options;
   const settings = readSettings(options);
   const { timeoutMs } = settings;
   const { initializerTimeoutMs = timeoutMs } = options;
@@ -78,7 +76,7 @@ export function startRuntime(options: RuntimeOptions): Runtime {
   let stopped = false;
 
   function startInstance(slot: Slot): Instance {
-    const instance = new Instance(settings, execArgv, (line) => {
+    const instance = new Instance(settings, (line) => {
       // What a killed instance still had in its pipe belongs to no call of its successor.
       if (slot.instance === instance) slot.logs.push(line);
       onLog?.(line);

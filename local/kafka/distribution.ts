@@ -53,11 +53,6 @@ export function kafkaDistribution(oldVersion?: OldVersion): Promise<Distribution
   return preparing;
 }
 
-/** The class path of the broker and of Kafka's command line tools. Rejects as `kafkaDistribution` does. */
-export async function kafkaClasspath(): Promise<string> {
-  return (await kafkaDistribution()).classpath;
-}
-
 async function prepare(oldVersion: OldVersion | undefined): Promise<Distribution> {
   const artefacts = oldVersion ? await oldArtefacts(oldVersion) : await currentArtefacts();
   const { version, megabytes, hash } = artefacts;
