@@ -1,6 +1,6 @@
 /** `npm run build`: one bundle and one zip a function, byte for byte the same for the same sources. */
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -9,22 +9,22 @@ import { type Zippable, zipSync } from 'fflate';
 import { certificatesIn, describeCertificates } from './build/certificates.ts';
 import { BuildRefused } from './build/refused.ts';
 import { filesOf, settingsOf } from './build/settings.ts';
+import { tableOf } from './build/table.ts';
 import { pemOf } from './src/certificate-reader.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
+const FUNCTIONS = join(root, 'functions');
 const CERTIFICATES = join(root, 'certificates');
 const SETTINGS = join(root, 'settings');
 /** The folder in `functions/` that its owner rewrites. */
-const PIPELINE = join(root, 'functions', 'consume-batch', 'pipeline');
-/** The artefact of `functions/http`: what the platform calls a function that is a server. */
-const HTTP_FUNCTION = 'http-function';
+const PIPELINE = join(FUNCTIONS, 'consume-batch', 'pipeline');
 /** Zip's number for the system whose file modes its attributes are. */
 const UNIX = 3;
 /** Zip files can't hold an earlier moment; any fixed one makes builds comparable. */
 const EPOCH = new Date(1980, 0, 1);
 
 export interface BuildOptions {
-  /** Default: every folder in `functions/` with an `index.ts`. */
+  /** Folders in `functions/`; default: every one that is a function. */
   functions?: readonly string[];
   outdir?: string;
   /** A folder with certificates: PEM, DER, PKCS7, PKCS12, JKS. */
@@ -36,6 +36,9 @@ export interface BuildOptions {
 }
 
 export interface BuiltFunction {
+  /** Its folder in `functions/`. */
+  source: string;
+  /** Of the artefact. */
   name: string;
   /** Holds `index.js`, `package.json`, and what `file:` settings name. */
   directory: string;
@@ -46,18 +49,17 @@ export interface BuiltFunction {
 
 /** Bundles the functions into `outdir`; a function's folder there is replaced. */
 export async function build({
-  functions,
+  functions = functionSources(),
   outdir = join(root, 'dist'),
   certificates = CERTIFICATES,
   settings = SETTINGS,
   pipeline = PIPELINE,
 }: BuildOptions = {}): Promise<BuiltFunction[]> {
-  const all = await functionNames();
   const trusted = pemOf((await certificatesIn(certificates)).map(({ certificate }) => certificate));
-  const bundled = await settingsOf(all.map(folderOf), settings);
+  const bundled = await settingsOf(functionSources(), settings);
   return Promise.all(
-    (functions ?? all).map((name) =>
-      buildFunction(name, { outdir, trusted, settings: bundled.get(folderOf(name)) ?? {}, pipeline }),
+    functions.map((source) =>
+      buildFunction(source, { outdir, trusted, settings: bundled.get(source) ?? {}, pipeline }),
     ),
   );
 }
@@ -68,15 +70,18 @@ async function executable(path: string): Promise<Zippable> {
   return { bootstrap: [await readFile(path), { os: UNIX, attrs: 0o100755 << 16 }] };
 }
 
-async function functionNames(): Promise<string[]> {
-  const names = await readdir(join(root, 'functions'));
-  const entries = names.filter((name) => existsSync(join(root, 'functions', name, 'index.ts'))).sort();
-  return entries.map((name) => (name === 'http' ? HTTP_FUNCTION : name));
+/** The folders in `functions/` that are functions: ours, and the user's. */
+export function functionSources(): string[] {
+  return readdirSync(FUNCTIONS).filter(isFunctionSource).sort();
 }
 
-/** In `functions/`. */
-function folderOf(name: string): string {
-  return name === HTTP_FUNCTION ? 'http' : name;
+export function isFunctionSource(name: string): boolean {
+  return existsSync(join(FUNCTIONS, name, 'index.ts'));
+}
+
+/** The platform calls a function that is a server an HTTP function. */
+export function artefactName(source: string): string {
+  return source === 'http' ? 'http-function' : source;
 }
 
 interface Ingredients {
@@ -88,12 +93,12 @@ interface Ingredients {
 }
 
 async function buildFunction(
-  name: string,
+  source: string,
   { outdir, trusted, settings, pipeline }: Ingredients,
 ): Promise<BuiltFunction> {
-  const source = join(root, 'functions', folderOf(name));
+  const folder = join(FUNCTIONS, source);
   const result = await esbuild({
-    entryPoints: [join(source, 'index.ts')],
+    entryPoints: [join(folder, 'index.ts')],
     absWorkingDir: root,
     bundle: true,
     platform: 'node',
@@ -117,10 +122,11 @@ async function buildFunction(
   const files: Record<string, Uint8Array> = { 'index.js': index, 'package.json': packageJson };
   for (const path of filesOf(settings)) files[path] = await readFile(join(root, path));
   const zip = zipSync(
-    { ...files, ...(await executable(join(source, 'bootstrap'))) },
+    { ...files, ...(await executable(join(folder, 'bootstrap'))) },
     { level: 9, mtime: EPOCH },
   );
 
+  const name = artefactName(source);
   const directory = join(outdir, name);
   await rm(directory, { recursive: true, force: true });
   for (const [path, content] of Object.entries(files)) {
@@ -130,26 +136,15 @@ async function buildFunction(
   await writeFile(`${directory}.zip`, zip);
   await writeFile(`${directory}.js.map`, output('.map'));
   const bytes = { bundle: index.length, gzip: gzipSync(index).length, zip: zip.length };
-  return { name, directory, zip: `${directory}.zip`, bytes };
+  return { source, name, directory, zip: `${directory}.zip`, bytes };
 }
 
 function printSizes(built: readonly BuiltFunction[]): void {
-  const rows = built.map(({ name, bytes: { bundle, gzip, zip } }) => ({
-    function: name,
-    'index.js': bundle,
-    'index.js, gzip': gzip,
-    zip,
-  }));
-  const columns = ['function', 'index.js', 'index.js, gzip', 'zip'] as const;
-  const cells = [columns, ...rows.map((row) => columns.map((column) => row[column].toLocaleString('en')))];
-  const widths = columns.map((_, i) => Math.max(...cells.map((row) => String(row[i]).length)));
-  for (const row of cells) {
-    console.log(
-      row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-        .join('  '),
-    );
-  }
+  const rows = built.map(({ name, bytes: { bundle, gzip, zip } }) => [
+    name,
+    ...[bundle, gzip, zip].map((bytes) => bytes.toLocaleString('en')),
+  ]);
+  console.log(tableOf([['function', 'index.js', 'index.js, gzip', 'zip'], ...rows]));
 }
 
 /** Files of one folder are taken from another. */

@@ -2,11 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import * as check from '../functions/connectivity-check/config.ts';
-import * as consume from '../functions/consume-batch/config.ts';
-import { httpConfig } from '../functions/http/config.ts';
-import * as produce from '../functions/produce/config.ts';
 import { bundledPath, Variables } from '../src/variables.ts';
+import { readersOf } from './function-readers.ts';
 import { BuildRefused } from './refused.ts';
 import { secretVariables, variablesRead } from './variable-tables.ts';
 
@@ -16,13 +13,6 @@ const ENDING = '.env';
 const COMMON = 'common';
 /** Of which functions the HTTP function has the settings, its own the last. */
 const BEHIND_HTTP = ['produce', 'consume-batch', 'connectivity-check', 'http'];
-
-const readers: Readonly<Record<string, ((variables: Variables) => unknown)[]>> = {
-  produce: [produce.functionConfig],
-  'consume-batch': [consume.functionConfig, consume.pullConfig],
-  'connectivity-check': [check.functionConfig],
-  http: [httpConfig],
-};
 
 /** A variable, and the file that it was read from. */
 interface Setting {
@@ -98,7 +88,7 @@ function merged(
 /** As the function itself would say it of what is set; what isn't is set elsewhere. */
 function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): string[] {
   const variables = new Variables((variable) => settings.get(variable)?.value);
-  for (const read of readers[name] ?? []) read(variables);
+  for (const read of readersOf(name, { pulls: true })) read(variables);
   const wrong = variables.problems.flatMap((sentence) => {
     const setting = settings.get(sentence.split(' ', 1)[0] ?? '');
     return setting ? [`${setting.file}: ${sentence}`] : [];

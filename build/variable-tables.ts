@@ -9,6 +9,7 @@ import * as fetch from '../src/kafka/fetch/config.ts';
 import * as producer from '../src/kafka/produce/config.ts';
 import * as log from '../src/log.ts';
 import { type Meanings, Variables } from '../src/variables.ts';
+import { readersOf } from './function-readers.ts';
 
 /** A reader of `Variables`, and what it was called with behind the variable's name. */
 interface Reading {
@@ -51,9 +52,7 @@ export function variablesRead(): Map<string, Reading> {
     const variables = noting(new Variables((name) => setting[name]), (name, reading) =>
       found.set(name, found.get(name) ?? reading),
     );
-    for (const { functionConfig } of [produce, consume, check]) functionConfig(variables);
-    consume.pullConfig(variables);
-    http.httpConfig(variables);
+    for (const read of readersOf('http', { pulls: true })) read(variables);
   }
   return found;
 }

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from '../build.ts';
 
-const HTTP = 'http-function';
 /** What a CronJob runs. */
 const SCHEDULED = ['consume-batch', 'connectivity-check'];
 const runner = fileURLToPath(new URL('run.cjs', import.meta.url));
@@ -15,14 +14,14 @@ export async function layOut(folder: string): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'image-'));
   try {
     const built = await build({
-      functions: [HTTP, ...SCHEDULED],
+      functions: ['http', ...SCHEDULED],
       outdir: join(scratch, 'dist'),
       certificates: join(scratch, 'none'),
     });
     const app = join(folder, 'app');
     await mkdir(join(folder, 'certificates'), { recursive: true });
     for (const { name, directory } of built) {
-      await cp(directory, name === HTTP ? app : join(app, name), { recursive: true });
+      await cp(directory, SCHEDULED.includes(name) ? join(app, name) : app, { recursive: true });
     }
     await cp(runner, join(app, 'run.cjs'));
   } finally {

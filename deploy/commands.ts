@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { certificatesIn, describeCertificates } from '../build/certificates.ts';
+import { artefactName } from '../build.ts';
 import { FunctionGraph } from './api/functiongraph.ts';
 import { Gateways } from './api/gateways.ts';
 import { KafkaInstances } from './api/kafka-instances.ts';
@@ -16,7 +17,7 @@ import { describeDeployed } from './info.ts';
 import { followLogs } from './logs.ts';
 import { variableAt } from './origin.ts';
 import type { Options, Output, Serverless } from './osls.ts';
-import { artefactName, packageFunctions } from './package.ts';
+import { packageFunctions } from './package.ts';
 import {
   type Artifacts,
   ownerOf,

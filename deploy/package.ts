@@ -1,14 +1,10 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { BuildRefused } from '../build/refused.ts';
-import { type BuiltFunction, build } from '../build.ts';
+import { type BuiltFunction, build, isFunctionSource } from '../build.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
 import type { Artifacts } from './plan.ts';
 
-const SOURCES = new URL('../functions/', import.meta.url);
-/** The one folder whose artefact has another name: what the platform calls a function that is a server. */
-const ARTEFACTS: Readonly<Record<string, string>> = { http: 'http-function' };
 const MAX_PACKAGE_BYTES = 40 * 1024 * 1024;
 
 export interface Packaged {
@@ -25,23 +21,23 @@ export async function packageFunctions(
   { functions }: Deployment,
   { outdir, certificates }: { outdir: string; certificates: string },
 ): Promise<Packaged> {
-  const absent = functions.filter(({ source }) => !existsSync(new URL(`${source}/index.ts`, SOURCES)));
+  const absent = functions.filter(({ source }) => !isFunctionSource(source));
   if (absent.length > 0) {
     const problems = absent.map(
       ({ key, source }) => `functions.${key}: there is no functions/${source}/index.ts.`,
     );
     return { artifacts: new Map(), built: [], problems };
   }
-  const names = [...new Set(functions.map(({ source }) => artefactName(source)))];
-  const built = await buildAll(names, outdir, certificates);
+  const sources = [...new Set(functions.map(({ source }) => source))];
+  const built = await buildAll(sources, outdir, certificates);
   if (built instanceof BuildRefused) {
     return { artifacts: new Map(), built: [], problems: built.message.split('\n') };
   }
-  const byName = new Map(built.map((one) => [one.name, one]));
+  const bySource = new Map(built.map((one) => [one.source, one]));
   const artifacts = new Map<string, string>();
   const problems: string[] = [];
   for (const description of functions) {
-    const bundle = byName.get(artefactName(description.source));
+    const bundle = bySource.get(description.source);
     if (!bundle) continue;
     artifacts.set(description.key, bundle.zip);
     problems.push(...bundleProblems(description, bundle));
@@ -56,11 +52,6 @@ async function buildAll(functions: readonly string[], outdir: string, certificat
     if (error instanceof BuildRefused) return error;
     throw error;
   }
-}
-
-/** What the build calls the artefact of a folder in `functions/`. */
-export function artefactName(source: string): string {
-  return ARTEFACTS[source] ?? source;
 }
 
 /** What would make the platform refuse the package, or every call of it. */

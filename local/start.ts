@@ -2,12 +2,12 @@
  * `npm start`: what `serverless.yml` deploys, as the platform runs it, against a real Kafka, on this machine. Ctrl-C
  * ends all of it, and nothing outlives this process in any case.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { settingsOf } from '../build/settings.ts';
-import { build } from '../build.ts';
+import { build, functionSources, isFunctionSource } from '../build.ts';
 import type { FunctionDescription } from '../deploy/description.ts';
 import { readConfig } from '../src/variables.ts';
 import { visible } from '../src/visible.ts';
@@ -81,7 +81,7 @@ async function run(wanted: StartArguments): Promise<void> {
     );
   }
   const descriptions = deployment.functions.filter(isServed);
-  const settings = await settingsOf([...OURS, ...usersFunctions()], join(ROOT, 'settings'));
+  const settings = await settingsOf(functionSources(), join(ROOT, 'settings'));
   const bundled = descriptions.map(({ source }) => settings.get(source) ?? {});
   const variablesWith = (cluster: Values | undefined) =>
     descriptions.map((description) => functionVariables(description, asked, cluster));
@@ -117,7 +117,7 @@ async function run(wanted: StartArguments): Promise<void> {
 function isServed({ key, source, runtime }: FunctionDescription): boolean {
   if (runtime === 'http')
     notice(`${key}: an HTTP server is not run here; docs/http-server.md says how it is.`);
-  else if (!existsSync(join(ROOT, 'functions', source, 'index.ts'))) {
+  else if (!isFunctionSource(source)) {
     throw new Error(`serverless.yml: functions.${key}: there is no functions/${source}/index.ts`);
   }
   return runtime !== 'http';
@@ -125,10 +125,7 @@ function isServed({ key, source, runtime }: FunctionDescription): boolean {
 
 /** Whether `serverless.yml` has them or not. */
 function usersFunctions(): string[] {
-  const names = readdirSync(join(ROOT, 'functions'));
-  return names.filter(
-    (name) => !OURS.includes(name) && existsSync(join(ROOT, 'functions', name, 'index.ts')),
-  );
+  return functionSources().filter((name) => !OURS.includes(name));
 }
 
 function notice(text: string): void {

@@ -48,7 +48,7 @@ function postEvent(topic: string, records: unknown[]) {
 }
 
 describe('the bundles', () => {
-  for (const { name, zip, bytes } of built) {
+  for (const { source, name, zip, bytes } of built) {
     const more = name === 'http-function' ? ['bootstrap'] : [];
     it(`${name}: the zip holds index.js and package.json${more}, and is the same for the same sources`, async () => {
       const files = unzipSync(await readFile(zip));
@@ -59,7 +59,7 @@ describe('the bundles', () => {
           .trim(),
         '{"type":"commonjs"}',
       );
-      const [again] = await buildOwn({ functions: [name], outdir: join(directory, 'again'), certificates });
+      const [again] = await buildOwn({ functions: [source], outdir: join(directory, 'again'), certificates });
       assert.equal(sha256(await readFile(again?.zip ?? '')), sha256(await readFile(zip)));
       const mapOf = (path = '') => readFile(path.replace(/zip$/, 'js.map'));
       assert.equal(sha256(await mapOf(again?.zip)), sha256(await mapOf(zip)));

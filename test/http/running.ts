@@ -18,7 +18,7 @@ export interface RunningFunction {
 export async function buildHttpFunction() {
   const directory = await mkdtemp(join(tmpdir(), 'http-function-'));
   after(() => rm(directory, { recursive: true, force: true }));
-  const [built] = await buildOwn({ functions: ['http-function'], outdir: directory });
+  const [built] = await buildOwn({ functions: ['http'], outdir: directory });
   if (!built) throw new Error('nothing was built');
   return built;
 }
