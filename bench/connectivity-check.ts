@@ -2,12 +2,13 @@
  * The whole check of three brokers over SASL_SSL, every rung with a topic and a group, beside the bare
  * kafkajs connections that any such check needs: one to a bootstrap address, then three side by side.
  */
-import { Kafka, logLevel } from 'kafkajs';
 import { check } from '../functions/connectivity-check/check.ts';
 import { readCheckConfig } from '../functions/connectivity-check/run-check.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { environmentOf } from '../local/kafka/sandbox.ts';
 import { createLog } from '../src/log.ts';
 import { median, percentile, printTable } from './figures.ts';
+import { kafkajs } from './kafkajs.ts';
 
 const WARM_UP = 20;
 const RUNS = 150;
@@ -40,10 +41,8 @@ export async function run(): Promise<void> {
 
 async function wholeCheck(cluster: KafkaCluster, more: Record<string, string>): Promise<void> {
   const variables: Record<string, string> = {
+    ...environmentOf(cluster),
     KAFKA_BOOTSTRAP_SERVERS: firstServer(cluster),
-    KAFKA_SASL_USERNAME: cluster.users.app.username,
-    KAFKA_SASL_PASSWORD: cluster.users.app.password,
-    KAFKA_SSL_CA_PEM: cluster.caPem,
     ...more,
   };
   const config = readCheckConfig((name) => variables[name]);
@@ -59,13 +58,8 @@ async function bareConnections(cluster: KafkaCluster): Promise<void> {
 }
 
 async function connected(cluster: KafkaCluster, server: string) {
-  const admin = new Kafka({
-    brokers: [server],
-    ssl: { ca: cluster.caPem },
-    sasl: { mechanism: 'scram-sha-512', ...cluster.users.app },
-    logLevel: logLevel.NOTHING,
-    retry: { retries: 0 },
-  }).admin();
+  const environment = { ...environmentOf(cluster), KAFKA_BOOTSTRAP_SERVERS: server };
+  const admin = kafkajs(environment).admin({ retry: { retries: 0 } });
   await admin.connect();
   return admin;
 }

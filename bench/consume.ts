@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { environmentOf } from '../local/kafka/sandbox.ts';
 import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
 import { kafkajs, takeBatches } from './kafkajs.ts';
@@ -206,13 +207,7 @@ async function repeated<T>(times: number, task: () => Promise<T>): Promise<T[]> 
 }
 
 function environmentFor(cluster: KafkaCluster): Record<string, string> {
-  return {
-    KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
-    KAFKA_SASL_MECHANISM: 'PLAIN',
-    KAFKA_SASL_USERNAME: cluster.users.app.username,
-    KAFKA_SASL_PASSWORD: cluster.users.app.password,
-    KAFKA_SSL_CA_LOCATION: cluster.caLocation,
-  };
+  return { ...environmentOf(cluster), KAFKA_SASL_MECHANISM: 'PLAIN' };
 }
 
 function contextWith(variables: Record<string, string>) {

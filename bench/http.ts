@@ -8,7 +8,6 @@ import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +16,8 @@ import autocannon from 'autocannon';
 import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { freePorts } from '../local/kafka/ports.ts';
+import { environmentOf } from '../local/kafka/sandbox.ts';
 import { node24 } from '../test/installed.ts';
 import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
@@ -82,7 +83,7 @@ export async function run(): Promise<void> {
 }
 
 async function contestants(directory: string): Promise<Contestant[]> {
-  const [http] = await build({ functions: ['http-function'], outdir: directory });
+  const [http] = await build({ functions: ['http'], outdir: directory });
   const bundle = join(http?.directory ?? '', 'index.js');
   const script = await bundleContestant('http-contestant.ts', directory);
   const found: Contestant[] = [
@@ -106,7 +107,7 @@ function ourServer(node: string, bundle: string): Contestant['start'] {
   const bootstrap = readFileSync(source('../functions/http/bootstrap'), 'utf8');
   const flags = bootstrap.match(/ --[\w-]+(=\S+)?/g)?.map((flag) => flag.trim()) ?? [];
   return async (environment) => {
-    const port = await freePort();
+    const [port = 0] = await freePorts(1);
     const child = spawnQuiet(node, [...flags, bundle], { env: { ...environment, PORT: `${port}` } });
     for (;;) {
       const isUp = await fetch(`http://127.0.0.1:${port}/ready`).then(
@@ -142,23 +143,9 @@ function spawnQuiet(command: string, args: string[], options: SpawnOptions): Chi
   return child;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
-function environmentFor({ bootstrapServers, users, caLocation }: KafkaCluster): NodeJS.ProcessEnv {
-  return {
-    PATH: process.env.PATH,
-    LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
-    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers.SASL_SSL,
-    KAFKA_SASL_USERNAME: users.app.username,
-    KAFKA_SASL_PASSWORD: users.app.password,
-    KAFKA_SSL_CA_LOCATION: caLocation,
-  };
+function environmentFor(cluster: KafkaCluster): NodeJS.ProcessEnv {
+  const { PATH, LOG_LEVEL = 'warn' } = process.env;
+  return { PATH, LOG_LEVEL, ...environmentOf(cluster) };
 }
 
 /** Each is warmed at this number; then rounds in turn, so that a machine that slows down slows all of them. */

@@ -13,6 +13,7 @@ import { Partitioners } from 'kafkajs';
 import { build } from '../build.ts';
 import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
+import { environmentOf } from '../local/kafka/sandbox.ts';
 import { median, percentile, printTable } from './figures.ts';
 import { kafkajs } from './kafkajs.ts';
 
@@ -43,14 +44,14 @@ export async function run(): Promise<void> {
 async function warmInvocations(cluster: KafkaCluster, bundle: string): Promise<void> {
   const { handler } = createRequire(import.meta.url)(bundle) as { handler: Handler };
   const event = apigEvent();
-  const context = contextWith(environmentFor(cluster));
+  const context = contextWith(environmentOf(cluster));
   const ours = async () => {
     const { statusCode, body } = await handler(event, context);
     if (statusCode !== 200) throw new Error(body);
   };
 
   const createPartitioner = Partitioners.DefaultPartitioner;
-  const producer = kafkajs(environmentFor(cluster)).producer({ idempotent: true, createPartitioner });
+  const producer = kafkajs(environmentOf(cluster)).producer({ idempotent: true, createPartitioner });
   await producer.connect();
   const value = JSON.stringify(VALUE);
   const bare = () => producer.send({ topic: 'bench', acks: -1, messages: [{ key: 'a', value }] });
@@ -119,7 +120,7 @@ async function coldStarts(cluster: KafkaCluster, ours: string, bare: string): Pr
   const driver = join(ours, '..', 'first-call.cjs');
   await writeFile(driver, FIRST_CALL);
   const environment = {
-    ...environmentFor(cluster),
+    ...environmentOf(cluster),
     PATH: process.env.PATH ?? '',
     BENCH_EVENT: JSON.stringify(apigEvent()),
   };
@@ -205,15 +206,6 @@ producer.connect()
   .then(() => producer.send({ topic: 'bench', acks: -1, messages: [{ key: 'a', value: '${JSON.stringify(VALUE)}' }] }))
   .then(() => process.stdout.write('LOADED ' + loaded + ' ACKNOWLEDGED', () => process.exit(0)));
 `;
-
-function environmentFor({ bootstrapServers, caLocation, users }: KafkaCluster): Record<string, string> {
-  return {
-    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers.SASL_SSL,
-    KAFKA_SASL_USERNAME: users.app.username,
-    KAFKA_SASL_PASSWORD: users.app.password,
-    KAFKA_SSL_CA_LOCATION: caLocation,
-  };
-}
 
 function apigEvent(): unknown {
   const body = JSON.stringify({ records: [{ key: 'a', value: VALUE }] });

@@ -24,7 +24,6 @@ export interface SandboxOptions {
 
 export interface SandboxKafka {
   cluster: KafkaCluster;
-  /** The variables that make our functions reach it as user `app`. */
   environment: Record<string, string>;
   /** As they are now. */
   topics: readonly Required<SandboxTopic>[];
@@ -80,7 +79,8 @@ function listenerPorts({ brokers }: KafkaCluster): Record<string, number> {
   return Object.fromEntries(LISTENERS.map((name) => [name, ports[name] ?? 0]));
 }
 
-function environmentOf({
+/** The variables that make our functions reach a cluster as user `app`. */
+export function environmentOf({
   bootstrapServers,
   users: { app },
   caLocation,
