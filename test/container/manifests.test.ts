@@ -110,11 +110,3 @@ test('a broker that is away takes pods out of the Service, and restarts none', (
   assert.match(server, /readinessProbe:\s+httpGet: \{path: \/ready,/);
   assert.equal(server.split('/ready,').length - 1, 1);
 });
-
-test('the page shows the manifests as they are', () => {
-  const page = readFileSync(new URL('../container.md', new URL(`file://${folder}`)), 'utf8');
-  for (const file of files) {
-    const content = readFileSync(join(folder, file), 'utf8');
-    assert.ok(page.includes(`\`\`\`yaml\n${content}\`\`\``), file);
-  }
-});
