@@ -8,7 +8,7 @@ import type { Environment } from '../src/variables.ts';
 
 /** Which cluster it is, and who one is there. */
 const OF_CLUSTER = /^KAFKA_(BOOTSTRAP_SERVERS$|S)/;
-/** A variable of the functions (README, "Configuration"). */
+/** A variable of the functions (docs/configuration.md). */
 const OF_FUNCTIONS = /^(KAFKA_(?!FUNCTIONS_)|(PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_)|^LOG_LEVEL$/;
 const CREDENTIAL = /PASSWORD|SECRET|SINK_HEADERS/;
 
