@@ -19,7 +19,7 @@ export interface StartArguments {
   triggers: boolean;
 }
 
-/** Throws where the command line makes no sense. */
+/** Throws for a command line that it doesn't understand. */
 export function startArguments(args = process.argv.slice(2)): StartArguments {
   const { values } = parseArgs({
     args,

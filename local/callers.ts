@@ -1,14 +1,14 @@
 /**
- * Who may call the gateway of `npm start`. It asks nobody for a key and may stand before a cluster of one's own, and
- * any page that is open in a browser on this machine reaches it: by a request across sites, or under a host name of
- * its own that resolves to 127.0.0.1 (DNS rebinding). Browsers say where a request comes from, other clients needn't.
+ * Who may call the gateway of `npm start`. The gateway asks for no key, and may stand before the user's own cluster.
+ * Any page that is open in a browser on this machine reaches it: by a request across sites, or under a host name of
+ * its own that resolves to 127.0.0.1 (DNS rebinding). Browsers say where a request comes from; other clients need not.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 
 const OF_THIS_MACHINE = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
 /**
- * Why a request is refused, or undefined. `origins` are allowed beside the pages of this machine; `*` allows all.
+ * Why a request is refused, or undefined. `origins` are allowed as well as the pages of this machine; `*` allows all.
  * https://www.w3.org/TR/fetch-metadata/, https://fetch.spec.whatwg.org/#origin-header
  */
 export function callerProblem(

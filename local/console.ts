@@ -4,13 +4,13 @@ const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const FRAME_INTERVAL_MS = 100;
 const QUIET_MS = 300;
 
-/** Work that goes on now; what was begun last is part of what was begun before it, and has the line. */
+/** Work in progress. The last entry is a part of those before it, and is the one that is shown. */
 const ongoing: object[] = [];
 
 /**
- * Runs `work` and reports on stderr that it goes on, so that stdout stays fit for pasting: on a terminal a
- * line with a spinner and the elapsed seconds, elsewhere one plain line at the start and one at the end.
- * Work done within 300 ms is not mentioned. Rejects as `work` does.
+ * Runs `work` and reports its progress on stderr, so that stdout can be piped: on a terminal by a line with a spinner
+ * and the elapsed seconds, elsewhere by a line at the start and a line at the end. Work that takes less than 300 ms is
+ * not reported.
  */
 export async function withProgress<T>(label: string, work: () => Promise<T>): Promise<T> {
   const line: Line = { label, startedAt: performance.now() };
@@ -52,7 +52,7 @@ async function settlesQuickly(promise: Promise<unknown>): Promise<boolean> {
   return quick;
 }
 
-/** For stderr: grey on a terminal, unchanged elsewhere. */
+/** Text for stderr: grey on a terminal, unchanged elsewhere. */
 export function dim(text: string): string {
   return coloured(text, 90);
 }

@@ -1,4 +1,4 @@
-/** What each function of `serverless.yml` is given here: the file's values, with this machine's Kafka. */
+/** The variables of each function of `serverless.yml` on this machine: the file's values, with the local Kafka. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -6,7 +6,7 @@ import type { FunctionDescription } from '../deploy/description.ts';
 import { isPlaceholder } from '../deploy/read-description.ts';
 import type { Environment } from '../src/variables.ts';
 
-/** Which cluster it is, and who one is there. */
+/** The cluster's addresses, and the login. */
 const OF_CLUSTER = /^KAFKA_(BOOTSTRAP_SERVERS$|S)/;
 /** A variable of the functions (docs/configuration.md). */
 const OF_FUNCTIONS = /^(KAFKA_(?!FUNCTIONS_)|(PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_)|^LOG_LEVEL$/;
@@ -15,8 +15,8 @@ const CREDENTIAL = /PASSWORD|SECRET|SINK_HEADERS/;
 export type Values = Readonly<Record<string, string>>;
 
 /**
- * This shell's variables, and those of the file that osls reads, `.env`, less what leads to a cluster: that is
- * the deployment's, and a laptop must not pull from it because the file lies there.
+ * This shell's variables, then those of `.env`, which osls reads. Variables that lead to a cluster are left out of
+ * `.env`: it names the deployment's cluster, and a laptop must not pull from there by accident.
  */
 export function startEnvironment(root: string): Environment {
   const file = ['.env.dev', '.env'].map((name) => join(root, name)).find((path) => existsSync(path));
@@ -26,8 +26,8 @@ export function startEnvironment(root: string): Environment {
 }
 
 /**
- * What the file gives this function; `embedded` replaces what it says of the cluster. A variable of this shell that
- * the file does not ask for is given as well where the file doesn't say it.
+ * The file's variables for this function; `embedded` replaces those of the cluster. Variables of this shell that the
+ * file neither asks for nor sets are added.
  */
 export function functionVariables(
   { environment, encryptedEnvironment }: FunctionDescription,
@@ -45,7 +45,7 @@ export function functionVariables(
   return { ...Object.fromEntries(all.filter(([name]) => !OF_CLUSTER.test(name))), ...embedded };
 }
 
-/** Names of this shell's variables that the functions get here and a deployment would not have. */
+/** Names of this shell's variables that the functions get here, but not in a deployment. */
 export function shellOnly(asked: ReadonlySet<string>): string[] {
   return shellVariables(asked)
     .map(([name]) => name)
@@ -58,7 +58,7 @@ function shellVariables(asked: ReadonlySet<string>): [string, string][] {
   );
 }
 
-/** Apart, as the platform keeps them. */
+/** Plain and encrypted variables, as the platform separates them. */
 export function withoutCredentials(
   { encryptedEnvironment }: FunctionDescription,
   variables: Values,

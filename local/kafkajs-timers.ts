@@ -1,6 +1,6 @@
 /**
- * To be imported where kafkajs itself is a client: where nothing waits and nothing is throttled, each answer made
- * kafkajs 2.2.4 set a timer to minus the present time, again and again, of which Node.js 24 warns (TimeoutNegativeWarning).
+ * Import this wherever kafkajs is used as a client. If no request waits and none is throttled, kafkajs 2.2.4 sets a
+ * timer to a negative time after each answer, and Node.js 24 warns of it (TimeoutNegativeWarning).
  */
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 

@@ -2,7 +2,7 @@ import { isTopicName } from '../src/topic.ts';
 import type { Values } from './function-variables.ts';
 import type { SandboxTopic } from './kafka/sandbox.ts';
 
-/** The topics that functions with these variables publish to, read, and put dead letters into, and those of `own`. */
+/** The topics that functions with these variables use, for dead letters, too; and those of `own`. */
 export function namedTopics(functions: readonly Values[], own: readonly SandboxTopic[]): SandboxTopic[] {
   const names = functions.flatMap((variables) => {
     const sources = list(variables.CONSUME_TOPICS);
@@ -15,7 +15,7 @@ export function namedTopics(functions: readonly Values[], own: readonly SandboxT
       ...templates.flatMap((text) => sources.map((topic) => text.trim().replaceAll('{topic}', topic))),
     ];
   });
-  // A pattern is none, and the function itself says what is wrong with a name.
+  // Patterns name no topic, and the function itself reports an invalid name.
   const topics = new Map(names.filter(isTopicName).map((name): [string, SandboxTopic] => [name, { name }]));
   for (const topic of own) topics.set(topic.name, topic);
   return [...topics.values()];

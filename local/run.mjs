@@ -20,7 +20,7 @@ if (!dependenciesAreInstalled()) {
   console.error('Installing npm dependencies …');
   const install = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
-    // npm's own report goes to stderr: what a command prints on stdout stays fit for a pipe.
+    // npm's report goes to stderr, so that a command's stdout can be piped.
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
   });
@@ -36,7 +36,7 @@ register();
 try {
   await import(pathToFileURL(resolve(root, script)).href);
 } catch (error) {
-  // A checkout that may not be written to is nobody's defect. Where a folder can't be made there, Node.js says ENOENT.
+  // A read-only checkout is not a defect. If a folder can't be made in it, Node.js says ENOENT.
   const isRefused = ['EROFS', 'EACCES', 'EPERM'].includes(error?.code) || error?.syscall === 'mkdir';
   if (!isRefused || !error.path) throw error;
   console.error(

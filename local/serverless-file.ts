@@ -10,24 +10,24 @@ import type { ServerlessFile } from '../deploy/serverless-file.ts';
 import { withStage } from '../deploy/stage.ts';
 import type { Environment } from '../src/variables.ts';
 
-/** Text within which a comma or a brace separates nothing: quoted, or a variable of its own. */
+/** Text in which commas and braces don't separate: quoted text, or a nested variable. */
 const OPAQUE = String.raw`'[^']*'|"[^"]*"|\$\{(?:[^{}]|\$\{[^{}]*\})*\}`;
 const VARIABLE = new RegExp(String.raw`\$\{((?:${OPAQUE}|[^{}'"])*)\}`, 'g');
 const CANDIDATE = new RegExp(`(?:${OPAQUE}|[^,'"])+`, 'g');
-/** Fallbacks that name each other for ever end here. */
+/** Ends fallbacks that refer to each other forever. */
 const MAX_DEPTH = 20;
 
 export interface ReadFile {
   deployment: Deployment;
   /** The variables of the environment that the file asks for, set or not. */
   asked: ReadonlySet<string>;
-  /** Variables of the file that are resolved by osls alone; where they have no default, nothing has their value. */
+  /** Variables that only osls resolves. Without a default they have no value here. */
   unresolved: readonly string[];
 }
 
 /**
- * What would be deployed to a stage, and the functions `more`, with what the file has for every function: a group that
- * the file leaves open is the stage's own. Throws where the file is not YAML, or a variable makes no sense.
+ * The deployment of a stage, with the functions `more` added. A group that the file leaves open is the stage's own.
+ * Throws if the file is not YAML, or for a variable that can't be resolved.
  */
 export function readServerlessFile(
   path: string,
@@ -65,7 +65,7 @@ class Resolver {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.resolve(item, depth)]));
   }
 
-  /** A text that is one variable becomes its value, of whatever type; else the values are written into it. */
+  /** A text that is only a variable becomes its value, of any type; in other texts variables are replaced. */
   #text(text: string, depth: number): unknown {
     if (depth > MAX_DEPTH) throw new Error(`serverless.yml: ${text} leads back to itself`);
     const [first] = text.matchAll(VARIABLE);
@@ -74,7 +74,7 @@ class Resolver {
     return text.replace(VARIABLE, (_all, inner: string) => `${this.#variable(inner, depth + 1) ?? ''}`);
   }
 
-  /** The first of its candidates that has a value, else null. */
+  /** The first candidate that has a value, else null. */
   #variable(text: string, depth: number): unknown {
     for (const [candidate] of text.matchAll(CANDIDATE)) {
       const value = this.#candidate(candidate.trim(), depth);

@@ -1,6 +1,6 @@
 /**
- * `npm start`: what `serverless.yml` deploys, as the platform runs it, against a real Kafka, on this machine. Ctrl-C
- * ends all of it, and nothing outlives this process in any case.
+ * `npm start`: runs what `serverless.yml` deploys on this machine, as the platform would, against a real Kafka. Ctrl-C
+ * ends all of it, and nothing outlives this process however it ends.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,10 +37,10 @@ const DEFAULT_PORT = 8080;
 /** The project's own functions. */
 const OURS = ['produce', 'consume-batch', 'connectivity-check', 'http'];
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** What `doctor` and `replay` need beside the cluster's own variables. */
+/** Variables that `doctor` and `replay` need besides those of the cluster. */
 const TOOL_VARIABLES = ['CONSUME_TOPICS', 'CHECK_TOPIC', 'CHECK_GROUP_ID'];
 
-/** What has been started, ended in reverse order. */
+/** Ends what has been started, in reverse order. */
 const started: (() => Promise<unknown>)[] = [];
 
 try {
@@ -55,7 +55,7 @@ try {
 }
 
 async function run(wanted: StartArguments): Promise<void> {
-  // While things start, ending is enough: what runs in other processes ends with this one.
+  // During the start it is enough to exit: the other processes end with this one.
   const leave = () => process.exit(130);
   for (const signal of SIGNALS) process.on(signal, leave);
   const port = await ownPort();
@@ -65,7 +65,7 @@ async function run(wanted: StartArguments): Promise<void> {
   }
   const environment = startEnvironment(ROOT);
   const origins = readConfig(environment, (variables) => variables.list('HTTP_CORS_ORIGINS'));
-  // A group of its own in a cluster where the deployed functions may have theirs.
+  // In the user's own cluster the deployed functions may have a group; this one must differ.
   const stage = hasOwnCluster ? 'local' : 'dev';
   const { deployment, asked, unresolved } = readServerlessFile(join(ROOT, 'serverless.yml'), environment, {
     stage,
@@ -109,11 +109,11 @@ async function run(wanted: StartArguments): Promise<void> {
   });
   printWhatToPaste(gateway.url, { triggers, embedded });
   await told;
-  // Who asks twice doesn't wait for an orderly end.
+  // A second signal doesn't wait for an orderly end.
   for (const signal of SIGNALS) process.on(signal, leave);
 }
 
-/** The HTTP server is none of the platform's functions that are simulated here. Throws where there is no source. */
+/** HTTP servers are not run here. Throws if the function has no source. */
 function isServed({ key, source, runtime }: FunctionDescription): boolean {
   if (runtime === 'http')
     notice(`${key}: an HTTP server is not run here; docs/http-server.md says how it is.`);
@@ -123,7 +123,7 @@ function isServed({ key, source, runtime }: FunctionDescription): boolean {
   return runtime !== 'http';
 }
 
-/** Whether `serverless.yml` has them or not. */
+/** Also those that `serverless.yml` doesn't have. */
 function usersFunctions(): string[] {
   return functionSources().filter((name) => !OURS.includes(name));
 }
@@ -132,7 +132,7 @@ function notice(text: string): void {
   process.stderr.write(`${dim(visible(text))}\n`);
 }
 
-/** Looked at before anything is started for it. */
+/** Checked before anything else is started. */
 async function ownPort(): Promise<number> {
   const text = process.env.PORT ?? String(DEFAULT_PORT);
   const port = Number(text);
@@ -149,7 +149,7 @@ async function startEmbeddedKafka(topics: readonly SandboxTopic[], keep: boolean
   return sandbox;
 }
 
-/** A topic that is asked for here is there to be published to, whatever a deployment allows. */
+/** Topics of `--topics` may be published to here, whatever the deployment allows. */
 function publishable(values: Values, bundled: Values, own: readonly SandboxTopic[]): Values {
   const allowed = values.PRODUCE_TOPICS ?? bundled.PRODUCE_TOPICS;
   if (!allowed || own.length === 0) return values;
@@ -157,14 +157,14 @@ function publishable(values: Values, bundled: Values, own: readonly SandboxTopic
   return { ...values, PRODUCE_TOPICS: [...new Set(topics)].join(',') };
 }
 
-/** Lets other shells reach the embedded Kafka. Without the file only they are worse off. */
+/** Lets other shells reach the embedded Kafka. If the file can't be written, everything else still works. */
 async function offerEnvironment(cluster: Values, functions: readonly Values[], keep: boolean): Promise<void> {
   const tools = TOOL_VARIABLES.flatMap((name): [string, string][] => {
     const value = functions.map((variables) => variables[name]).find(Boolean);
     return value === undefined ? [] : [[name, value]];
   });
   const variables = { ...cluster, ...Object.fromEntries(tools) };
-  // Also where a signal ends the process while it starts.
+  // Also if a signal ends the process during the start.
   if (!keep) process.once('exit', () => removeEnvFile(ENV_FILE, variables));
   try {
     await writeEnvFile(ENV_FILE, variables);
@@ -177,7 +177,7 @@ async function startFunctions(
   descriptions: readonly FunctionDescription[],
   variables: readonly Values[],
 ): Promise<TriggeredFunction[]> {
-  // Without a pause in which a signal could leave it behind.
+  // Synchronously: between two turns a signal could leave it behind.
   const outdir = mkdtempSync(join(tmpdir(), 'kafka-functions-'));
   process.once('exit', () => rmSync(outdir, { recursive: true, force: true, maxRetries: 5 }));
   const sources = [...new Set(descriptions.map(({ source }) => source))];
@@ -209,7 +209,7 @@ async function startAllTriggers(functions: readonly TriggeredFunction[]): Promis
   return running;
 }
 
-/** A function of one's own is at `/functions/<name>`; what nobody else takes is produce's. */
+/** A function of the user's is at `/functions/<name>`; produce gets all paths that no other function takes. */
 function routesTo(functions: readonly TriggeredFunction[]): GatewayOptions['routes'] {
   const route = (name: string, match: { method?: string; path?: string }) =>
     functions

@@ -20,19 +20,19 @@ export interface TriggeredFunction {
 }
 
 export interface RunningTrigger {
-  /** For whoever reads it: `consume-batch every 1m (timer pull)`. */
+  /** Such as `consume-batch every 1m (timer pull)`. */
   label: string;
   stop(): Promise<void>;
 }
 
 interface TriggerOptions {
-  /** A folder of certificates, which the bundles have as well. */
+  /** The folder of certificates. */
   certificates: string;
   onNotice: (text: string) => void;
 }
 
 /**
- * Starts those that are switched on. Beside a Kafka trigger no timer of the same function runs: each would handle
+ * Starts the triggers that are switched on. If a function has a Kafka trigger, its timers don't run: both would handle
  * every record.
  */
 export async function startTriggers(
@@ -82,7 +82,7 @@ function intervalOf(schedule: string): number | undefined {
   return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNIT_MS[unit] ?? 0), 0);
 }
 
-/** As the pull's own group, so that a pull which is asked for beside it is refused and handles nothing twice. */
+/** Joins the pull's own group, so that a pull beside it is refused and handles nothing twice. */
 async function startKafka(
   { description: { key }, runtime, variables }: TriggeredFunction,
   { topics, batchSize }: Kafka,

@@ -1,4 +1,4 @@
-/** The two shapes between APIG (dedicated gateway) and a function: the event, and the answer. */
+/** What APIG (dedicated gateway) sends to a function, and what it takes back. */
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** The APIG event. `body` is base64 even when there is none. */
@@ -13,7 +13,7 @@ export interface ApigEvent {
   isBase64Encoded: true;
 }
 
-/** The one form of answer that the gateway accepts. */
+/** The only form of answer that the gateway accepts. */
 export interface ApigAnswer {
   statusCode: number;
   headers: Record<string, string>;
@@ -51,7 +51,7 @@ export function toApigEvent(request: HttpRequest, apiId: string, requestId: stri
   };
 }
 
-/** The answer, or undefined when it isn't exactly what the gateway takes. */
+/** Undefined if the answer doesn't have exactly the shape that the gateway takes. */
 export function readAnswer(result: unknown): ApigAnswer | undefined {
   if (typeof result !== 'object' || result === null) return undefined;
   const { statusCode, headers, body, isBase64Encoded } = result as Record<string, unknown>;

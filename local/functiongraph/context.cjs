@@ -1,4 +1,4 @@
-// The context object of FunctionGraph's Node.js runtime: its documented methods and nothing else.
+// The context object of FunctionGraph's Node.js runtime: only its documented methods.
 'use strict';
 
 const { format } = require('node:util');
@@ -16,7 +16,7 @@ exports.createContext = (settings, call, write) => {
     getRequestID: () => call.requestId,
     getRemainingTimeInMilliSeconds: () =>
       Math.max(0, Math.floor(call.timeoutMs - (performance.now() - startedAt))),
-    // Milliseconds, whatever the name says: the platform's own slip.
+    // Milliseconds, despite the name, as on the platform.
     getRunningTimeInSeconds: () => settings.timeoutMs,
     getUserData: (key) => (Object.hasOwn(userData, key) ? userData[key] : undefined),
     getFunctionName: () => settings.functionName,

@@ -1,9 +1,9 @@
-/** What lets a page of another origin use the gateway (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+/** Lets pages of other origins use the gateway (https://fetch.spec.whatwg.org/#http-cors-protocol). */
 import type { IncomingHttpHeaders } from 'node:http';
 
 const MAX_AGE_S = 600;
 
-/** A browser asks before it sends a request that a form could not send. */
+/** Whether a browser asks if it may send a request, one that a form could not send. */
 export function isPreflight(method: string, headers: IncomingHttpHeaders): boolean {
   return (
     method === 'OPTIONS' &&
@@ -12,7 +12,7 @@ export function isPreflight(method: string, headers: IncomingHttpHeaders): boole
   );
 }
 
-/** For an origin that is let in: whatever it asks for is allowed, and every header of the answer may be read. */
+/** For an allowed origin: it may send whatever it asks for, and read every header of the answer. */
 export function corsHeaders(headers: IncomingHttpHeaders): [string, string][] {
   const { origin } = headers;
   if (origin === undefined) return [['vary', 'origin']];

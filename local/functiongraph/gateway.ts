@@ -27,9 +27,9 @@ export interface GatewayOptions {
   routes: readonly Route[];
   timeoutMs?: number;
   maxBodyBytes?: number;
-  /** Why a request is refused by its headers alone, as 403; default none is. */
+  /** Why a request is refused (403) for its headers; default: none is refused. */
   problemOf?: (headers: IncomingHttpHeaders, port: number) => string | undefined;
-  /** Whether pages of whatever `problemOf` lets pass may read the answers (CORS); default they may not. */
+  /** Whether pages that `problemOf` lets pass may read the answers (CORS); default false. */
   cors?: boolean;
   /** Gets the error behind each 500 and 504; default stderr. */
   onLog?: (line: string) => void;
@@ -42,7 +42,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** A gateway's own answer, without a function's. */
+/** An answer of the gateway itself. */
 interface Refusal {
   status: number;
   code: string;
@@ -54,7 +54,7 @@ const TOO_LARGE: Refusal = { status: 413, code: 'APIG.0201', message: 'Request e
 const TIMED_OUT: Refusal = { status: 504, code: 'APIG.0203', message: 'Backend timeout' };
 const BAD_ANSWER: Refusal = { status: 500, code: 'APIG.0601', message: 'Internal server error' };
 
-/** Framing is the gateway's: what a function says about it doesn't reach the client. */
+/** The gateway frames answers itself: these headers of a function don't reach the client. */
 const HOP_BY_HOP = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade']);
 
 /** Listens; rejects when the port is taken. */
@@ -135,7 +135,7 @@ function matches(route: Route, method: string, path: string): boolean {
   return path.startsWith(route.prefix ?? '/');
 }
 
-/** The body, or undefined when it is too large; then the rest is read and dropped, so that the client sees the 413. */
+/** Undefined if the body is too large. The rest is still read and dropped, so that the client sees the 413. */
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -147,7 +147,7 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buf
   return bytes <= maxBytes ? Buffer.concat(chunks) : undefined;
 }
 
-/** Undefined when the time is over; the call itself goes on, as on the platform. */
+/** Undefined after the time-out; the call itself goes on, as on the platform. */
 async function withTimeout<T>(call: Promise<T>, timeoutMs: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<undefined>((resolve) => {
@@ -160,7 +160,7 @@ async function withTimeout<T>(call: Promise<T>, timeoutMs: number): Promise<T | 
   }
 }
 
-/** False when HTTP can't carry the answer, such as a header with a line end in it. */
+/** False if HTTP can't carry the answer, for example a header that contains a line end. */
 function send(response: ServerResponse, answer: ApigAnswer): boolean {
   const kept = Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
   try {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** What a failed call answers. `errorCode`: 4001 user code, 4004 and 4007 result, 4010, 4201, 4211 time-outs and initializer. */
+/** The error of a failed call. `errorCode`: 4001 user code, 4004 and 4007 result, 4010, 4201, 4211 time-outs and initializer. */
 export interface FunctionError {
   errorCode?: number;
   errorMessage: string;
@@ -15,7 +15,6 @@ export interface FunctionError {
 /** The end of one exchange; `result` is JSON text. */
 export type Outcome = { ok: true; result: string } | { ok: false; error: FunctionError };
 
-/** What an instance knows of its function. */
 export interface FunctionSettings {
   directory: string;
   handler: string;
@@ -41,7 +40,7 @@ const AS_NODE_20_15 = ['--no-experimental-require-module', '--no-experimental-de
   process.allowedNodeEnvironmentFlags.has(flag),
 );
 
-/** What the platform sets, and what Node.js needs to run here: nothing of the caller's environment besides. */
+/** What the platform sets, and what Node.js needs to run here; nothing else of the caller's environment. */
 function minimalEnvironment(settings: FunctionSettings): NodeJS.ProcessEnv {
   const { PATH, TZ, LANG, NODE_V8_COVERAGE, SystemRoot } = process.env;
   const kept = Object.entries({ PATH, TZ, LANG, NODE_V8_COVERAGE, SystemRoot });
@@ -52,7 +51,7 @@ function minimalEnvironment(settings: FunctionSettings): NodeJS.ProcessEnv {
   };
 }
 
-/** A forked worker. Dead for good after a crash, an exit, a time-out or `kill()`: then start another. */
+/** A forked worker. After a crash, an exit, a time-out or `stop()` it stays dead: start another. */
 export class Instance {
   readonly #child: ChildProcess;
   readonly #guard: ChildProcess | undefined;
@@ -163,9 +162,9 @@ export class Instance {
 }
 
 /**
- * Kills the instance when this process is gone. A worker ends by itself when its channel closes, but a
- * frozen one, or one that never returns to its event loop, can't notice. A shell that waits for the end of
- * its input does; in a session of its own, so that Ctrl-C doesn't reach it.
+ * Kills the instance when this process is gone. A worker ends by itself when its channel closes, unless it is frozen
+ * or never returns to its event loop. A shell that waits for the end of its input notices in any case. It has a session
+ * of its own, so that Ctrl-C doesn't reach it.
  */
 function startGuard(pid: number): ChildProcess | undefined {
   if (process.platform === 'win32') return undefined;

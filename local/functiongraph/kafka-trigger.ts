@@ -15,7 +15,7 @@ export interface KafkaTriggerOptions {
 }
 
 export interface KafkaTrigger {
-  /** Leaves the group; a call that runs is waited for. */
+  /** Waits for a running call and leaves the group. */
   stop(): Promise<void>;
 }
 
@@ -23,8 +23,8 @@ export interface KafkaTrigger {
 const MAX_EVENT_BYTES = 5_000_000;
 
 /**
- * Resolves once the trigger is a member of its group. Whether the platform delivers records again after a
- * failed call is not documented; here it does not, so that nobody comes to rely on it.
+ * Resolves once the trigger is a member of its group. It is not documented whether the platform delivers
+ * records again after a failed call. This trigger doesn't, so that nobody relies on it.
  */
 export async function startKafkaTrigger(options: KafkaTriggerOptions): Promise<KafkaTrigger> {
   const { runtime, kafka, topics, groupId = 'functiongraph-trigger', batchSize = 100, onResult } = options;
@@ -60,7 +60,7 @@ export async function startKafkaTrigger(options: KafkaTriggerOptions): Promise<K
   return { stop: () => consumer.disconnect() };
 }
 
-/** As many records as one event can carry; one at the least. */
+/** As many records as fit into an event, but at least one. */
 function eventful<T extends { value: Buffer | null }>(messages: T[]): T[] {
   let bytes = 0;
   const end = messages.findIndex(({ value }, index) => {
@@ -70,7 +70,7 @@ function eventful<T extends { value: Buffer | null }>(messages: T[]): T[] {
   return end < 0 ? messages : messages.slice(0, end);
 }
 
-/** Values as text, null for a tombstone, and nothing else of a record. */
+/** Only the values, as text; null for a tombstone. */
 function kafkaEvent(topic: string, messages: (string | null)[]) {
   return {
     event_version: 'v1.0',

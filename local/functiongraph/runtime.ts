@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type FunctionError, type FunctionSettings, Instance, type Outcome } from './instance.ts';
 
-/** A function and its settings, as the console would show them. */
 export interface RuntimeOptions {
   /** Holds `index.js`. */
   directory: string;
@@ -33,15 +32,14 @@ export interface RuntimeOptions {
   onLog?: (line: string) => void;
 }
 
-/** One call's end. `logs` are its tagged lines, `cold` says that an instance was started for it, `ms` leaves out the wait for a turn. */
+/** `logs` are the call's tagged lines, `cold` says that an instance was started for it, `ms` excludes the wait for a turn. */
 export type InvocationResult = { requestId: string; logs: string[]; cold: boolean; ms: number } & (
   | { ok: true; result: unknown }
   | { ok: false; error: FunctionError }
 );
 
-/** A function that can be called. */
 export interface Runtime {
-  /** Never rejects for what the function does; rejects when the runtime is stopped or `event` isn't JSON. */
+  /** Rejects only if the runtime is stopped or `event` isn't JSON, not if the function fails. */
   invoke(event: unknown, options?: { requestId?: string; timeoutMs?: number }): Promise<InvocationResult>;
   /** SIGSTOP to every instance; the next call thaws the one it gets. */
   freeze(): void;
@@ -64,7 +62,7 @@ interface Call {
   timeoutMs: number;
 }
 
-/** Prepares a runtime; no process is started before the first call. Throws when the variables break the platform's limits. */
+/** Starts no process before the first call. Throws if the variables exceed the platform's limits. */
 export function startRuntime(options: RuntimeOptions): Runtime {
   const { onLog, freezeBetweenCalls = false, instances = 1 } = options;
   const settings = readSettings(options);
@@ -77,7 +75,7 @@ export function startRuntime(options: RuntimeOptions): Runtime {
 
   function startInstance(slot: Slot): Instance {
     const instance = new Instance(settings, (line) => {
-      // What a killed instance still had in its pipe belongs to no call of its successor.
+      // A killed instance may still have lines in its pipe; they belong to no call of its successor.
       if (slot.instance === instance) slot.logs.push(line);
       onLog?.(line);
     });
@@ -85,7 +83,7 @@ export function startRuntime(options: RuntimeOptions): Runtime {
   }
 
   async function run(slot: Slot, call: Call): Promise<{ outcome: Outcome; cold: boolean }> {
-    // Asked here, where an instance would start: nothing may start after `stop` has counted them.
+    // Checked where an instance would start: none may start after `stop` has counted them.
     if (stopped) throw new Error('The runtime is stopped.');
     if (slot.instance?.alive) {
       slot.instance.thaw();
@@ -103,7 +101,7 @@ export function startRuntime(options: RuntimeOptions): Runtime {
   }
 
   function giveBack(slot: Slot): void {
-    // Lines that come between two calls belong to neither result.
+    // Lines between two calls belong to neither.
     slot.logs = [];
     if (freezeBetweenCalls) slot.instance?.freeze();
     const next = waiting.shift();

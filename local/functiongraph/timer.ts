@@ -10,13 +10,13 @@ export interface TimerTriggerOptions {
   onResult?: (result: InvocationResult) => void;
 }
 
-/** `fire()` calls now, `stop()` ends the rhythm; a call that runs goes on. */
+/** `fire()` calls now. `stop()` ends the timer, but not a running call. */
 export interface TimerTrigger {
   fire(): Promise<InvocationResult>;
   stop(): void;
 }
 
-/** The first call comes after `everyMs`. A tick is left out while the call before it still runs. */
+/** The first call comes after `everyMs`. A tick is skipped while a call still runs. */
 export function startTimerTrigger(options: TimerTriggerOptions): TimerTrigger {
   const { runtime, everyMs, name, userEvent = '', onResult } = options;
   let running = false;
@@ -31,7 +31,7 @@ export function startTimerTrigger(options: TimerTriggerOptions): TimerTrigger {
     if (running) return;
     running = true;
     fire()
-      // Only a stopped runtime rejects, and then there is nobody to tell.
+      // Only a stopped runtime rejects; then nobody wants to know.
       .catch(() => clearInterval(timer))
       .finally(() => {
         running = false;

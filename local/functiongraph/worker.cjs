@@ -82,7 +82,7 @@ function findExport(entry, role) {
   return found;
 }
 
-/** A native promise counts by itself; anything else means that the callback will be called. */
+/** If the function returns a native promise, that is its result; else it will call the callback. */
 function settle(call) {
   return new Promise((resolve, reject) => {
     const callback = (error, result) => {

@@ -24,7 +24,7 @@ export interface TopicMetadata {
   partitions: { partition: number; leader: number; replicas: number[]; isr: number[] }[];
 }
 
-/** What one broker sees now: the brokers that are registered and not fenced, and the topics asked for. */
+/** One broker's view: the brokers that are registered and not fenced, and the topics asked for. */
 export interface Metadata {
   nodeIds: number[];
   topics: TopicMetadata[];
@@ -38,7 +38,7 @@ export interface AccessRule {
   operation: keyof typeof OPERATION;
 }
 
-/** Rejects when the broker doesn't accept connections. A topic that is not there has no partitions. */
+/** Rejects if the broker doesn't accept connections. A missing topic has no partitions. */
 export async function metadata(port: number, topics: readonly string[] = []): Promise<Metadata> {
   const answer = await call(port, { apiKey: 3, apiVersion: 1, body: array(topics.map(string)) });
   const nodeIds = answer.array(() => {
@@ -92,7 +92,7 @@ export async function createTopic(
   });
 }
 
-/** Whether this broker answers as the leader of these partitions: it does so a moment after metadata names it. */
+/** Whether this broker acts as the leader of these partitions; it does so a moment after metadata names it. */
 export async function leadersAnswer(
   port: number,
   topic: string,
@@ -116,7 +116,7 @@ export async function leadersAnswer(
   return errors.flat().every((error) => error === 0);
 }
 
-/** Whether there is a coordinator; asking for one creates the internal topic behind it. */
+/** Whether there is a coordinator. Asking for it creates its internal topic. */
 export async function hasCoordinator(port: number, kind: 'group' | 'transaction'): Promise<boolean> {
   const body = Buffer.concat([string('embedded-kafka'), int8(kind === 'group' ? 0 : 1)]);
   const answer = await call(port, { apiKey: 10, apiVersion: 1, body });
@@ -150,9 +150,9 @@ export async function aclResources(port: number): Promise<number> {
   return answer.int32();
 }
 
-/** Credentials for SCRAM-SHA-256 and SCRAM-SHA-512. Only salted passwords travel, and none stands in an argv. */
+/** For SCRAM-SHA-256 and SCRAM-SHA-512. Only salted passwords are sent, and none is a command's argument. */
 export async function upsertScramCredentials(port: number, users: readonly KafkaUser[]): Promise<void> {
-  // A request a mechanism: Kafka refuses a user that stands in one request twice.
+  // A request for each mechanism: Kafka refuses a request that has a user twice.
   for (const { mechanism, digest, length } of SCRAM) {
     const upsertions = users.map(({ username, password }) => {
       const salt = randomBytes(16);
@@ -176,7 +176,7 @@ export async function upsertScramCredentials(port: number, users: readonly Kafka
   }
 }
 
-/** What a broker keeps of a password, for each mechanism (RFC 5802, section 3). */
+/** The form in which a broker stores a password, for each mechanism (RFC 5802, section 3). */
 export function scramCredentials({ password }: KafkaUser) {
   return SCRAM.map(({ name, digest, length }) => {
     const salt = randomBytes(16);

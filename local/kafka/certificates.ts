@@ -23,14 +23,14 @@ export interface CertificateOptions extends Validity {
 export interface IssuedCertificate {
   /** The certificate alone, PEM. */
   certificate: string;
-  /** The certificate followed by the intermediate authorities up to, without, the root: what a server sends. */
+  /** What a server sends: the certificate and the intermediate authorities, without the root. */
   chain: string;
   /** PKCS#8 PEM, not encrypted. */
   key: string;
 }
 
 export interface CertificateAuthority {
-  /** PEM: what a client trusts, for a root. */
+  /** PEM. A client trusts it, if it is a root. */
   certificate: string;
   issue(options: CertificateOptions): Promise<IssuedCertificate>;
   /** An intermediate authority, signed by this one. */

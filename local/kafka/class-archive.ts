@@ -6,9 +6,9 @@ import type { Distribution } from './distribution.ts';
 import { temporarySibling } from './temporary.ts';
 
 /**
- * The Java options that load the broker's classes from a shared archive (class data sharing): a broker then
- * boots in less than half the time. `warmUp` starts a broker with the options it is given and ends it with
- * SIGTERM, which writes the archive; it is called once for each distribution and Java build.
+ * The Java options that load the broker's classes from a shared archive (class data sharing), so that a broker boots in
+ * less than half the time. `warmUp` starts a broker with the given options and ends it with SIGTERM, which writes the
+ * archive. It is called once for each distribution and Java build.
  */
 export async function classArchive(
   distribution: Distribution,
@@ -26,20 +26,20 @@ export async function classArchive(
     await rename(temporary, archive);
     return existingArchive(distribution);
   } catch {
-    // Only speed is lost, and whatever else is wrong the start proper reports better.
+    // Only speed is lost; any other problem is reported better by the real start.
     return [];
   } finally {
     await rm(temporary, { force: true });
   }
 }
 
-/** The same options where the archive is there already, else none. */
+/** The options if the archive exists already, else none. */
 export function existingArchive(distribution: Distribution): readonly string[] {
   const archive = archivePath(distribution);
   return existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`] : [];
 }
 
-// Beside the jars and not made in the temporary directory with them: moving jars makes an archive void.
+// Not made in the temporary directory with the jars: moving them would invalidate it.
 function archivePath({ directory, javaId }: Distribution): string {
   return join(directory, `classes-${javaId}.jsa`);
 }

@@ -58,7 +58,7 @@ export interface KafkaOptions {
   extraListeners?: readonly ExtraListener[];
   /** Default `boot`; benchmarks want `throughput`. */
   tunedFor?: 'boot' | 'throughput';
-  /** Where its data is and stays; default: a temporary directory. One cluster at a time may have it. */
+  /** Keeps the data; for one cluster at a time. Default: a temporary directory. */
   directory?: string;
   /** Default: new ones. */
   users?: KafkaUsers;
@@ -81,7 +81,7 @@ export interface KafkaCluster {
   /** The file that holds `caPem`. */
   caLocation: string;
   users: KafkaUsers;
-  /** Removed when the cluster stops, with what was put there, unless the options name it. */
+  /** Removed with all its files when the cluster stops, unless the options name it. */
   directory: string;
   /** Resolves when the process is gone; SIGTERM (default) lets the broker hand over its partitions first. */
   stopBroker(nodeId: number, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -101,9 +101,9 @@ export interface TopicOptions {
 }
 
 /**
- * Starts Apache Kafka on 127.0.0.1, with data that lives as long as this process at most unless it has a directory
- * of its own. It keeps the process running until `stop`. Rejects with the last lines of a broker's log when that broker can't start,
- * and as `kafkaDistribution` does.
+ * Starts Apache Kafka on 127.0.0.1. Its data is gone with this process, unless it has a directory of its own. It keeps
+ * the process running until `stop`. Rejects with the last lines of the log of a broker that can't start, and as
+ * `kafkaDistribution` does.
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
   const { release } = options;
@@ -115,7 +115,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   try {
     return await launch(distribution, options, javaOptions);
   } catch (error) {
-    // Between choosing a free port and listening on it another process may have taken it.
+    // Another process may have taken a port before the broker listened on it.
     if (!(error instanceof BootError && error.portTaken)) throw error;
     return launch(distribution, options, javaOptions);
   }
@@ -143,7 +143,7 @@ async function launch(
   const log = (line: string): void =>
     options.log?.(`${Math.round(performance.now() - startedAt)} ms: ${line}`);
   const keep = options.directory !== undefined;
-  // Without a pause in which a signal could leave a directory that nobody removes.
+  // Synchronously: between two turns a signal could leave a directory that nobody removes.
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kafka-functions-'));
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const guard = startGuard(directory, { keep });
@@ -172,7 +172,7 @@ async function launch(
     await everyBrokerSees(brokers, nodes);
     log('brokers are registered');
     if (!zookeeper) await upsertScramCredentials(internalPort(brokers), Object.values(users));
-    // Last, because the metadata log keeps its order: a broker that has the ACLs has the credentials too.
+    // After the credentials: the metadata log keeps its order, so a broker that has the ACLs has them, too.
     await registerAccess(internalPort(brokers));
     await until(nodes, 'users and ACLs', async () => {
       const counts = await Promise.all(brokers.map(({ ports }) => aclResources(port(ports, INTERNAL))));
@@ -206,7 +206,7 @@ async function launch(
         return topics[0]?.partitions.length ?? 0;
       },
       async stop() {
-        // What is kept is closed in order, so that the next start needn't recover it.
+        // An orderly end, so that the next start needn't recover the data.
         if (keep) await Promise.all(brokers.map((broker) => stopNode(broker, 'SIGTERM')));
         await guard.close();
       },
@@ -217,7 +217,7 @@ async function launch(
   }
 }
 
-/** Otherwise the first group and the first transaction would meet errors that no later one meets. */
+/** Otherwise the first group and the first transaction would meet errors that later ones don't. */
 async function createInternalTopics(
   brokers: readonly KafkaNode[],
   nodes: readonly KafkaNode[],

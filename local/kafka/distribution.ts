@@ -22,19 +22,18 @@ export interface Distribution {
   version: string;
   /** The Java executable. */
   java: string;
-  /** Names the Java build, as an archive of classes fits one build only. */
+  /** Names the Java build: an archive of classes fits one build only. */
   javaId: string;
-  /** The cache directory, complete. */
   directory: string;
   classpath: string;
   /**
-   * What formatting a metadata log directory writes beside meta.properties: the release's feature levels. Old
-   * releases, which keep their metadata in ZooKeeper, have none.
+   * What formatting a metadata log directory writes beside meta.properties: the release's feature levels. Old releases,
+   * which keep their metadata in ZooKeeper, have none.
    */
   bootstrapCheckpoint: string | undefined;
 }
 
-/** By version; the embedded Kafka's own under `undefined`. */
+/** By version; `undefined` is that of pom.xml. */
 const prepared = new Map<OldVersion | undefined, Promise<Distribution>>();
 
 /**
@@ -68,14 +67,13 @@ async function prepare(oldVersion: OldVersion | undefined): Promise<Distribution
   return { version, java, javaId, directory, classpath, bootstrapCheckpoint };
 }
 
-/** What Maven fetches. */
 interface Artefacts {
   version: string;
   megabytes: number;
   pom: string;
   /** For the versions that the POM leaves open. */
   properties: readonly string[];
-  /** Of all that decides which jars these are. */
+  /** Of everything that determines the jars. */
   hash: string;
   hasCheckpoint: boolean;
 }
@@ -99,7 +97,7 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-/** Fills a sibling and renames it, so that a directory of that name is always complete. */
+/** Fills a temporary directory and renames it, so that `directory` is always complete. */
 async function fill(directory: string, artefacts: Artefacts, java: string): Promise<void> {
   const temporary = await temporarySibling(directory);
   await mkdir(temporary);
@@ -107,7 +105,7 @@ async function fill(directory: string, artefacts: Artefacts, java: string): Prom
     await copyJars(join(temporary, 'lib'), artefacts);
     if (artefacts.hasCheckpoint) await writeBootstrapCheckpoint(temporary, java);
     await rename(temporary, directory).catch((error: unknown) => {
-      // Another process was quicker, and what it put there is the same.
+      // Another process was quicker, and has put the same there.
       if (!existsSync(directory)) throw error;
     });
   } finally {
@@ -170,7 +168,7 @@ async function writeBootstrapCheckpoint(directory: string, java: string): Promis
   await rm(work, { recursive: true });
 }
 
-/** 16 random bytes as Kafka writes them; a leading dash would read as an option on a command line. */
+/** 16 random bytes as Kafka writes them. A leading dash would be taken for an option on a command line. */
 export function randomClusterId(): string {
   const id = randomBytes(16).toString('base64url');
   return id.startsWith('-') ? randomClusterId() : id;
@@ -186,7 +184,7 @@ function checkpointIn(directory: string): string {
   return join(directory, 'bootstrap.checkpoint');
 }
 
-/** Where what is fetched once is kept, outside the work tree. */
+/** The cache of downloads, outside the work tree. */
 export function cacheRoot(): string {
   const own = process.env.KAFKA_FUNCTIONS_CACHE;
   if (own) return own;

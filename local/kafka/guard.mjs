@@ -1,6 +1,6 @@
-// Owns the Java processes of one cluster. It is a process of its own because it must outlive whoever started
-// the cluster: when its standard input closes, for whatever reason, it kills them and removes their directory,
-// unless it is told to keep that.
+// Owns the Java processes of one cluster. It is a process of its own because it must outlive the process that started
+// the cluster: when its standard input closes, for whatever reason, it kills them and removes their directory, unless
+// that is to be kept.
 // Plain JavaScript, so that it starts in milliseconds and needs no dependency.
 //
 // In:  {"start": {"id", "file", "args", "log"}} and {"signal": {"id", "signal"}}, one JSON object a line.
@@ -13,7 +13,7 @@ const [directory, keep] = process.argv.slice(2);
 const running = new Map();
 let closing = false;
 
-// The parent may be gone while a process ends; there is then nobody to tell.
+// The parent may already be gone when a process ends.
 process.stdout.on('error', () => {});
 
 const commands = createInterface({ input: process.stdin });

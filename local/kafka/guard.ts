@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('./guard.mjs', import.meta.url));
-// Only these: a variable of the caller may hold a secret, and a broker needs none of them.
+// Nothing else: other variables of the caller may hold secrets, and a broker doesn't need them.
 const PASSED_ON = [
   'PATH',
   'HOME',
@@ -27,7 +27,7 @@ export interface GuardedProcess {
 export interface Guard {
   start(id: string, file: string, args: readonly string[], log: string): GuardedProcess;
   signal(id: string, signal: NodeJS.Signals): void;
-  /** Kills every process, removes the directory unless it is kept, and resolves when all of that is gone. */
+  /** Kills every process, removes the directory unless it is kept, and resolves when all is gone. */
   close(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ interface Report {
   exit?: number | string;
 }
 
-/** Starts the process that owns a cluster's brokers and `directory`, and survives this one to clean up. */
+/** Starts the process that owns a cluster's brokers and `directory`, and outlives this one to clean up. */
 export function startGuard(directory: string, { keep = false } = {}): Guard {
   const child = spawn(process.execPath, [SCRIPT, directory, ...(keep ? ['keep'] : [])], {
     // Its own session, so that Ctrl-C in the terminal reaches us alone and the brokers stop in our order.
@@ -51,7 +51,7 @@ export function startGuard(directory: string, { keep = false } = {}): Guard {
   const processes = new Map<string, (exit: number | string) => void>();
   const pids = new Map<string, number>();
   const gone = once(child, 'exit').then(() => {
-    // If it was killed before it could clean up, what it owned is ours.
+    // If it was killed before it could clean up, clean up for it.
     for (const pid of pids.values()) kill(pid);
     for (const end of processes.values()) end('SIGKILL');
   });
@@ -83,7 +83,7 @@ export function startGuard(directory: string, { keep = false } = {}): Guard {
     async close() {
       child.stdin?.end();
       await gone;
-      // The guard has done it, unless it was killed itself.
+      // Only needed if the guard was killed.
       if (!keep) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };

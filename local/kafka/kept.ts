@@ -1,13 +1,12 @@
 /**
- * What `npm start -- --keep` keeps of its Kafka beside the data: users and ports stay the same, so that a shell that
- * has read `.kafka-functions/env` goes on after the next start.
+ * What `npm start -- --keep` keeps besides Kafka's data: users and ports, so that a shell that has read
+ * `.kafka-functions/env` still works after the next start.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KafkaOptions } from './cluster.ts';
 import { isAlive } from './temporary.ts';
 
-/** What stays the same from start to start. */
 export type Kept = Pick<KafkaOptions, 'users'> & { ports?: Record<string, number> };
 
 /** Undefined before the first start. */
@@ -16,12 +15,12 @@ export async function readKept(directory: string): Promise<Kept | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as Kept);
 }
 
-/** It holds passwords. */
+/** The file holds passwords. */
 export async function writeKept(directory: string, kept: Required<Kept>): Promise<void> {
   await writeFile(join(directory, 'kept.json'), JSON.stringify(kept), { mode: 0o600 });
 }
 
-/** Takes the directory for this process alone, as long as it lives. Throws where another one has it. */
+/** Claims the directory for this process as long as it lives. Throws if another process has it. */
 export async function claim(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, 'pid');

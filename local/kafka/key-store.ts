@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { IssuedCertificate } from './certificates.ts';
 import { int16, int32 } from './wire.ts';
 
-/** Writes a key and its chain to `<path>.pem`; resolves with the broker's properties that name it. */
+/** Writes a key and its chain to `<path>.pem`; resolves with the broker properties that name the file. */
 export async function pemKeyStore(
   path: string,
   { key, chain }: IssuedCertificate,
@@ -12,7 +12,7 @@ export async function pemKeyStore(
   return { 'ssl.keystore.type': 'PEM', 'ssl.keystore.location': `${path}.pem` };
 }
 
-/** The same in Java's own format, for brokers before 3.0: they read no PEM whose key is not encrypted. */
+/** In Java's own format, for brokers before 3.0: they can't read a PEM whose key is not encrypted. */
 export async function javaKeyStore(
   path: string,
   { key, chain }: IssuedCertificate,
@@ -31,7 +31,7 @@ export async function javaKeyStore(
 
 const JKS = Buffer.from('feedfeed00000002', 'hex');
 const PRIVATE_KEY_ENTRY = 1;
-/** Stands between the password and the store where it is hashed (sun.security.provider.JavaKeyStore). */
+/** Hashed between the password and the store (sun.security.provider.JavaKeyStore). */
 const WHITENER = 'Mighty Aphrodite';
 /** Algorithm 1.3.6.1.4.1.42.2.17.1.1, with no parameters. */
 const KEY_PROTECTOR = Buffer.from('300e060a2b060104012a021101010500', 'hex');

@@ -11,7 +11,7 @@ try {
 
 async function runUntilSignalled(): Promise<void> {
   const starting = startSandboxKafka({ fixedPorts: true });
-  // While it starts, ending is enough: the guard takes away what there is by then.
+  // During the start it is enough to exit: the guard cleans up.
   const leave = (): void => process.exit(130);
   process.on('SIGINT', leave).on('SIGTERM', leave);
   const { cluster, environment, topics } = await starting;

@@ -25,9 +25,9 @@ export interface KafkaNode {
   lastLogLines(): Promise<string>;
 }
 
-/** What boots fastest: a short life has no use for a second compiler or a parallel collector. */
+/** Boots fastest: a short-lived process needs neither a second compiler nor a parallel collector. */
 const BOOT = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-/** What a server in production has: above all the compiler that knows the processor's AES. */
+/** As in production: above all the compiler that uses the processor's AES. */
 const THROUGHPUT = ['-Xmx1g', '-XX:+UseG1GC'];
 
 export interface JavaNodeOptions {
@@ -45,7 +45,7 @@ export interface NodeOptions extends JavaNodeOptions {
   properties: NodeProperties;
 }
 
-/** Writes a node's properties and formats its data directory, unless it has data; starting it is the caller's. */
+/** Writes a node's properties and formats its data directory, unless it has data. Doesn't start the node. */
 export async function prepareNode(options: NodeOptions): Promise<KafkaNode> {
   const { directory, properties, distribution } = options;
   const { nodeId, roles, dataDirectory, users } = properties;
@@ -63,7 +63,7 @@ export async function prepareNode(options: NodeOptions): Promise<KafkaNode> {
   });
 }
 
-/** A Java process that the guard starts when it is told to. */
+/** A Java process, which the guard runs. */
 export function javaNode(
   { distribution, javaOptions, guard, directory, heap, tunedFor, ports }: JavaNodeOptions,
   {
@@ -118,14 +118,14 @@ async function format(
   const directoryId = randomBytes(16).toString('base64url');
   await mkdir(directory, { recursive: true });
   await copyFile(checkpoint, join(directory, 'bootstrap.checkpoint'));
-  // Last: where it stands, the directory is complete.
+  // Last: this file marks the directory as complete.
   await writeFile(
     join(directory, 'meta.properties'),
     `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${directoryId}\n`,
   );
 }
 
-/** The port of the listener of that name; throws where there is none. */
+/** Throws if there is no listener of that name. */
 export function port(ports: Readonly<Record<string, number>>, name: string): number {
   const found = ports[name];
   if (found === undefined) throw new Error(`No listener is named ${name}`);

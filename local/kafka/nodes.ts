@@ -32,13 +32,13 @@ export interface Setting {
 
 export interface PreparedNodes {
   brokers: KafkaNode[];
-  /** Of old brokers, which need it before they start. */
+  /** Only old brokers have it, and need it before they start. */
   zookeeper: KafkaNode | undefined;
-  /** The brokers, and what they need. */
+  /** The brokers, and their controller or ZooKeeper. */
   nodes: KafkaNode[];
 }
 
-/** Chooses ports, issues certificates and writes the files of every node; starts none. */
+/** Chooses ports, issues certificates and writes the files of every node. Starts none of them. */
 export async function prepareNodes(setting: Setting): Promise<PreparedNodes> {
   const { options, directory, ca, users } = setting;
   const { brokers: count = 1, hosts = ['localhost', '127.0.0.1', '::1'], properties = {} } = options;
@@ -47,7 +47,7 @@ export async function prepareNodes(setting: Setting): Promise<PreparedNodes> {
   const ports = await freePorts(count * names.length + 1);
   const controllerPort = ports.pop() ?? 0;
   const old = options.release && oldReleases[options.release];
-  // A controller of its own, so that a test may kill every broker and the others are still told.
+  // Separate, so that a test may kill any broker and the others still learn of it.
   const dedicated = count > 1 && !old;
   const coordination: Coordination = old
     ? { zookeeperPort: controllerPort, authorizer: old.authorizer }

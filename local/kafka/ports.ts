@@ -2,15 +2,15 @@ import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 
-// Below every system's ephemeral range: there a client that keeps dialling a stopped broker's port could be
-// given that very port as its own, and the broker could not come back to it.
+// Below every system's ephemeral range. Within that range a client that keeps dialling a stopped broker's port could
+// get this port as its own, and the broker could not come back to it.
 const FIRST_PORT = 15_000;
 const LAST_PORT = 32_000;
 
 /**
- * `count` different ports on 127.0.0.1 that are free now, and that no other process gets from here as long
- * as this one lives: a broker that is stopped finds its ports free when it comes back. A UDP socket on the
- * same number is the mark; the system takes it away with its process, however that ends.
+ * `count` free ports on 127.0.0.1. As long as this process lives, no other process gets them from this function, so a
+ * stopped broker finds its ports free when it comes back. A UDP socket on the same number marks a port as taken; the
+ * system closes it with the process, however that ends.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];

@@ -17,7 +17,7 @@ export class BootError extends Error {
   }
 }
 
-/** Waits until every running broker lists every running broker, or `only` that one. */
+/** Waits until every running broker lists every running broker, or the broker `only`. */
 export function everyBrokerSees(
   brokers: readonly KafkaNode[],
   nodes: readonly KafkaNode[],
@@ -48,7 +48,7 @@ export async function leadersOf(brokers: readonly KafkaNode[], topic: string): P
   });
 }
 
-/** Polls `condition`; one that rejects isn't met yet. Rejects as soon as one of `nodes` is gone. */
+/** Polls `condition`; if it rejects, it isn't met yet. Rejects as soon as one of `nodes` is gone. */
 export async function until(
   nodes: readonly KafkaNode[],
   what: string,

@@ -1,11 +1,8 @@
-/**
- * An old release, whose brokers keep what they know in ZooKeeper. The embedded Kafka's own version stands in
- * pom.xml.
- */
+/** A release whose brokers keep their metadata in ZooKeeper. The current version is in pom.xml. */
 export interface OldRelease {
-  /** Of the Scala library that its jar is built for. */
+  /** The version of Scala that its jar is built for. */
   scala: string;
-  /** What the release itself brings, or the first version that runs on Java 17. */
+  /** The release's own version, or the first that runs on Java 17. */
   zookeeper: string;
   authorizer: string;
 }

@@ -14,22 +14,21 @@ export interface SandboxTopic {
 }
 
 export interface SandboxOptions {
-  /** On 9092 to 9095, or on free ones where one of these is taken. */
+  /** On 9092 to 9095, or on free ports if one of these is taken. */
   fixedPorts?: boolean;
   /** Default: those of the sample events. */
   topics?: readonly SandboxTopic[];
-  /** Where its data is kept; default: it is gone with the process. */
+  /** Keeps the data; by default it is gone with the process. */
   directory?: string | undefined;
 }
 
 export interface SandboxKafka {
   cluster: KafkaCluster;
   environment: Record<string, string>;
-  /** As they are now. */
   topics: readonly Required<SandboxTopic>[];
 }
 
-/** The Kafka of `npm start` and `npm run kafka`: one broker. Rejects as `startKafka`. */
+/** The Kafka of `npm start` and `npm run kafka`, with one broker. Rejects as `startKafka` does. */
 export async function startSandboxKafka({
   fixedPorts = false,
   topics = SAMPLE_TOPICS,
@@ -61,7 +60,7 @@ export async function startSandboxKafka({
   }
 }
 
-/** A topic that was kept stays as it is. */
+/** A kept topic is not changed. */
 async function madeTopic(
   cluster: KafkaCluster,
   { name, partitions }: SandboxTopic,

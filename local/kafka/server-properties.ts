@@ -3,7 +3,7 @@ import type { KafkaUsers } from './users.ts';
 export const LISTENERS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const;
 export type Listener = (typeof LISTENERS)[number];
 
-/** Of the brokers among themselves, so that faults injected into a client's listener leave their traffic alone. */
+/** Between the brokers, so that faults injected into a client's listener don't hit their traffic. */
 export const INTERNAL = 'INTERNAL';
 export const CONTROLLER = 'CONTROLLER';
 
@@ -16,7 +16,7 @@ export interface ListenerProperties {
   properties: Record<string, string>;
 }
 
-/** Where brokers keep what they know of each other: in a controller's log (KRaft), before that in ZooKeeper. */
+/** Where the cluster's metadata is: in a controller's log (KRaft), or in ZooKeeper. */
 export type Coordination =
   | { voter: { nodeId: number; port: number } }
   | { zookeeperPort: number; authorizer: string };
@@ -27,7 +27,7 @@ export interface NodeProperties {
   brokers: number;
   coordination: Coordination;
   dataDirectory: string;
-  /** The properties that name a broker's key and its chain. */
+  /** The properties that name a broker's key and chain. */
   keyStore: Record<string, string>;
   /** The properties that name the authority that signs client certificates, where a listener asks for them. */
   trustStore: Record<string, string>;
@@ -37,7 +37,7 @@ export interface NodeProperties {
   extra: Record<string, string>;
 }
 
-/** The text of one node's server.properties. It holds passwords. */
+/** The text of a node's server.properties. It holds passwords. */
 export function serverProperties(node: NodeProperties): string {
   const broker = node.roles.includes('broker') ? brokerProperties(node) : {};
   const properties = { ...commonProperties(node), ...broker, ...node.extra };
@@ -76,7 +76,7 @@ function kraft(
     'controller.quorum.voters': `${voter.nodeId}@127.0.0.1:${voter.port}`,
     'controller.listener.names': CONTROLLER,
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    // A broker killed by a test is replaced after 3 s instead of 9 s.
+    // A broker that a test kills is replaced after 3 s instead of 9 s.
     'broker.heartbeat.interval.ms': '500',
     'broker.session.timeout.ms': '3000',
   };

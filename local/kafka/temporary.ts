@@ -3,8 +3,8 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * A free name beside `path`, from which a rename to it is atomic; makes the folder that holds both. What
- * processes that were killed left under such names is removed.
+ * A free name beside `path`, from which a rename to `path` is atomic. Makes their folder, and removes files under such
+ * names that killed processes left behind.
  */
 export async function temporarySibling(path: string): Promise<string> {
   const folder = dirname(path);

@@ -32,7 +32,7 @@ export interface ToolClient {
 
 export interface ConsoleConsumerOptions extends ToolClient {
   topic: string;
-  /** It ends after so many records, or when none came for `timeoutMs`. */
+  /** It ends after so many records, or if none came for `timeoutMs`. */
   maxMessages?: number;
   /** Default 5,000. */
   timeoutMs?: number;
@@ -97,8 +97,8 @@ export async function clientProperties(cluster: KafkaCluster, client: ToolClient
 }
 
 /**
- * Reads a topic with Kafka's console consumer: what a client by someone else sees there. Resolves with the
- * records in the order they came. Rejects when the consumer fails otherwise than by waiting in vain.
+ * Reads a topic with Kafka's console consumer, as a client that isn't ours. Resolves with the records in the order in
+ * which they came. Rejects if the consumer fails, but not if it waits in vain.
  */
 export async function consoleConsumer(
   cluster: KafkaCluster,
@@ -130,7 +130,7 @@ export async function consoleConsumer(
     .split('\n')
     .find((line) => /Exception|Error/.test(line) && !line.includes('TimeoutException'));
   if (failure) throw new Error(`The console consumer failed: ${failure.trim()}`);
-  // One character a byte, so that a value that is no text survives the parsing.
+  // A character for each byte, so that values that are not text survive the parsing.
   const lines = stdout.toString('latin1').split(LINE).slice(0, -1);
   return lines.map(parseRecord);
 }

@@ -39,7 +39,7 @@ const RULES: readonly AccessRule[] = [
   restricted('restricted', 'read', 'group'),
 ];
 
-/** How many resource patterns the rules name: a broker that describes as many has received all of them. */
+/** The number of resource patterns in the rules: a broker that describes as many has received all of them. */
 export const ACL_RESOURCES = new Set(RULES.map(({ resource, name }) => `${resource} ${name}`)).size;
 
 /** Passwords of 32 random characters, new for every cluster. */
@@ -61,7 +61,7 @@ function restricted(
 }
 
 function user(username: string): KafkaUser {
-  // The prefix lets the test run look for every cluster's passwords in everything that the tests print.
+  // By the prefix a test run finds the passwords of every cluster in the output of its tests.
   const prefix = process.env.TEST_PASSWORD_PREFIX ?? '';
   return { username, password: `${prefix}${randomBytes(24).toString('base64url')}` };
 }

@@ -7,14 +7,14 @@ export interface Request {
   apiKey: number;
   apiVersion: number;
   body: Buffer;
-  /** Versions with compact types have another header. */
+  /** Versions with compact types have a different header. */
   flexible?: boolean;
 }
 
 /**
- * One request to one broker over PLAINTEXT, and the body of its answer. Setting up the cluster with Kafka's
- * protocol itself keeps the client under test, its caches and its retries, out of the test's own ground.
- * Rejects when the connection fails or no answer comes within 5 s.
+ * One request to one broker over PLAINTEXT, and the body of its answer. The cluster is set up without the client under
+ * test, so that its caches, retries and faults don't affect the set-up. Rejects if the connection fails or no answer
+ * comes within 5 s.
  */
 export function call(port: number, { apiKey, apiVersion, body, flexible = false }: Request): Promise<Reader> {
   const tags = flexible ? [int8(0)] : [];
@@ -79,7 +79,6 @@ function varint(value: number): Buffer {
     : Buffer.concat([Buffer.from([(value & 0x7f) | 0x80]), varint(value >>> 7)]);
 }
 
-/** Reads an answer from its start to its end. */
 export class Reader {
   readonly #buffer: Buffer;
   #position = 0;

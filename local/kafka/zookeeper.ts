@@ -16,7 +16,7 @@ const ANSWER_WITHIN_MS = 5_000;
 /** Everybody may do everything: create, read, write, delete, administer. */
 const OPEN = Buffer.concat([int32(31), text('world'), text('anyone')]);
 
-/** The ZooKeeper of old brokers; starting it is the caller's. */
+/** The ZooKeeper of old brokers. Doesn't start it. */
 export async function prepareZookeeper(options: JavaNodeOptions): Promise<KafkaNode> {
   const data = join(options.directory, 'zookeeper');
   const configuration = join(options.directory, 'zookeeper.properties');
@@ -40,9 +40,9 @@ export async function prepareZookeeper(options: JavaNodeOptions): Promise<KafkaN
 }
 
 /**
- * Writes the SCRAM credentials of users where brokers read them when they start. Brokers before 2.7 have no
- * request for it, and kafka-configs would take 2 s a user and the passwords as arguments. Rejects while
- * ZooKeeper doesn't answer.
+ * Writes the users' SCRAM credentials to where brokers read them when they start. Brokers before 2.7 have no request
+ * for it, and kafka-configs would take 2 s for each user and the passwords as arguments. Rejects while ZooKeeper
+ * doesn't answer.
  */
 export async function keepCredentials(zookeeperPort: number, users: readonly KafkaUser[]): Promise<void> {
   const socket = connect({ port: zookeeperPort, host: '127.0.0.1' });
@@ -65,7 +65,7 @@ export async function keepCredentials(zookeeperPort: number, users: readonly Kaf
   }
 }
 
-/** A node that is there already stays as it is. */
+/** An existing node is not changed. */
 async function create(socket: Socket, path: string, data: string): Promise<void> {
   const answer = await ask(socket, [
     int32(1),

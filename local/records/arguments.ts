@@ -26,7 +26,7 @@ export interface RecordsArguments {
   format: RecordFormat;
 }
 
-/** Undefined where help is wanted. Throws where the command line makes no sense. */
+/** Undefined if help is wanted. Throws for a command line that it doesn't understand. */
 export function recordsArguments(args = process.argv.slice(2)): RecordsArguments | undefined {
   const { values, positionals } = parseArgs({
     args,

@@ -5,15 +5,15 @@ import { visible } from '../../src/visible.ts';
 export const recordFormats = ['json', 'text', 'base64', 'hex'] as const;
 export type RecordFormat = (typeof recordFormats)[number];
 
-/** A record in one line, in which nothing is left that a terminal obeys. */
+/** A record in one line, without control characters. */
 export function recordLine(record: ConsumerRecord, format: RecordFormat): string {
   return format === 'json' ? visible(jsonLine(record)) : tabbedLine(record, format);
 }
 
 /**
- * An object in which JSON stands as the record has it, because a parser would change big numbers and 1.10. The
- * members `…Format` are there where the value alone would not tell the bytes: other text, what is not UTF-8
- * (base64), and JSON's own null, because a tombstone is null.
+ * JSON is copied as the record has it, because a parser would change big numbers and 1.10. A member `…Format` is added
+ * if the value alone would not tell the bytes: for other text, for bytes that are not UTF-8 (base64), and for JSON's
+ * own null, because a tombstone is null.
  */
 function jsonLine({ partition, offset, timestamp, key, value, headers }: ConsumerRecord): string {
   const coordinates = JSON.stringify({ partition, offset, time: isoTime(timestamp) }).slice(1, -1);
@@ -28,12 +28,12 @@ function member(name: string, bytes: Buffer | null): string {
   if (!isUtf8(bytes)) return `"${name}":"${bytes.toString('base64')}","${name}Format":"base64"`;
   const text = bytes.toString();
   if (!isJson(text)) return `"${name}":${JSON.stringify(text)},"${name}Format":"text"`;
-  // JSON has line ends between its tokens alone, where a blank says the same.
+  // In JSON, line ends stand only between tokens, where a blank means the same.
   const nested = text.trim().replace(/[\r\n\t]/g, ' ');
   return `"${name}":${nested}${nested === 'null' ? `,"${name}Format":"json"` : ''}`;
 }
 
-/** Header values are text by custom; `1` is no number there. */
+/** Header values are text by custom, so `1` is not printed as a number. */
 function headerMember(bytes: Buffer | null): string {
   if (bytes === null) return '"value":null';
   if (!isUtf8(bytes)) return `"value":"${bytes.toString('base64')}","valueFormat":"base64"`;
@@ -65,7 +65,7 @@ function tabbedLine(
   ].join('\t');
 }
 
-/** Null where a record has none, or none that is a date. */
+/** Null if the record has no valid time. */
 function isoTime(timestamp: number | undefined): string | null {
   const date = new Date(timestamp ?? Number.NaN);
   return Number.isNaN(date.getTime()) || (timestamp ?? -1) < 0 ? null : date.toISOString();

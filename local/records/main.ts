@@ -1,4 +1,4 @@
-/** `npm run records -- orders`: prints a topic's records, over the pull's own fetching. It changes nothing. */
+/** `npm run records -- orders`: prints a topic's records, with the fetcher of the pull. It changes nothing. */
 import { once } from 'node:events';
 import { sleep } from '../../src/deadline.ts';
 import { toFailure } from '../../src/errors.ts';
@@ -13,7 +13,7 @@ import { readEnds, readPositions, readRecords } from './read-topic.ts';
 
 const POLL_MS = 250;
 
-// Whoever reads may have had enough: `npm run -s records -- orders | head`.
+// The reader may close the pipe: `npm run -s records -- orders | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 process.on('SIGINT', () => process.exit(process.exitCode ?? 0));
 
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
 
 async function print(wanted: RecordsArguments): Promise<void> {
   const config = readConfig((name) => process.env[name], connectionConfig);
-  // On stdout are records alone.
+  // stdout is for records only.
   const log = createLog('warn');
   const connection = new Connection(clientOptions(config), log);
   try {

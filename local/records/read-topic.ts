@@ -9,7 +9,7 @@ import type { From } from './arguments.ts';
 /** How long the cluster may take to answer one question. */
 export const PATIENCE_MS = 15_000;
 const MIB = 1024 * 1024;
-/** What waits of all partitions together; one at the least of each. */
+/** Bytes that wait, of all partitions together; at least one batch of each. */
 const MAX_BYTES = 64 * MIB;
 const MAX_BATCH_BYTES = 256 * MIB;
 const TAKEN_AT_ONCE = 500;
@@ -19,7 +19,7 @@ export interface Position {
   partition: number;
   /** The next offset to be read. */
   offset: number;
-  /** Behind the last one. */
+  /** One more than the last offset to read. */
   end: number;
 }
 
@@ -57,11 +57,11 @@ function firstOffset(
   if (from === 'earliest') return start;
   if (from === 'latest') return end;
   if ('offset' in from) return Math.max(start, from.offset);
-  // -1: nothing is as young as that.
+  // -1: no record is as young.
   return atTime === undefined || atTime < 0 ? end : atTime;
 }
 
-/** The same positions with the ends of now. */
+/** The same positions, with the present ends. */
 export async function readEnds(connection: Connection, positions: readonly Position[]): Promise<Position[]> {
   const ends = await logOffsets(connection, positions, 'latest', committed());
   return positions.map((position, at) => ({ ...position, end: orThrow(ends[at] ?? position.end) }));
@@ -115,7 +115,7 @@ async function* readPartition(
       maxBatchBytes: MAX_BATCH_BYTES,
       maxBytes,
       recordsLeft: () => Number.POSITIVE_INFINITY,
-      // Of each fetch: whoever reads takes the time that it wants.
+      // For each fetch anew: the reader may take its time between them.
       get deadline() {
         return Date.now() + PATIENCE_MS;
       },
