@@ -4,12 +4,12 @@ import type { FunctionDescription } from './description.ts';
 
 /** A DMS instance's ports with TLS: private, public, private over IPv6, and behind a VPC endpoint. */
 const DMS_TLS_PORTS = ['9093', '9095', '9193', '9011'];
-/** A certificate as a bundle holds it; the words alone also stand in messages. */
+/** A certificate in a bundle; the first words alone are also in messages. */
 const BUNDLED_CERTIFICATE = /-----BEGIN CERTIFICATE-----(\\n|\n)[A-Za-z0-9+/]{20}/;
 
 /**
- * Why every connection of a function to DMS would fail: DMS's certificates are of a CA of its own, which Node.js
- * doesn't know. Undefined where the package or a variable has one, or where it isn't needed.
+ * Why every connection of a function to DMS would fail: DMS has its own CA, which Node.js doesn't know. Undefined if the
+ * package or a variable has its certificate, or if it isn't needed.
  */
 export async function missingCertificate(
   { key, environment }: FunctionDescription,
@@ -18,7 +18,7 @@ export async function missingCertificate(
   const { KAFKA_SECURITY_PROTOCOL: protocol = 'SASL_SSL', KAFKA_BOOTSTRAP_SERVERS: servers } = environment;
   if (servers === undefined || !protocol.endsWith('SSL')) return undefined;
   if (environment.KAFKA_SSL_CA_PEM || environment.KAFKA_SSL_CA_LOCATION) return undefined;
-  // No DMS certificate names its broker, so whoever asks for the name means another cluster.
+  // DMS's certificates don't name the broker, so a function that verifies the name connects to another cluster.
   if (environment.KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM === 'https') return undefined;
   const address = servers.split(',').find((server) => DMS_TLS_PORTS.includes(portOf(server)));
   if (address === undefined || (await hasCertificate(zip))) return undefined;

@@ -4,7 +4,7 @@ import type { InstanceNetwork, KafkaInstances } from './api/kafka-instances.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
 import type { Findings } from './validate.ts';
 
-/** What only the cloud knows, asked before anything is built: its runtimes, and where a trigger's instance is. */
+/** Checks that need the cloud, before anything is built: its runtimes, and the subnets of triggers' instances. */
 export async function cloudFindings(
   { region, functions }: Deployment,
   api: FunctionGraph,
@@ -42,7 +42,7 @@ async function runtimeProblems(
     );
 }
 
-/** By peering and over a VPC endpoint a function reaches the instance, and its trigger does not. */
+/** Over peering or a VPC endpoint a function reaches the instance, but its trigger does not. */
 function networkProblems(at: string, { vpc }: FunctionDescription, instance: InstanceNetwork): string[] {
   if (!vpc || (vpc.id === instance.vpcId && vpc.subnetId === instance.subnetId)) return [];
   return [

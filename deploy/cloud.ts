@@ -3,16 +3,16 @@ import { findProjectId } from './api/project.ts';
 import { type CloudService, endpointVariable } from './api/regions.ts';
 import { type Environment, findAccount } from './credentials.ts';
 
-/** What every client of one deployment is made with. */
+/** Every API client of a deployment is made with this. */
 export interface Cloud {
   region: string;
   projectId: string;
-  /** Where the credentials come from. */
+  /** Where the credentials were found. */
   source: string;
   clientOptions(service: CloudService): Omit<ClientOptions, 'service'> & { projectId: string };
 }
 
-/** Finds credentials and project. Throws, naming what to set, when one is missing. */
+/** Finds credentials and project. Throws if one is missing, and names what to set. */
 export async function connectCloud(
   region: string,
   projectId: string | undefined,

@@ -34,10 +34,10 @@ import { withStage } from './stage.ts';
 import { terraformOf } from './terraform.ts';
 import { validate } from './validate.ts';
 
-/** Beyond a function's own time: for the platform to start it. */
+/** Added to a function's own time, for the platform to start it. */
 const INVOCATION_RESERVE_MS = 30_000;
 
-/** What plugin.cjs calls by its name. */
+/** plugin.cjs calls these by name. */
 type Command = 'package' | 'checkReady' | 'deploy' | 'deployFunction' | 'remove' | 'info' | 'invoke' | 'logs';
 
 interface Connection {
@@ -45,7 +45,7 @@ interface Connection {
   cloud: Cloud;
 }
 
-/** What the commands of osls do; plugin.cjs calls them at their place in the life cycle. */
+/** The commands of osls; plugin.cjs calls them in its life cycle. */
 export class FunctionGraphCommands {
   readonly #serverless: Serverless;
   readonly #options: Options;
@@ -60,14 +60,13 @@ export class FunctionGraphCommands {
     this.#output = output;
   }
 
-  /** Whatever the user or the cloud can get wrong ends in its sentence, and not in our stack. */
   run(command: Command): Promise<void> {
     return this.#explain(() => this[command]());
   }
 
   async package(): Promise<void> {
     const isDeployed = this.#serverless.processedInput.commands[0] === 'deploy';
-    // Nobody should wait for a build that is not going to be deployed.
+    // First, so that nobody waits for a build that can't be deployed.
     if (isDeployed) await this.checkReady();
     const { deployment, skipped } = this.#read();
     this.#reject(validate(deployment).problems);
@@ -121,8 +120,8 @@ export class FunctionGraphCommands {
   }
 
   /**
-   * Before anything is built or sent: every setting has a value and passes the platform's rules and the
-   * functions' own, there are credentials, and the cloud has what is asked for.
+   * Before anything is built or sent: every setting has a value and passes the rules of the platform and of the
+   * functions, there are credentials, and the cloud has what is asked for.
    */
   async checkReady(): Promise<void> {
     if (this.#isReady) return;
@@ -133,7 +132,7 @@ export class FunctionGraphCommands {
       const name = variableAt(file, path);
       return `${path} has no value: ${name ? `set ${name} in the environment.` : 'give it one in serverless.yml.'}`;
     });
-    // Which group it is makes no difference here.
+    // It makes no difference here which group the stage gets.
     const settled = withStage(deployment, new Map());
     this.#reject([...unset, ...problems, ...settled.functions.flatMap(functionSettingProblems)]);
     const { api, cloud } = await this.#connect(deployment);
@@ -221,7 +220,7 @@ export class FunctionGraphCommands {
     };
   }
 
-  /** `--package dist`: zips that were made elsewhere. */
+  /** `--package dist`: zips that were built before. */
   #packagedBefore({ functions }: Deployment): Artifacts {
     const zips = functions.map(
       ({ key, source }) => [key, join(this.#packageDirectory(), `${artefactName(source)}.zip`)] as const,
@@ -311,7 +310,7 @@ export class FunctionGraphCommands {
     }
   }
 
-  /** A defect of ours keeps its stack. */
+  /** A mistake of the user or the cloud is told in a sentence; a defect of ours keeps its stack. */
   async #explain(work: () => Promise<void>): Promise<void> {
     try {
       await work();

@@ -5,17 +5,17 @@ import { parse as parseYaml } from 'yaml';
 import type { Credentials } from './api/client.ts';
 import { object, text } from './api/records.ts';
 
-/** Who deploys, and to which project where that is said as well. */
+/** Who deploys, and to which project, if that is said as well. */
 export interface Account {
   credentials: Credentials;
   projectId: string | undefined;
-  /** Which variables or file it comes from; never the values. */
+  /** The variable or file it comes from; never a value. */
   source: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The names that the clouds' own tools read, in the order in which they are tried. */
+/** The clouds' own tools read these names. They are tried in this order. */
 const VARIABLES = [
   {
     accessKey: 'HUAWEICLOUD_SDK_AK',
@@ -47,8 +47,8 @@ const HELP =
   'set OS_ACCESS_KEY and OS_SECRET_KEY (or HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, OTC_SDK_AK and OTC_SDK_SK, HW_ACCESS_KEY and HW_SECRET_KEY, OS_TOKEN), or fill ~/.huaweicloud/credentials, or name a cloud with OS_CLOUD in clouds.yaml';
 
 /**
- * Finds the account in the environment, then in `~/.huaweicloud/credentials`, then in `clouds.yaml`. Throws,
- * saying where it has looked, when there is none or half of one.
+ * Finds the account in the environment, then in `~/.huaweicloud/credentials`, then in `clouds.yaml`. Throws if there is
+ * none, or only half of one.
  */
 export function findAccount(environment: Environment = process.env): Account {
   const account =
@@ -81,7 +81,7 @@ function fromToken(environment: Environment): Account | undefined {
   return { credentials: { token }, projectId: environment.OS_PROJECT_ID || undefined, source: 'OS_TOKEN' };
 }
 
-/** The INI file of Huawei Cloud's SDKs: `[default]` with `ak`, `sk`, and perhaps `security_token` and `project_id`. */
+/** The INI file of Huawei Cloud's SDKs: `[default]` with `ak`, `sk`, and optional `security_token` and `project_id`. */
 function fromCredentialsFile(environment: Environment): Account | undefined {
   const path =
     environment.HUAWEICLOUD_SDK_CREDENTIALS_FILE || join(home(environment), '.huaweicloud', 'credentials');
@@ -96,7 +96,7 @@ function iniSection(content: string): Record<string, string> {
   for (const line of content.split(/\r?\n/)) {
     section = /^\s*\[(.+)\]\s*$/.exec(line)?.[1] ?? section;
     const [, name, value] = /^\s*([a-z_]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    // A user of the SDKs may have a section for global services beside this one.
+    // The SDKs' file may also have a section for global services.
     if (name && value && ['', 'default', 'basic'].includes(section)) values[name] = value;
   }
   return values;

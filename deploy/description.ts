@@ -1,4 +1,4 @@
-/** What `serverless.yml` says, in this project's words: the one description that plan, Terraform and info read. */
+/** The content of `serverless.yml` in this project's words. Plan, Terraform and info all read this description. */
 
 export type GatewayAuth = 'IAM' | 'APP' | 'NONE';
 export type TriggerStatus = 'ACTIVE' | 'DISABLED';
@@ -9,7 +9,7 @@ export interface GatewayTrigger {
   name: string;
   instanceId: string;
   groupId: string;
-  /** The group's subdomain, or a domain of one's own that is bound to the group. */
+  /** The group's subdomain, or the user's own domain that is bound to the group. */
   domain: string | undefined;
   path: string;
   match: 'SWA' | 'NORMAL';
@@ -78,7 +78,7 @@ export interface FunctionDescription {
   logs: LogStream | undefined;
   maxInstances: number | undefined;
   concurrency: number | undefined;
-  /** Who is told of asynchronous calls that failed: `urn:smn:…`, `urn:fss:…` or `obs://bucket/prefix`. */
+  /** Who is told of failed asynchronous calls: `urn:smn:…`, `urn:fss:…` or `obs://bucket/prefix`. */
   onFailure: string | undefined;
   /** How often the platform repeats such a call before that. */
   retries: number;
@@ -93,12 +93,12 @@ export interface Deployment {
   region: string;
   app: string;
   projectId: string | undefined;
-  /** Before every gateway path; undefined: nothing for the stage `dev`, `/<stage>` for others. */
+  /** Precedes every gateway path. Undefined: nothing for the stage `dev`, `/<stage>` for others. */
   basePath: string | undefined;
   functions: readonly FunctionDescription[];
 }
 
-/** How a trigger is called in plans and messages. */
+/** The name of a trigger in plans and messages. */
 export function triggerLabel(trigger: Trigger): string {
   switch (trigger.type) {
     case 'DEDICATEDGATEWAY':

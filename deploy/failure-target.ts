@@ -1,10 +1,10 @@
 import type { AsyncConfig } from './api/functiongraph.ts';
 import type { FunctionDescription } from './description.ts';
 
-/** An hour: what waits longer than that is given up, and reported. */
+/** An hour. A call that waits longer is given up and reported. */
 const EVENT_AGE_S = 3_600;
 
-/** What tells of asynchronous calls that fail, in the API's words. Undefined for a name of another form. */
+/** The API's form of `onFailure`. Undefined if the name has no known form. */
 export function failureTarget(name: string): { destination: string; param: string } | undefined {
   if (/^urn:smn:[^\s]+$/.test(name)) return target('SMN', { topic_urn: name });
   if (/^urn:fss:[^\s]+$/.test(name)) return target('FunctionGraph', { func_urn: name });
@@ -16,7 +16,7 @@ function target(destination: string, param: Record<string, unknown>): { destinat
   return { destination, param: JSON.stringify(param) };
 }
 
-/** The configuration to set; undefined where the function has it, or the file doesn't speak of it. */
+/** The configuration to set; undefined if the function has it already, or the file doesn't say one. */
 export function changedAsyncConfig(
   { onFailure, retries }: FunctionDescription,
   present: AsyncConfig | undefined,
@@ -31,7 +31,7 @@ function isSame(wanted: AsyncConfig['onFailure'], present: AsyncConfig['onFailur
   return wanted?.destination === present?.destination && normal(wanted?.param) === normal(present?.param);
 }
 
-/** The platform may write the JSON text in its own way. */
+/** The platform may format the JSON text differently. */
 function normal(param: string | undefined): string {
   try {
     return JSON.stringify(Object.entries(JSON.parse(param ?? '{}')).sort());

@@ -2,12 +2,12 @@ import type { DeployedFunction } from './api/functiongraph.ts';
 import type { JsonObject } from './api/records.ts';
 import type { FunctionDescription } from './description.ts';
 
-/** What a function has until it is told otherwise. */
+/** The platform's default. */
 const DEFAULT_INSTANCES = 400;
 
 /**
- * The documented body of a creation. It may lose settings, encrypted variables above all, and it refuses empty
- * ones: an update has to follow it.
+ * The documented body of a creation. A creation refuses empty settings and may lose others, above all encrypted
+ * variables, so an update has to follow it.
  */
 export function creationBody(wanted: FunctionDescription, description: string, zip: Buffer): JsonObject {
   const { encrypted_user_data: _later, ...config } = configBody(wanted, description);
@@ -19,7 +19,7 @@ export function creationBody(wanted: FunctionDescription, description: string, z
   };
 }
 
-/** The documented body of an update. What it leaves out is lost, so it repeats what no file describes. */
+/** The documented body of an update. It repeats what the file can't describe, because an update removes what it leaves out. */
 export function updateBody(
   wanted: FunctionDescription,
   description: string,
@@ -32,7 +32,7 @@ export function updateBody(
   };
 }
 
-/** An empty setting is sent only to take away what is there: nobody documents that it is taken elsewhere. */
+/** An empty setting is sent only to remove a present value; otherwise the API is not documented to accept it. */
 function withoutEmpty(config: JsonObject, deployed?: DeployedFunction): JsonObject {
   const standing: Readonly<Record<string, unknown>> = {
     xrole: deployed?.agency,
@@ -69,7 +69,7 @@ function configBody(wanted: FunctionDescription, description: string): JsonObjec
   };
   if (wanted.initializer) body.initializer_timeout = wanted.initializerTimeout;
   if (logs) {
-    // Without the switch the stream stays empty. What is left out here stays as it is.
+    // Without the switch the stream stays empty. If logs are left out, the platform's setting stays.
     body.enable_lts_log = true;
     body.log_config = {
       group_id: logs.groupId,
@@ -81,7 +81,7 @@ function configBody(wanted: FunctionDescription, description: string): JsonObjec
   return body;
 }
 
-/** Both or neither: of half of it the platform makes no instances, which switches the function off. */
+/** Both or neither: for a missing half the platform sets no instances, which switches the function off. */
 function strategy(
   { maxInstances, concurrency }: FunctionDescription,
   deployed?: DeployedFunction,

@@ -4,7 +4,7 @@ import type { Deployment } from './description.ts';
 import { withoutMark } from './ownership.ts';
 import type { DeployedTrigger } from './trigger-data.ts';
 
-/** What is deployed, as lines for a person: each function, what calls it, and from where. */
+/** The deployed functions and their triggers, as text for a person. */
 export async function describeDeployed(api: FunctionGraph, { functions }: Deployment): Promise<string> {
   const blocks = await Promise.all(
     functions.map(async ({ app, name, key }) => {
@@ -58,8 +58,8 @@ function describeTrigger({ type, eventData: data }: DeployedTrigger): string {
   }
 }
 
-/** The platform says the whole URL, or else the domain of the API group and the path make it. */
-export function gatewayUrl(data: Readonly<Record<string, unknown>>): string {
+/** The platform shows the whole URL, or only the API group's domain and the path. */
+function gatewayUrl(data: Readonly<Record<string, unknown>>): string {
   return (
     text(data.invoke_url) ?? `https://${text(data.sl_domain) ?? '<group domain>'}${text(data.path) ?? '/'}`
   );

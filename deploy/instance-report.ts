@@ -3,7 +3,7 @@ import { type KafkaInstance, type Listener, speaksSasl } from './api/kafka-insta
 export const accessModes = ['private', 'private-ipv6', 'vpc-endpoint', 'public'] as const;
 export type AccessMode = (typeof accessModes)[number];
 
-/** What the guide's first chapter asks a person to collect, as a table. */
+/** What docs/deploy.md asks for, as a table. */
 export function instanceReport(instance: KafkaInstance): string {
   const { vpc, subnet, topics, users, makesTopics } = instance;
   const rows: [name: string, value: string][] = [
@@ -31,7 +31,7 @@ export function instanceReport(instance: KafkaInstance): string {
     .join('\n');
 }
 
-/** The variables that `serverless.yml` reads, for a file `.env`; the password is the user's to add. */
+/** The variables that `serverless.yml` reads, as text for `.env`. The user adds the password. */
 export function instanceVariables(instance: KafkaInstance, region: string, mode: AccessMode): string {
   const [listener] = listenersOf(instance, mode);
   if (!listener) throw new Error(`${instance.name} has no ${mode} access: ${howToGet(mode)}.`);
@@ -47,7 +47,7 @@ export function instanceVariables(instance: KafkaInstance, region: string, mode:
 }
 
 function networkVariables({ vpc, subnet }: KafkaInstance, mode: AccessMode): string[] {
-  // Over the public network the functions need no VPC of the instance's.
+  // Over the public network the functions don't need the instance's VPC.
   if (mode === 'public') return [];
   if (mode === 'vpc-endpoint')
     return ["# The functions' own, with the endpoint:", '# VPC_ID=', '# SUBNET_ID='];
@@ -64,7 +64,7 @@ function saslVariables({ saslMechanisms, users }: KafkaInstance): string[] {
   ];
 }
 
-/** The best of what the instance offers: the nearer, the better. */
+/** The nearest mode that the instance offers. */
 export function nearestMode(instance: KafkaInstance): AccessMode {
   return accessModes.find((mode) => listenersOf(instance, mode).length > 0) ?? 'private';
 }
@@ -75,7 +75,7 @@ function listenersOf({ listeners }: KafkaInstance, mode: AccessMode): readonly L
   return mode === 'public' ? listeners.public : listeners.vpcEndpoint;
 }
 
-/** A line for each protocol. */
+/** A row for each protocol. */
 function accessRows(
   instance: KafkaInstance,
   name: string,

@@ -1,4 +1,4 @@
-/** `npm run instance -- <id>`: what a client must know of a DMS instance, and with --env as a file of variables. */
+/** `npm run instance -- <id>`: says what a client must know of a DMS instance; --env writes it as variables. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { KafkaInstances } from './api/kafka-instances.ts';
@@ -25,7 +25,7 @@ try {
   if (id === undefined || positionals.length > 1) throw new Error(`Usage: ${USAGE}`);
   const { env: file } = values;
   if (file !== undefined && file !== SCREEN && existsSync(file)) throw new Error(taken(file));
-  // As osls does: what is in the environment already wins.
+  // As osls does: variables of the environment win.
   if (existsSync('.env')) process.loadEnvFile('.env');
   const region = values.region ?? process.env.OS_REGION_NAME ?? 'eu-de';
   if (!regions.includes(region))
@@ -43,7 +43,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Never over a file that is there, and for its owner alone: the password comes into it. */
+/** Never overwrites a file. Only its owner may read it, because the user adds the password. */
 function write(file: string, variables: string): void {
   if (file === SCREEN) {
     console.log(variables);

@@ -8,16 +8,16 @@ export interface LogOptions {
   filter?: string | undefined;
   /** Milliseconds between two looks, default 2,000. */
   interval?: string | undefined;
-  /** Called when lines may be missing. */
+  /** Called if lines may be missing. */
   onPartial?: () => void;
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const MAX_DAYS = 30;
-/** Lines arrive late and out of order, so each look goes back a little; what was seen is left out. */
+/** Lines arrive late and out of order, so each query overlaps the last one; lines that were seen are skipped. */
 const OVERLAP_MS = 30_000;
 
-/** A function's log lines, oldest first; with `tail` it goes on until the process ends. */
+/** A function's log lines, oldest first. With `tail` it never ends. */
 export async function* followLogs(
   lts: LogTank,
   stream: { groupId: string; streamId: string },

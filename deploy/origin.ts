@@ -1,8 +1,8 @@
 import { parseDocument } from 'yaml';
 
 /**
- * The environment variable that `serverless.yml` reads at `path` (`functions.produce.events[0].gateway.groupId`),
- * for telling which one to set; undefined where there is none.
+ * The environment variable that `serverless.yml` reads at `path` (`functions.produce.events[0].gateway.groupId`), so
+ * that a message can say which one to set. Undefined if there is none.
  */
 export function variableAt(file: string, path: string): string | undefined {
   const keys = path

@@ -1,4 +1,4 @@
-/** The parts of osls (https://github.com/oss-serverless/osls) that a provider plugin meets. */
+/** The parts of osls (https://github.com/oss-serverless/osls) that a provider plugin uses. */
 import type { ServerlessFile } from './serverless-file.ts';
 
 export interface Serverless {

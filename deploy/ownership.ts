@@ -2,8 +2,8 @@ import { randomBytes, scryptSync } from 'node:crypto';
 import type { FunctionDescription, Trigger } from './description.ts';
 
 /**
- * The end of a deployed function's description: `[kafka-functions/dev 1f0c2b9a-5d01ee]`. It says whose function
- * it is, and lets a deployment see that an encrypted value has changed, which the platform doesn't show.
+ * The end of a deployed function's description: `[kafka-functions/dev 1f0c2b9a-5d01ee]`. It names the function's owner.
+ * By its digest a deployment sees that an encrypted value has changed; the platform doesn't show these.
  */
 export interface Mark {
   /** `service/stage`. */
@@ -26,11 +26,11 @@ export function withoutMark(description: string): string {
 export interface Marking {
   /** The description to deploy. */
   description: string;
-  /** Whether encrypted variables or a trigger's password differ from what is deployed. */
+  /** Whether encrypted variables or a trigger's password differ from the deployed ones. */
   secretsChanged: boolean;
 }
 
-/** Marks a description. What is deployed keeps its mark as long as the secrets are the same. */
+/** Marks a description. The deployed mark is kept as long as the secrets are the same. */
 export function markDescription(
   owner: string,
   wanted: FunctionDescription,
@@ -43,8 +43,8 @@ export function markDescription(
 }
 
 /**
- * 24 bits of a slow hash: enough to notice a change, too few to tell the password from the many others that
- * have the same ones.
+ * 24 bits of a slow hash: enough to notice a change, too few to tell the password from the many others with the same
+ * bits.
  */
 function secretDigest({ encryptedEnvironment, triggers }: FunctionDescription, salt: string): string {
   const variables = Object.entries(encryptedEnvironment).sort(([a], [b]) => (a < b ? -1 : 1));

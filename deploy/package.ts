@@ -14,8 +14,8 @@ export interface Packaged {
 }
 
 /**
- * Builds what the functions are made of into `outdir`, with the certificates of a folder, and looks into each
- * bundle as the platform will.
+ * Builds the functions into `outdir`, with the certificates of a folder, and checks whether the platform can call each
+ * bundle.
  */
 export async function packageFunctions(
   { functions }: Deployment,
@@ -54,7 +54,7 @@ async function buildAll(functions: readonly string[], outdir: string, certificat
   }
 }
 
-/** What would make the platform refuse the package, or every call of it. */
+/** Why the platform would refuse the package, or every call of it. */
 export function bundleProblems(
   description: FunctionDescription,
   { directory, bytes }: Pick<BuiltFunction, 'directory' | 'bytes'>,
@@ -73,14 +73,14 @@ export function bundleProblems(
   ];
 }
 
-/** The bundles do nothing when they are loaded; that is part of their contract. */
+/** A bundle does nothing when it is loaded; that is part of its contract. */
 function load(path: string): Record<string, unknown> {
   const require = createRequire(import.meta.url);
   delete require.cache[path];
   return require(path);
 }
 
-/** The platform counts a function's parameters and refuses every call when they are not as many as it expects. */
+/** The platform counts a function's parameters, and refuses every call if their number is not the expected one. */
 function exportProblems(
   at: string,
   setting: string,

@@ -3,16 +3,15 @@ import type { Gateways } from './api/gateways.ts';
 import { type FunctionDescription, type Trigger, triggerLabel } from './description.ts';
 import { type DeployedTrigger, eventData, isEarlierStateOf, isSameData } from './trigger-data.ts';
 
-/** One call that brings the cloud closer to the file. `what` says so in a plan; `run` does it. */
+/** One change of the cloud. `what` describes it in a plan; `run` makes it. */
 export interface Step {
   sign: '+' | '~' | '-';
   what: string;
   run(): Promise<void>;
-  /** What to know once it is done. */
+  /** To be told once it is done. */
   note?: string;
 }
 
-/** What trigger steps are carried out with. */
 export interface TriggerApis {
   api: FunctionGraph;
   gateways?: Pick<Gateways, 'domainOf'>;
@@ -23,15 +22,15 @@ export interface TriggerSteps {
   after: Step[];
 }
 
-/** The kinds of trigger that a file can describe; others on the function are somebody else's. */
+/** The file can describe these kinds of trigger. Others on the function belong to somebody else. */
 const OUR_TYPES = ['TIMER', 'DEDICATEDGATEWAY', 'KAFKA', 'OPENSOURCEKAFKA'];
 
 const NETWORK_CARD =
   "The platform keeps a network card of a KAFKA trigger in the subnet for about an hour: until then the subnet can't be deleted.";
 
 /**
- * The documented update of a trigger changes its status only, so one with other settings is deleted and made
- * anew. Deletions come first: an interrupted deployment then leaves a trigger missing, which the next one sees.
+ * The documented update of a trigger changes only its status, so a trigger with other changes is deleted and created
+ * again. Deletions come first: an interrupted deployment then leaves a trigger missing, which the next one notices.
  */
 export function planTriggers(
   apis: TriggerApis,
@@ -80,7 +79,7 @@ export function creationOf(
   });
 }
 
-/** Documented as optional, and sent by everything that is known to work. */
+/** The domain is documented as optional, but every client that is known to work sends it. */
 async function withDomain(trigger: Trigger, gateways: TriggerApis['gateways']): Promise<Trigger> {
   if (trigger.type !== 'DEDICATEDGATEWAY' || trigger.domain !== undefined) return trigger;
   return { ...trigger, domain: await gateways?.domainOf(trigger.instanceId, trigger.groupId) };

@@ -16,7 +16,7 @@ export interface PlanOptions {
   api: FunctionGraph;
   deployment: Deployment;
   artifacts: Artifacts;
-  /** Upload and configure even what looks the same, and take over functions that somebody else has made. */
+  /** Upload and configure even what looks the same, and take over functions that others have made. */
   force?: boolean;
   /** Leave the code as it is. */
   configOnly?: boolean;
@@ -26,12 +26,12 @@ export interface PlanOptions {
   gateways?: Pick<Gateways, 'domainOf'>;
 }
 
-/** Thrown instead of touching something that this deployment must not touch. */
+/** This deployment must not touch something. */
 export class PlanError extends Error {
   override readonly name = 'PlanError';
 }
 
-/** The deployment with its own group and paths where it leaves them open. Reads, and changes nothing. */
+/** The deployment, with the stage's own group and paths where the file leaves them open. Changes nothing. */
 export async function settleStage(api: FunctionGraph, deployment: Deployment): Promise<Deployment> {
   const standing = new Map<string, Standing>();
   for (const { key, app, name } of deployment.functions) {
@@ -43,7 +43,7 @@ export async function settleStage(api: FunctionGraph, deployment: Deployment): P
   return withStage(deployment, standing);
 }
 
-/** What to do so that the cloud has what the file says. Reads, and changes nothing. */
+/** The steps that make the cloud look like the file. Changes nothing itself. */
 export async function planDeployment(options: PlanOptions): Promise<Step[]> {
   const { api, deployment } = options;
   const steps: Step[] = [];
@@ -52,7 +52,7 @@ export async function planDeployment(options: PlanOptions): Promise<Step[]> {
   return steps;
 }
 
-/** Everything that this service and stage have deployed, whether the file still names it or not. */
+/** Removes all that this service and stage have deployed, also what the file no longer names. */
 export async function planRemoval(api: FunctionGraph, deployment: Deployment): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { app, name } of deployment.functions) {
@@ -64,7 +64,7 @@ export async function planRemoval(api: FunctionGraph, deployment: Deployment): P
   return steps;
 }
 
-/** One function: triggers that go, then its configuration and code, then triggers that come. */
+/** For one function: removed triggers, then its configuration and code, then new triggers. */
 export async function planFunction(options: PlanOptions, wanted: FunctionDescription): Promise<Step[]> {
   const { api, deployment } = options;
   const urn = api.urn(wanted.app, wanted.name);
@@ -137,7 +137,7 @@ async function creation(
   const zip = await readArtifact(artifacts, wanted);
   const owner = ownerOf(deployment);
   const { description } = markDescription(owner, wanted, undefined);
-  // Should the second call not come, the mark says that the secrets are still to be set.
+  // If the second call fails, this mark says that the secrets are still to be set.
   const unfinished = markDescription(owner, { ...wanted, encryptedEnvironment: {}, triggers: [] }, undefined);
   return {
     sign: '+',
@@ -164,7 +164,7 @@ function configStep(
   };
 }
 
-/** The settings that differ, by name; variables without their values. */
+/** The names of the settings and variables that differ. */
 function changedSettings(
   deployed: DeployedFunction,
   wanted: FunctionDescription,
@@ -183,7 +183,7 @@ function changedSettings(
   if (wanted.initializer) {
     settings.push(['initializer timeout', wanted.initializerTimeout, deployed.initializerTimeout]);
   }
-  // What the file doesn't say is left as it is.
+  // Settings that the file doesn't have stay as they are.
   if (wanted.logs) {
     settings.push(['log stream', wanted.logs.streamId, deployed.logStreamId]);
     if (deployed.logsEnabled !== undefined) settings.push(['logs', true, deployed.logsEnabled]);
@@ -197,7 +197,7 @@ function changedSettings(
   return [...names, ...changedVariables(wanted.environment, deployed.environment)];
 }
 
-/** Whether the platform has an encrypted variable of each name, and no other, as far as it says. */
+/** Whether the platform has encrypted variables of exactly these names, as far as it says. */
 function hasSecrets(
   { secretNames }: DeployedFunction,
   { encryptedEnvironment }: FunctionDescription,
@@ -232,7 +232,7 @@ async function codeStep(
   };
 }
 
-/** Functions of this service and stage that the file doesn't name any more. */
+/** Functions of this service and stage that the file no longer names. */
 async function orphans(api: FunctionGraph, deployment: Deployment): Promise<string[]> {
   const named = new Set(deployment.functions.map(({ app, name }) => api.urn(app, name)));
   const found = await api.listFunctions(deployment.app);

@@ -1,5 +1,5 @@
-// The provider `functiongraph` for osls, as osls loads it: without waiting, and without a compiler. It makes
-// the TypeScript beside it loadable and calls commands.ts at its place in osls's life cycle.
+// The provider `functiongraph` for osls, which loads it synchronously and without a compiler. It makes the TypeScript
+// beside it loadable and calls commands.ts in osls's life cycle.
 'use strict';
 
 const { spawnSync } = require('node:child_process');
@@ -44,7 +44,7 @@ async function loadCommands() {
   return (await import('./commands.ts')).FunctionGraphCommands;
 }
 
-/** `npx osls` works on a fresh clone as well, where nothing is installed yet; run.mjs knows what is needed, and says what fails. */
+/** Lets `npx osls` work on a fresh clone, where nothing is installed yet. run.mjs installs, and says what fails. */
 function installDependencies() {
   if (changedAt('node_modules/.package-lock.json') >= changedAt('package-lock.json')) return;
   const ready = [join(root, 'local', 'run.mjs'), join('deploy', 'ready.ts')];

@@ -10,7 +10,7 @@ import type {
   TimerSettings,
 } from './serverless-file.ts';
 
-/** A place in the file, `provider.vpc.id`, that has no value yet; `MISSING` stands in the description for it. */
+/** A place in the file that has no value yet, such as `provider.vpc.id`. */
 export interface Missing {
   path: string;
 }
@@ -18,11 +18,11 @@ export interface Missing {
 export interface ReadDescription {
   deployment: Deployment;
   missing: readonly Missing[];
-  /** Disabled triggers without all their settings: they are not created until they have them. */
+  /** The same in disabled triggers, which are left out until they have all their settings. */
   skipped: readonly Missing[];
 }
 
-/** Stands where the file has a setting without a value: fit for packaging, never for deploying. */
+/** Replaces a setting without a value. It may be packaged, but never deployed. */
 export function placeholder(path: string): string {
   return `\${missing:${path}}`;
 }
@@ -42,7 +42,7 @@ const DEFAULTS = {
 const ENTRIES = { handler: 'index.handler', initializer: 'index.initializer' };
 const SERVER = { handler: 'bootstrap', initializer: undefined };
 
-/** Reads the file; settings that are there but null (`${env:NAME, null}`) are listed as missing. */
+/** Settings that are null (`${env:NAME, null}`) are listed as missing. */
 export function readDescription(file: ServerlessFile): ReadDescription {
   const reader = new Reader();
   const { provider } = file;
@@ -62,7 +62,7 @@ export function readDescription(file: ServerlessFile): ReadDescription {
   return { deployment, missing: reader.missing, skipped: reader.skipped };
 }
 
-/** Hands out values, and notes each one that is null once. */
+/** Hands out values, and notes those that are null, once each. */
 class Reader {
   readonly #paths = new Set<string>();
   readonly #skipped = new Set<string>();
@@ -75,7 +75,7 @@ class Reader {
     return [...this.#skipped].map((path) => ({ path }));
   }
 
-  /** A trigger that is off may still lack its settings: then it is left out. */
+  /** A disabled trigger that lacks settings is left out. */
   trigger(read: (reader: Reader) => Trigger): Trigger[] {
     const own = new Reader();
     const trigger = read(own);
@@ -90,7 +90,7 @@ class Reader {
     return placeholder(path);
   }
 
-  /** Undefined where the file leaves it out; there but empty is missing. */
+  /** Undefined if the file leaves it out or empty; null is missing. */
   optional(path: string, value: string | null | undefined): string | undefined {
     return value === undefined || value === '' ? undefined : this.required(path, value);
   }
@@ -106,7 +106,7 @@ class Reader {
   list(path: string, values: readonly (string | null)[] | null | undefined): string[] {
     if (!values || values.length === 0) return [this.required(path, null)];
     return values.flatMap((value, index) =>
-      // One variable may hold several: `${env:CONSUME_TOPICS}` is `orders,payments`.
+      // A variable may hold several values: `${env:CONSUME_TOPICS}` is `orders,payments`.
       this.required(`${path}[${index}]`, value)
         .split(',')
         .map((item) => item.trim()),
@@ -127,7 +127,7 @@ function readFunction(
     settings[name] ? `${path}.${name}` : `provider.${name}`;
   const name = settings.name ?? `${service}-${stage}-${key}`;
   const runtime = of('runtime') ?? DEFAULTS.runtime;
-  // A server is started by its file, and starts itself.
+  // The platform starts a server by its file, and calls no initializer.
   const entries = runtime === 'http' ? SERVER : ENTRIES;
   return {
     key,
@@ -170,7 +170,7 @@ function readVpc(reader: Reader, path: string, vpc: SharedSettings['vpc']): Func
   };
 }
 
-/** All four or none: with every value empty the function logs where the platform puts it. */
+/** All four or none: if all are empty, the platform decides where the function logs. */
 function readLogs(reader: Reader, path: string, logs: SharedSettings['logs']): FunctionDescription['logs'] {
   if (!logs || !Object.values(logs).some(Boolean)) return undefined;
   return {

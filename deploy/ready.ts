@@ -3,5 +3,5 @@ import { utimesSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const now = new Date();
-// Looked at before and found right: not again at the next command.
+// The dependencies were checked just now: plugin.cjs needn't check them again.
 utimesSync(fileURLToPath(new URL('../node_modules/.package-lock.json', import.meta.url)), now, now);

@@ -1,8 +1,8 @@
-/** What osls has to know before it reads `serverless.yml`: the schema that it checks the file by, and options. */
+/** What osls must know before it reads `serverless.yml`: the file's schema, and our options. */
 
 const text = { type: 'string' } as const;
 const name = { type: 'string', minLength: 1 } as const;
-/** YAML reads `true` and `42` as what they look like; a variable is their text. */
+/** YAML reads `true` and `42` as a boolean and a number; the variable gets their text. */
 const environment = {
   type: 'object',
   additionalProperties: { anyOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] },
@@ -22,7 +22,7 @@ const logs = {
 
 const seconds = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum }) as const;
 
-/** What a function may say itself, and the provider for all of them. */
+/** For a function, or in the provider for all functions. */
 const shared = {
   runtime: name,
   memorySize: { type: 'integer', minimum: 128, maximum: 10_240 },
@@ -98,10 +98,10 @@ const moveGroup = {
   usage: 'Let a deployed function read as another consumer group (KAFKA_GROUP_ID)',
   type: 'boolean',
 } as const;
-/** osls takes it for AWS's own and drops it for other providers. */
+/** osls has this option for AWS only. */
 const region = { usage: 'Region of the service', shortcut: 'r', type: 'string' } as const;
 
-/** Our options; osls adds its own, and its own commands' life cycles. */
+/** Our options of osls's commands. */
 export const commandOptions = {
   package: {
     options: {

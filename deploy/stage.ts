@@ -1,7 +1,7 @@
 import type { Deployment, FunctionDescription, Trigger } from './description.ts';
 import type { DeployedTrigger } from './trigger-data.ts';
 
-/** What a function that is deployed already reads and serves. */
+/** What a deployed function reads and serves. */
 export interface Standing {
   environment: Readonly<Record<string, string>>;
   triggers: readonly DeployedTrigger[];
@@ -10,8 +10,8 @@ export interface Standing {
 const FIRST_STAGE = 'dev';
 
 /**
- * Gives a stage its own consumer group and path where the file leaves them open: two stages of one group would
- * share its records, and two of one path its gateway. What stands (by the function's key) keeps what it has.
+ * Gives a stage its own consumer group and paths where the file leaves them open: two stages with one group would share
+ * its records, and two with one path its gateway. Deployed functions (`standing`, by key) keep what they have.
  */
 export function withStage(deployment: Deployment, standing: ReadonlyMap<string, Standing>): Deployment {
   const { functions } = deployment;
@@ -25,7 +25,7 @@ export function withStage(deployment: Deployment, standing: ReadonlyMap<string, 
       const stands = standing.get(description.key);
       const groups = {
         KAFKA_GROUP_ID: stands?.environment.KAFKA_GROUP_ID || group,
-        // A check follows the group that the file names.
+        // The check follows the group that the file names.
         CHECK_GROUP_ID: said ?? (stands?.environment.CHECK_GROUP_ID || group),
       };
       const triggers = description.triggers.map((trigger) => withBase(deployment, trigger, stands));
@@ -34,7 +34,7 @@ export function withStage(deployment: Deployment, standing: ReadonlyMap<string, 
   };
 }
 
-/** Fills in the groups that the file has, and leaves empty. */
+/** Fills in the groups that the file has but leaves empty. */
 function withGroups(
   environment: FunctionDescription['environment'],
   groups: Readonly<Record<string, string>>,
@@ -64,8 +64,8 @@ function isFirst({ stage }: Deployment): boolean {
 }
 
 /**
- * Why a pull must not take another group by the way: offsets belong to the group. Undefined where the group
- * stays, or there was none.
+ * Why a pull must not change its group unasked: offsets belong to the group. Undefined if the group stays the same, or
+ * there was none.
  */
 export function groupMove(
   wanted: FunctionDescription,

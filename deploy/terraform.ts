@@ -5,20 +5,20 @@ import type { Artifacts } from './plan.ts';
 import { eventData } from './trigger-data.ts';
 
 const ESCAPES: Readonly<Record<string, string>> = { b: '\\u0008', f: '\\u000c' };
-/** What removes `concurrency_num` (1.36.45), and no longer sets a function's instances to 0 (after 1.36.50). */
+/** It has no `concurrency_num` (since 1.36.45), and no longer sets a function's instances to 0 (after 1.36.50). */
 const PROVIDER_VERSION = '>= 1.36.51';
-/** `terraform_data` is part of Terraform since then. */
+/** The first that has `terraform_data`. */
 const TERRAFORM_VERSION = '>= 1.4';
-/** Of a hash of secrets: enough hexadecimal digits to see a change, too few to tell the secret by. */
+/** Hexadecimal digits of a secret's hash: enough to see a change, too few to find the secret. */
 const SECRET_DIGITS = 6;
 
 /**
- * The same deployment as Terraform JSON, for the provider `opentelekomcloud/opentelekomcloud`. It lies beside
- * the zips. What has no value yet, and every secret, becomes a variable, called as `nameOf` says for its place
- * in the file: no secret is in it.
+ * The deployment as Terraform JSON, for the provider `opentelekomcloud/opentelekomcloud`. The file lies beside the zips
+ * and holds no secret: every secret, and every setting without a value, becomes a variable. `nameOf` gives the name of
+ * a variable for its place in `serverless.yml`.
  *
- * The platform does not show secrets, nor all of a trigger, and the provider takes that for a difference: these
- * arguments are ignored, and what they are made of lies in a `terraform_data` whose change replaces the resource.
+ * The platform shows neither secrets nor all of a trigger, and the provider takes that for a difference. So these
+ * arguments are ignored, and a `terraform_data` holds what they are made of; its change replaces the resource.
  */
 export function terraformOf(
   deployment: Deployment,
@@ -57,7 +57,7 @@ export function terraformOf(
   };
 }
 
-/** The variables of the module, made when they are first named. */
+/** The variables of the module, created when they are first named. */
 class Inputs {
   readonly #variables = new Map<string, JsonObject>();
   readonly #nameOf: (path: string) => string | undefined;
@@ -77,13 +77,13 @@ class Inputs {
     return this.#variable(identifier(name), { description: path });
   }
 
-  /** The value, or where it is to come from. */
+  /** The value, or the name of the variable that it will come from. */
   origin(value: string): string {
     const missing = missingPath(value);
     return (missing === undefined ? undefined : this.#nameOf(missing)) ?? value;
   }
 
-  /** One variable for all functions that have the same secret by this name, else one for each. */
+  /** One variable if all functions have the same secret by this name, else one for each function. */
   secret(label: string, name: string): string {
     const own = this.#shared.has(name) ? name : `${label}_${name}`;
     return this.#variable(identifier(own).toLowerCase(), { sensitive: true });
@@ -91,13 +91,13 @@ class Inputs {
 
   #variable(name: string, settings: JsonObject): string {
     const known = this.#variables.get(name);
-    // What is secret in one place is so in all.
+    // A variable that is secret in one place is secret in all.
     if (!known || settings.sensitive) this.#variables.set(name, { type: 'string', ...known, ...settings });
     return `var.${name}`;
   }
 }
 
-/** The names of secrets that have the same value in every function that has them. */
+/** Names of secrets with the same value in every function that has them. */
 function sharedSecrets({ functions }: Deployment): ReadonlySet<string> {
   const values = new Map<string, Set<string>>();
   for (const { encryptedEnvironment } of functions) {
@@ -111,7 +111,7 @@ function secretsOf(label: string, { encryptedEnvironment }: FunctionDescription,
   return Object.keys(encryptedEnvironment).map((name) => inputs.secret(label, name));
 }
 
-/** An expression of a trigger's password: most often the function's own secret, and then the same variable. */
+/** The expression of a trigger's password. It is mostly a secret of the function as well, and then the same variable. */
 function passwordOf(
   label: string,
   trigger: Trigger,
@@ -185,11 +185,11 @@ function triggerResource(
   return {
     function_urn: `\${opentelekomcloud_fgs_function_v2.${functionLabel}.urn}`,
     type: trigger.type,
-    // Only these can be disabled; for the others the provider must not be told a status.
+    // Gateway triggers can't be disabled, and the provider must not be given their status.
     ...(trigger.type === 'DEDICATEDGATEWAY' ? {} : { status: trigger.status }),
     event_data: eventExpression(trigger, password, inputs),
     lifecycle: {
-      // Kafka's come disabled whatever is asked for, and stay as the console has them.
+      // Kafka triggers are created disabled whatever is asked for, and then stay as set in the console.
       ignore_changes: ['event_data', ...(isKafka ? ['status'] : [])],
       replace_triggered_by: [`terraform_data.${name}`],
     },
@@ -202,7 +202,7 @@ function eventExpression(trigger: Trigger, password: string | undefined, inputs:
   );
 }
 
-/** What the trigger is made of, with a few digits of a hash for its password. */
+/** The trigger's data, with a few digits of a hash for its password. */
 function triggerInput(trigger: Trigger, password: string | undefined, inputs: Inputs): string {
   const hash = password === undefined ? 'null' : hashOf([password]).slice(2, -1);
   return encoded(eventData(trigger), (name, value) =>
@@ -258,17 +258,17 @@ function missingPath(value: string): string | undefined {
   return /^\$\{missing:(.+)\}$/.exec(value)?.[1];
 }
 
-/** Terraform would take `${` and `%{` for the beginning of a template. */
+/** Terraform would take `${` and `%{` for a template. */
 function escaped(value: string): string {
   return value.replaceAll(/[$%](?=\{)/g, (sign) => sign + sign);
 }
 
-/** JSON's text, without the two escapes that Terraform's language doesn't have. */
+/** JSON text, without the two escapes that Terraform's language doesn't have. */
 function quoted(value: string): string {
   return JSON.stringify(value).replaceAll(/\\(.)/g, (all, sign: string) => ESCAPES[sign] ?? all);
 }
 
-/** `2nd` can't be a name, `_2nd` can; of two keys that become one name the later gets a number. */
+/** If two keys become the same name, the later one gets a number. */
 function uniqueLabel(key: string, taken: JsonObject): string {
   const label = identifier(key);
   for (let count = 2; ; count++) {

@@ -1,7 +1,7 @@
 import { type JsonObject, list, object, text } from './api/records.ts';
 import type { Trigger } from './description.ts';
 
-/** A trigger as the platform has it. */
+/** A trigger as the platform shows it. */
 export interface DeployedTrigger {
   id: string;
   type: string;
@@ -52,12 +52,12 @@ export function eventData(trigger: Trigger): JsonObject {
   }
 }
 
-/** What the platform may say differently, or not at all, without the trigger being another one. */
+/** The platform may show these differently, or not at all, for the same trigger. */
 const NOT_COMPARED = new Set(['kafka_password', 'type', 'env_id', 'env_name', 'backend_type']);
 
 /**
- * Whether the deployed trigger does what the file says; a password can't be read back. Of a gateway's trigger
- * the platform shows neither instance nor domain: what is absent is unknown, and not another one.
+ * Whether the deployed trigger does what the file says; a password can't be read back. The platform shows neither the
+ * instance nor the domain of a gateway's trigger: an absent value is unknown, not different.
  */
 export function isSameData(trigger: Trigger, deployed: DeployedTrigger): boolean {
   const isUnknown = (name: string): boolean =>

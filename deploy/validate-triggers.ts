@@ -5,7 +5,7 @@ const API_NAME = /^[A-Za-z][A-Za-z0-9_]{2,63}$/;
 /** The largest number that a rate may have with each unit. */
 const RATE_LIMITS: Readonly<Record<string, number>> = { m: 60, h: 24, d: 30 };
 
-/** What is wrong with one trigger of a function; `at` names the function. */
+/** Problems of a trigger; `at` names its function. */
 export function triggerProblems(at: string, description: FunctionDescription, trigger: Trigger): string[] {
   switch (trigger.type) {
     case 'TIMER':
@@ -105,7 +105,7 @@ function securityProtocol({ environment }: FunctionDescription): string {
   return environment.KAFKA_SECURITY_PROTOCOL ?? 'SASL_SSL';
 }
 
-/** What makes two triggers of one function the same. */
+/** Two triggers of a function with the same key are the same. */
 export function triggerKey(trigger: Trigger): string {
   switch (trigger.type) {
     case 'DEDICATEDGATEWAY':

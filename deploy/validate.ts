@@ -4,15 +4,15 @@ import { type Deployment, type FunctionDescription, triggerLabel } from './descr
 import { failureTarget } from './failure-target.ts';
 import { triggerKey, triggerProblems } from './validate-triggers.ts';
 
-/** What stops a deployment, and what only deserves a second look; one sentence each. */
+/** `problems` stop a deployment, `warnings` don't; one sentence each. */
 export interface Findings {
   problems: readonly string[];
   warnings: readonly string[];
 }
 
 /** FunctionGraph's limits, for plain and for encrypted variables alike. */
-export const MAX_VARIABLES = 20;
-export const MAX_VARIABLE_CHARACTERS = 4_096;
+const MAX_VARIABLES = 20;
+const MAX_VARIABLE_CHARACTERS = 4_096;
 
 const MEMORY_SIZES = [
   128, 256, 512, 768, 1_024, 1_280, 1_536, 1_792, 2_048, 2_560, 3_072, 3_584, 4_096, 8_192, 10_240,
@@ -21,11 +21,11 @@ const FUNCTION_NAME = /^[A-Za-z]([A-Za-z0-9_-]{0,58}[A-Za-z0-9])?$/;
 const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 const SECRET_NAME = /(^|_)(PASSWORD|SECRET)$/;
 const MAX_TRIGGERS = 10;
-/** What Open Telekom Cloud's API document ends at; its manual has more. */
+/** The largest value in Open Telekom Cloud's API document; its manual has more. */
 const OTC_MEMORY = 4_096;
 const PUBLIC_PORTS = ['9094', '9095'];
 
-/** Looks at everything that can be known without asking the cloud. Settings without a value are reported apart. */
+/** Checks everything that needs no answer of the cloud. Settings without a value are reported elsewhere. */
 export function validate(deployment: Deployment, environment: Environment = process.env): Findings {
   const problems = [...regionProblems(deployment, environment)];
   if (deployment.functions.length === 0) problems.push('functions is empty: name at least one function.');
@@ -68,7 +68,7 @@ function functionProblems(description: FunctionDescription): string[] {
   ];
 }
 
-/** What one of the two clouds refuses, and the other takes. */
+/** One of the two clouds refuses these settings, and the other accepts them. */
 function cloudProblems({ region }: Deployment, { key, concurrency = 1 }: FunctionDescription): string[] {
   if (concurrency <= 1 || !isOpenTelekomCloud(region)) return [];
   return [

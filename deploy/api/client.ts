@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type CloudService, endpointOf, type Place } from './regions.ts';
 import { type AccessKey, signatureHeaders } from './sign.ts';
 
-/** A signed request, or one with a token that somebody else has asked IAM for. */
+/** An access key that signs requests, or a token of IAM. */
 export type Credentials = AccessKey | { token: string };
 
 export interface ClientOptions extends Place {
@@ -10,7 +10,7 @@ export interface ClientOptions extends Place {
   credentials: Credentials;
   /** Sent as `X-Project-Id`; the paths carry it as well. */
   projectId?: string | undefined;
-  /** The first wait before another attempt, in milliseconds, doubled each time; tests lower it. */
+  /** Milliseconds before the second attempt, doubled each time; tests lower it. */
   retryDelayMs?: number;
   /** What each attempt may take. */
   timeoutMs?: number;
@@ -23,7 +23,7 @@ export interface ApiRequest {
   body?: unknown;
   headers?: Readonly<Record<string, string>>;
   timeoutMs?: number;
-  /** A POST that changes nothing may be sent again after an answer was lost. */
+  /** A POST that changes nothing: it may be sent again after a lost answer. */
   repeatable?: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface ApiResponse {
   headers: Headers;
 }
 
-/** What a service answered instead of what it was asked for: `code` and `message` are its own. */
+/** A refusal of a service, with its own code and message. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -53,7 +53,7 @@ const MAX_DELAY_MS = 8_000;
 const MAX_RETRY_AFTER_MS = 30_000;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-/** Sends JSON requests to one service of one region, with retries for what passes by itself. */
+/** Sends JSON requests to one service of one region, and repeats them after faults that pass. */
 export class ApiClient {
   readonly #options: ClientOptions;
   readonly #origin: string;
@@ -63,7 +63,7 @@ export class ApiClient {
     this.#origin = endpointOf(options.service, options);
   }
 
-  /** Rejects with an ApiError for a refusal, and with the network's error where there was no answer. */
+  /** Rejects with an ApiError for a refusal, and with another error if there was no answer. */
   async send(request: ApiRequest): Promise<ApiResponse> {
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(request);
@@ -128,7 +128,7 @@ export class ApiClient {
     });
   }
 
-  /** Half fixed, half by chance, so that several deployments don't come back in step. */
+  /** Half fixed, half random, so that several deployments don't repeat in step. */
   #delay(attempt: number): number {
     const full = Math.min(MAX_DELAY_MS, (this.#options.retryDelayMs ?? 500) * 2 ** (attempt - 1));
     return full / 2 + (Math.random() * full) / 2;
@@ -152,7 +152,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** FunctionGraph and DMS say `error_code` and `error_msg`, IAM nests `error`, LTS has `errorCode`. */
+/** FunctionGraph and DMS have `error_code` and `error_msg`, IAM nests them in `error`, LTS has `errorCode`. */
 function reason(body: unknown, text: string): [code: string, message: string] {
   const outer = fields(body);
   const inner = typeof outer.error === 'object' ? fields(outer.error) : outer;
@@ -170,7 +170,7 @@ function retryAfter(headers: Headers): number | undefined {
   return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1_000, MAX_RETRY_AFTER_MS) : undefined;
 }
 
-/** What FunctionGraph's own sentence leaves out. */
+/** Remedies, which FunctionGraph's own messages leave out. */
 const REMEDIES: Readonly<Record<string, string>> = {
   'FSS.1114':
     "a KAFKA trigger works only where the function's vpc and subnetId are the instance's own: over peering or a VPC endpoint use the timer's pull",

@@ -3,7 +3,7 @@ import type { DeployedTrigger } from '../trigger-data.ts';
 import { ApiClient, ApiError, type ClientOptions } from './client.ts';
 import { type JsonObject, list, number, object, text, variables } from './records.ts';
 
-/** A function as the platform has it; what isn't set is undefined. */
+/** A function as the platform shows it. */
 export interface DeployedFunction {
   /** Without its version. */
   urn: string;
@@ -19,14 +19,14 @@ export interface DeployedFunction {
   vpcId: string | undefined;
   subnetId: string | undefined;
   logStreamId: string | undefined;
-  /** Whether its log is kept; undefined where the platform doesn't say. */
+  /** Whether its log is kept; undefined if the platform doesn't say. */
   logsEnabled: boolean | undefined;
   maxInstances: number | undefined;
   concurrency: number | undefined;
   environment: Record<string, string>;
-  /** The names of its encrypted variables; undefined where the platform doesn't say. */
+  /** The names of its encrypted variables; undefined if the platform doesn't say. */
   secretNames: string[] | undefined;
-  /** Settings that no file describes, and that an update would lose unless it repeats them. */
+  /** Settings that the file can't describe. An update must repeat them, else they are lost. */
   otherSettings: JsonObject;
   /** Why its last start or change failed. */
   lastError: string | undefined;
@@ -36,9 +36,9 @@ export interface DeployedFunction {
   lastModified: string | undefined;
 }
 
-/** What happens to asynchronous calls, which is how every timer and Kafka trigger calls. */
+/** For asynchronous calls: those of timers and Kafka triggers. */
 export interface AsyncConfig {
-  /** After an error of the function's own. */
+  /** After an error of the function. */
   retries: number;
   /** Seconds that a call may wait. */
   ageS: number;
@@ -54,14 +54,14 @@ export interface Destination {
 
 export interface Invocation {
   requestId: string;
-  /** False when the function threw, timed out or couldn't be loaded. */
+  /** False if the function threw, timed out or couldn't be loaded. */
   ok: boolean;
   result: unknown;
   /** The last lines of its log. */
   log: string;
 }
 
-/** What an update of a configuration replaces even where it doesn't name it. */
+/** An update of a configuration resets these, even if it doesn't name them. */
 const OTHER_SETTINGS = [
   'app_xrole',
   'mount_config',
@@ -74,12 +74,12 @@ const OTHER_SETTINGS = [
   'pre_stop_handler',
   'pre_stop_timeout',
 ];
-/** Every function's until it is told otherwise (MB): not worth repeating where it may not be offered. */
+/** The default (MB). It is not repeated, because not every region may offer the setting. */
 const DEFAULT_EPHEMERAL_STORAGE = 512;
-/** Three minutes with these pauses: what the platform takes to change or delete a trigger. */
+/** Three minutes with these pauses: the platform takes so long to change or delete a trigger. */
 const MAX_LOOKS = 50;
 const FIRST_PAUSE_MS = 250;
-/** So many times the first: 4 s. */
+/** 16 times the first pause: 4 s. */
 const MAX_PAUSE_FACTOR = 16;
 const PAGE_SIZE = 100;
 /** 100 pages: far more functions than an account may have. */
@@ -104,7 +104,7 @@ export class FunctionGraph {
     return `urn:fss:${this.#region}:${this.#projectId}:function:${app}:${name}`;
   }
 
-  /** What functions of this region can run on; undefined where it doesn't say. */
+  /** The runtimes of this region; undefined if it doesn't say. */
   async listRuntimes(): Promise<string[] | undefined> {
     const types = list(await this.#gone(this.#call({ method: 'GET', path: '/runtimetypes' })));
     const names = types.map((type) => text(object(type).type)).filter((name) => name !== undefined);
@@ -123,7 +123,7 @@ export class FunctionGraph {
         const name = text(item.func_name) ?? '';
         functions.push({ urn: this.urn(app, name), name, description: text(item.description) ?? '' });
       }
-      // A service may hand out smaller pages than it is asked for: only the marker tells the last one.
+      // Pages may be smaller than asked for: only the marker tells the last one.
       const next = number(body.next_marker) ?? 0;
       if (items.length === 0 || next <= Number(marker)) break;
       marker = String(next);
@@ -131,7 +131,7 @@ export class FunctionGraph {
     return functions;
   }
 
-  /** Undefined where there is no such function. */
+  /** Undefined if there is no such function. */
   async getFunction(urn: string): Promise<DeployedFunction | undefined> {
     try {
       const body = await this.#call({ method: 'GET', path: `/functions/${urn}:latest/config` });
@@ -146,7 +146,7 @@ export class FunctionGraph {
     await this.#call({ method: 'POST', path: '/functions', body });
   }
 
-  /** Fine where the function has this code already, as after an answer that was lost. */
+  /** Succeeds also if the function already has this code, for example after a lost answer. */
   async updateCode(urn: string, body: JsonObject): Promise<void> {
     try {
       await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/code`, body });
@@ -159,7 +159,7 @@ export class FunctionGraph {
     await this.#call({ method: 'PUT', path: `/functions/${urn}:latest/config`, body });
   }
 
-  /** Undefined where the platform's own applies. */
+  /** Undefined if the platform's defaults apply. */
   async asyncConfig(urn: string): Promise<AsyncConfig | undefined> {
     const call = this.#call({ method: 'GET', path: `/functions/${urn}/async-invoke-config` });
     const answer = await this.#gone(call);
@@ -186,7 +186,7 @@ export class FunctionGraph {
     await this.#call({ method: 'PUT', path: `/functions/${urn}/async-invoke-config`, body });
   }
 
-  /** With all its versions; fine where it is gone already. */
+  /** With all its versions. Succeeds also if it is already gone. */
   async deleteFunction(urn: string): Promise<void> {
     await this.#gone(this.#call({ method: 'DELETE', path: `/functions/${urn}` }));
   }
@@ -201,7 +201,7 @@ export class FunctionGraph {
     }));
   }
 
-  /** A Kafka trigger comes disabled whatever is asked for: then it is switched on. */
+  /** The platform creates Kafka triggers disabled, whatever is asked for: so they are then switched on. */
   async createTrigger(urn: string, type: string, status: string, eventData: JsonObject): Promise<void> {
     const body = { trigger_type_code: type, trigger_status: status, event_data: eventData };
     const answer = object(await this.#call({ method: 'POST', path: `/triggers/${urn}:latest`, body }));
@@ -210,14 +210,14 @@ export class FunctionGraph {
     if (created && created.status !== status) await this.setTriggerStatus(urn, created, status);
   }
 
-  /** Resolves when the trigger has the status. Rejects when it doesn't get it in three minutes. */
+  /** Resolves when the trigger has the status. Rejects if that takes more than three minutes. */
   async setTriggerStatus(urn: string, trigger: DeployedTrigger, status: string): Promise<void> {
     const path = `/triggers/${urn}:latest/${trigger.type}/${trigger.id}`;
     await this.#call({ method: 'PUT', path, body: { trigger_status: status } });
     await this.#look(urn, trigger, (present) => present?.status === status, `be ${status}`);
   }
 
-  /** Resolves when the trigger is gone: until then no other can take its place. */
+  /** Resolves when the trigger is gone. Until then no other can take its place. */
   async deleteTrigger(urn: string, trigger: DeployedTrigger): Promise<void> {
     const path = `/triggers/${urn}:latest/${trigger.type}/${trigger.id}`;
     await this.#gone(this.#call({ method: 'DELETE', path }));
@@ -272,7 +272,7 @@ export class FunctionGraph {
     return (await this.#client.send({ ...request, path: this.#path(request.path) })).body;
   }
 
-  /** Undefined where what it is about is not there any more. */
+  /** Undefined if the object of the call is gone. */
   async #gone<T>(call: Promise<T>): Promise<T | undefined> {
     try {
       return await call;
@@ -287,7 +287,7 @@ export class FunctionGraph {
   }
 }
 
-/** Of a trigger whose function is missing the platform says so in ways of its own. */
+/** If the function of a trigger is missing, the platform answers with 401 or 500. */
 function isGone({ status, code }: ApiError): boolean {
   return status === 404 || (status === 401 && code === 'FSS.0401') || (status === 500 && code === 'FSS.0500');
 }
@@ -338,12 +338,12 @@ function otherSettings(body: JsonObject): JsonObject {
   return Object.fromEntries(present.map((name) => [name, body[name]]));
 }
 
-/** The platform shows what isn't set as nothing, or as an object with nothing in it. */
+/** The platform shows an unset value as nothing, or as an empty object. */
 function isSet(value: unknown): boolean {
   return typeof value === 'object' && value !== null ? Object.values(value).some(isSet) : Boolean(value);
 }
 
-/** A function's answer comes as JSON text. */
+/** The answer of a function comes as JSON text. */
 function parseResult(result: unknown): unknown {
   if (typeof result !== 'string') return result;
   try {

@@ -1,7 +1,7 @@
 import { ApiClient, ApiError, type ClientOptions } from './client.ts';
 import { object, text } from './records.ts';
 
-/** API Gateway's dedicated instances, as far as a trigger needs them. */
+/** The part of API Gateway (dedicated instances) that a trigger needs. */
 export class Gateways {
   readonly #client: ApiClient;
   readonly #projectId: string;
@@ -11,7 +11,7 @@ export class Gateways {
     this.#projectId = options.projectId;
   }
 
-  /** The subdomain that a group of APIs has from the platform; undefined where it may not be asked for. */
+  /** The subdomain that the platform gave a group of APIs; undefined if the user may not read it. */
   async domainOf(instanceId: string, groupId: string): Promise<string | undefined> {
     const path = `/v2/${this.#projectId}/apigw/instances/${instanceId}/api-groups/${groupId}`;
     try {

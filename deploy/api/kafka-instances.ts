@@ -13,7 +13,7 @@ export interface Listener {
   port: number;
 }
 
-/** From where, and there in which protocols: the safest first. */
+/** By where the client is; in each place the safest protocol first. */
 export interface Listeners {
   private: readonly Listener[];
   privateIpv6: readonly Listener[];
@@ -30,11 +30,11 @@ export interface KafkaInstance {
   subnet: { id: string; name: string; cidr: string };
   securityGroup: { id: string; name: string };
   listeners: Listeners;
-  /** Undefined where the instance doesn't say. */
+  /** Undefined if the instance doesn't say. */
   saslMechanisms: readonly string[] | undefined;
-  /** Whether clients need a certificate of their own. */
+  /** Whether clients must have a certificate of their own. */
   asksForCertificate: boolean;
-  /** Whether a topic is made when it is first used. */
+  /** Whether a topic is created when it is first used. */
   makesTopics: boolean;
   topics: readonly { name: string; partitions: number; replicas: number }[];
   users: readonly string[];
@@ -49,7 +49,7 @@ const PAGE_SIZE = 50;
 /** 10,000 topics; an instance has fewer partitions than that. */
 const MAX_PAGES = 200;
 
-/** DMS for Kafka: what its console shows of an instance. */
+/** DMS for Kafka: reads what its console shows. */
 export class KafkaInstances {
   readonly #client: ApiClient;
   readonly #projectId: string;
@@ -59,7 +59,7 @@ export class KafkaInstances {
     this.#projectId = options.projectId;
   }
 
-  /** Rejects with an ApiError 404 where there is no such instance. */
+  /** Rejects with an ApiError 404 if there is no such instance. */
   async get(id: string): Promise<KafkaInstance> {
     const details = object(await this.#read(`/${id}`));
     const described = describe(id, details);
@@ -69,7 +69,7 @@ export class KafkaInstances {
     return { ...described, topics, users: users.length > 0 || owner === undefined ? users : [owner] };
   }
 
-  /** Rejects with an ApiError 404 where there is no such instance. */
+  /** Rejects with an ApiError 404 if there is no such instance. */
   async network(id: string): Promise<InstanceNetwork> {
     const details = object(await this.#read(`/${id}`));
     return { vpcId: text(details.vpc_id) ?? '', subnetId: text(details.subnet_id) ?? '' };

@@ -1,8 +1,8 @@
-/** Where and how an instance can be reached, from the many fields in which DMS says so. */
+/** Where and how an instance can be reached. DMS says so in many fields. */
 import type { Listener, Listeners, Protocol } from './kafka-instances.ts';
 import { type JsonObject, list, number, object, text } from './records.ts';
 
-/** Ports in plain text and with SASL. */
+/** Without SASL, with SASL. */
 const PORTS = { private: [9092, 9093], privateIpv6: [9192, 9193], public: [9094, 9095] } as const;
 const ENDPOINT_PORT = 9011;
 /** As `port_protocols` names them, the safest first. */
@@ -22,7 +22,7 @@ export function listenersOf(details: JsonObject): Listeners {
   };
 }
 
-/** Newer instances may speak several protocols at once, and say so in `port_protocols`; others speak one. */
+/** Newer instances may speak several protocols at once, listed in `port_protocols`; others speak one. */
 function networkListeners(network: 'private' | 'public', details: JsonObject): Listener[] {
   const entries = object(details.port_protocols);
   const common = commonAddresses(network, details);
@@ -48,7 +48,7 @@ function commonAddresses(network: 'private' | 'public', details: JsonObject): st
   return fields.map((field) => split(details[field])).find(({ length }) => length > 0) ?? [];
 }
 
-/** They speak what the private ones do. */
+/** They speak the protocols of the private listeners. */
 function ipv6Listeners(details: JsonObject, own: readonly Listener[]): Listener[] {
   if (details.ipv6_enable !== true) return [];
   const addresses = hosts(list(details.ipv6_connect_addresses).flatMap(split));
@@ -56,8 +56,9 @@ function ipv6Listeners(details: JsonObject, own: readonly Listener[]): Listener[
 }
 
 /**
- * JSON text: each broker's own address, with the one that it tells clients of other VPCs. Where that is its own,
- * nobody has made an endpoint. The protocol is fixed when the instance is made, apart from the other ports'.
+ * `cross_vpc_info` is JSON text: each broker's own address, and the address that it advertises to other VPCs. If both
+ * are the same, nobody has created an endpoint. The protocol is fixed when the instance is created, independently of
+ * the other ports.
  */
 function endpointListeners(details: JsonObject): Listener[] {
   const brokers = Object.entries(json(text(details.cross_vpc_info)));
@@ -94,7 +95,7 @@ function withPort(address: string, port: number): string {
   return `${isBareIpv6 ? `[${address}]` : address}:${port}`;
 }
 
-/** Without a port: that of another protocol would be wrong. */
+/** Without their ports, which are those of another protocol. */
 function hosts(addresses: readonly string[]): string[] {
   return addresses.map((address) => address.replace(/(^[^:]+|\]):\d+$/, '$1'));
 }

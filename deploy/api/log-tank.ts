@@ -18,7 +18,7 @@ export interface LogQuery {
 
 export interface LogLines {
   lines: LogLine[];
-  /** False where the service ended before it had looked at everything, or there are more than 10,000 lines. */
+  /** False if the service stopped before it had searched everything, or there are more than 10,000 lines. */
   complete: boolean;
 }
 
@@ -35,7 +35,7 @@ export class LogTank {
     this.#projectId = options.projectId;
   }
 
-  /** At most 10,000 lines of the time between, oldest first. */
+  /** At most 10,000 lines between `from` and `to`, oldest first. */
   async query({ groupId, streamId, from, to, keywords }: LogQuery): Promise<LogLines> {
     const lines: LogLine[] = [];
     const path = `/v2/${this.#projectId}/groups/${groupId}/streams/${streamId}/content/query`;
@@ -43,7 +43,7 @@ export class LogTank {
       start_time: String(from),
       end_time: String(to),
       limit: PAGE_SIZE,
-      // Else each hit comes in a tag.
+      // Otherwise each hit is wrapped in a tag.
       ...(keywords ? { keywords, highlight: false } : {}),
     };
     let scrollId: string | undefined;

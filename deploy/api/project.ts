@@ -2,8 +2,8 @@ import { ApiClient, type ClientOptions } from './client.ts';
 import { list, object, text } from './records.ts';
 
 /**
- * The id of the project with this name, which is the region's unless OS_PROJECT_NAME says otherwise, by asking
- * IAM. Throws when there is none.
+ * Asks IAM for the id of the project with this name: the region's, unless OS_PROJECT_NAME names another. Throws if there
+ * is none.
  */
 export async function findProjectId(options: Omit<ClientOptions, 'service'>, name: string): Promise<string> {
   const client = new ApiClient({ ...options, service: 'iam' });

@@ -1,4 +1,4 @@
-/** Reading answers whose shape nobody vouches for: what is not there, or of another type, is undefined. */
+/** Reads answers of unknown shape: a value that is missing or of another type is undefined. */
 
 export type JsonObject = Record<string, unknown>;
 

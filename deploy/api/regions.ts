@@ -1,7 +1,7 @@
 /** The services of a cloud that a deployment talks to. */
 export type CloudService = 'functiongraph' | 'dms' | 'lts' | 'iam' | 'apig';
 
-/** Open Telekom Cloud, whose FunctionGraph is in one region; the Swiss region has a domain of its own. */
+/** The domains of Open Telekom Cloud. */
 const OPEN_TELEKOM_CLOUD: Readonly<Record<string, string>> = {
   'eu-de': 'eu-de.otc.t-systems.com',
   'eu-nl': 'eu-nl.otc.t-systems.com',
@@ -9,7 +9,7 @@ const OPEN_TELEKOM_CLOUD: Readonly<Record<string, string>> = {
 };
 
 const OTC_FUNCTIONGRAPH = 'eu-de';
-/** In the EU region of Huawei Cloud only FunctionGraph has the domain of the others. */
+/** In Huawei Cloud's EU region only FunctionGraph has the same domain as in other regions. */
 const HUAWEI_EU = 'eu-west-101';
 
 /** Huawei Cloud's regions with FunctionGraph. */
@@ -54,15 +54,15 @@ export function endpointVariable(service: CloudService): string {
   return `${service.toUpperCase()}_ENDPOINT`;
 }
 
-/** The region whose endpoint a request goes to: `endpoint` overrides it, for a private cloud and for tests. */
+/** Where requests go: to the region's endpoint, or to `endpoint` (a private cloud, tests). */
 export interface Place {
   region: string;
   endpoint?: string | undefined;
 }
 
 /**
- * The base URL of a service. Throws when the region isn't known, or when `endpoint` would carry a signed
- * request in clear text to another machine.
+ * The base URL of a service. Throws if the region isn't known, or if `endpoint` would carry a signed request
+ * unencrypted to another machine.
  */
 export function endpointOf(service: CloudService, { region, endpoint }: Place): string {
   if (endpoint !== undefined) return checkedEndpoint(service, endpoint);

@@ -1,13 +1,13 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** An access key of the cloud; `securityToken` goes with a temporary one. */
+/** An access key of the cloud; a temporary one has a `securityToken`. */
 export interface AccessKey {
   accessKey: string;
   secretKey: string;
   securityToken?: string | undefined;
 }
 
-/** `path` as it stands in the URL; `headers` with names in lower case, all of which are signed. */
+/** `path` as in the URL; `headers` with lower-case names, all of which are signed. */
 export interface RequestToSign {
   method: string;
   path: string;
@@ -45,7 +45,7 @@ export function signatureHeaders(request: RequestToSign, key: AccessKey, now: Da
   return { ...added, authorization };
 }
 
-/** Percent-encoding as RFC 3986 has it: `encodeURIComponent` leaves five characters that it reserves. */
+/** Percent-encoding by RFC 3986. `encodeURIComponent` leaves out five reserved characters. */
 export function encode(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
@@ -53,7 +53,7 @@ export function encode(text: string): string {
   );
 }
 
-/** Every segment encoded once, whatever the URL has encoded already, and a slash at the end. */
+/** Every segment encoded exactly once, and a slash at the end. */
 function canonicalPath(path: string): string {
   const encoded = path
     .split('/')
