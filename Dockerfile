@@ -1,5 +1,5 @@
 # The HTTP server, and the pull and the check for a CronJob: docs/container.md. The image holds no secret and no
-# certificate, writes nothing, and is run by nobody in particular.
+# certificate, and writes nothing to disk.
 FROM node:24-slim AS build
 WORKDIR /build
 COPY . .
@@ -7,7 +7,7 @@ RUN npm run image -- /image
 
 FROM node:24-slim
 COPY --from=build /image/ /
-# The custom images of FunctionGraph are called at port 8000, and run by 1003.
+# FunctionGraph calls custom images at port 8000, and runs them as user 1003.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 USER 1003:1003

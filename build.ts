@@ -1,4 +1,4 @@
-/** `npm run build`: one bundle and one zip a function, byte for byte the same for the same sources. */
+/** `npm run build`: a bundle and a zip for each function, byte for byte the same for the same sources. */
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -16,11 +16,11 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const FUNCTIONS = join(root, 'functions');
 const CERTIFICATES = join(root, 'certificates');
 const SETTINGS = join(root, 'settings');
-/** The folder in `functions/` that its owner rewrites. */
+/** The folder in `functions/` that the user rewrites. */
 const PIPELINE = join(FUNCTIONS, 'consume-batch', 'pipeline');
-/** Zip's number for the system whose file modes its attributes are. */
+/** Zip's number for a system with Unix file modes. */
 const UNIX = 3;
-/** Zip files can't hold an earlier moment; any fixed one makes builds comparable. */
+/** A fixed time makes builds comparable; zip files can't hold an earlier one. */
 const EPOCH = new Date(1980, 0, 1);
 
 export interface BuildOptions {
@@ -47,7 +47,7 @@ export interface BuiltFunction {
   bytes: { bundle: number; gzip: number; zip: number };
 }
 
-/** Bundles the functions into `outdir`; a function's folder there is replaced. */
+/** Bundles the functions into `outdir`, where it replaces their folders. */
 export async function build({
   functions = functionSources(),
   outdir = join(root, 'dist'),
@@ -64,7 +64,7 @@ export async function build({
   );
 }
 
-/** What an HTTP function is started with, where there is one; its mode says that it may be run. */
+/** The file that starts an HTTP function, with the mode of an executable. */
 async function executable(path: string): Promise<Zippable> {
   if (!existsSync(path)) return {};
   return { bootstrap: [await readFile(path), { os: UNIX, attrs: 0o100755 << 16 }] };
@@ -117,7 +117,7 @@ async function buildFunction(
   const output = (ending: string) =>
     result.outputFiles.find(({ path }) => path.endsWith(ending))?.contents ?? new Uint8Array();
   const index = output('.js');
-  // The platform loads with `require`, and a `"type": "module"` somewhere above would stop it.
+  // The platform loads the bundle with `require`, and a `"type": "module"` in a folder above would prevent that.
   const packageJson = Buffer.from('{"type":"commonjs"}\n');
   const files: Record<string, Uint8Array> = { 'index.js': index, 'package.json': packageJson };
   for (const path of filesOf(settings)) files[path] = await readFile(join(root, path));
@@ -147,7 +147,7 @@ function printSizes(built: readonly BuiltFunction[]): void {
   console.log(tableOf([['function', 'index.js', 'index.js, gzip', 'zip'], ...rows]));
 }
 
-/** Files of one folder are taken from another. */
+/** Takes the files of one folder from another. */
 function insteadOf(folder: string, other: string): Plugin {
   return {
     name: 'instead-of',

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** A contestant of this directory as it would be deployed: one file, without a loader that compiles on the way. */
+/** Bundles a contestant as it would be deployed: into one file, which needs no compiling loader. */
 export async function bundleContestant(script: string, directory: string): Promise<string> {
   const outfile = join(directory, `${basename(script, '.ts')}.mjs`);
   await build({

@@ -1,6 +1,6 @@
 /**
- * The whole check of three brokers over SASL_SSL, every rung with a topic and a group, beside the bare
- * kafkajs connections that any such check needs: one to a bootstrap address, then three side by side.
+ * Compares the check of three brokers over SASL_SSL, with a topic and a group, with the bare kafkajs connections that
+ * any such check needs: one to a bootstrap address, then three at the same time.
  */
 import { check } from '../functions/connectivity-check/check.ts';
 import { readCheckConfig } from '../functions/connectivity-check/run-check.ts';

@@ -1,5 +1,4 @@
-/** One reader of a topic, in a process of its own: prints its records a second, and its memory in MiB. */
-
+/** A reader of a topic, in a process of its own: prints its records a second, and its memory in MiB. */
 import { consumeConfig } from '../functions/consume-batch/config.ts';
 import { Consumer } from '../functions/consume-batch/consume.ts';
 import { clientOptions } from '../src/kafka/connection/client-options.ts';

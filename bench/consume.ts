@@ -1,6 +1,6 @@
 /**
- * Pulls beside kafkajs's group consumer and kcat, over SASL_SSL, in one run. What a timer finds waiting
- * (600 records, a warm instance), and a long pull of 1 KB records with a handler that does nothing.
+ * Compares pulls with kafkajs's group consumer and kcat, over SASL_SSL: 600 waiting records, as a timer finds them, in a
+ * warm instance; and a long pull of 1 KB records with a handler that does nothing.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -81,7 +81,7 @@ async function waitingRecords(cluster: KafkaCluster, bundle: string): Promise<vo
   console.log();
 }
 
-/** What a function would do with kafkajs alone: join, drain, leave. */
+/** As a function would with kafkajs alone: join, drain, leave. */
 async function drainAsMember(cluster: KafkaCluster, count: number): Promise<number> {
   const started = performance.now();
   const consumer = kafkajs(environmentFor(cluster)).consumer({ groupId: 'bench-kafkajs' });
@@ -142,7 +142,7 @@ interface Reading {
   peak: number;
 }
 
-/** In a process of its own, so that nobody's garbage is another's. */
+/** In a process of its own, so that no contestant collects another's garbage. */
 async function contestant(
   script: string,
   cluster: KafkaCluster,
@@ -162,7 +162,7 @@ async function contestant(
   return JSON.parse(output) as Reading;
 }
 
-/** PLAIN, because the kcat of Debian sends a SCRAM nonce that Kafka 4 refuses (librdkafka#4895). */
+/** With PLAIN, because Debian's kcat sends a SCRAM nonce that Kafka 4 refuses (librdkafka#4895). */
 async function kcat(cluster: KafkaCluster): Promise<number> {
   const { username, password } = cluster.users.app;
   const properties = {

@@ -1,6 +1,6 @@
 import { tableOf } from '../build/table.ts';
 
-/** The sample below which the given share of all samples lies. */
+/** The given share of all samples lies below this one. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
@@ -19,7 +19,7 @@ export function printTable(
   console.log(tableOf([columns, ...cells]));
 }
 
-/** Three digits that count; whole numbers with their thousands set off. */
+/** Three significant digits; thousands are separated. */
 function figure(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
 }

@@ -1,4 +1,4 @@
-/** One of the servers that `bench http` compares with ours; tells its port to the process that started it. */
+/** A server that `bench http` compares with ours. It sends its port to the process that started it. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Partitioners } from 'kafkajs';
@@ -27,7 +27,7 @@ if (!server) throw new Error(`There is no contestant ${process.argv[2]}`);
 process.on('SIGINT', () => process.exit(0));
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
 
-/** What one writes by hand: Node.js's own server, the whole body, JSON. */
+/** As one would write it by hand: Node.js's own server, the whole body, JSON. */
 function plainServer(publish: (posted: Posted) => Promise<unknown>): Server {
   return createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -52,7 +52,7 @@ async function bareSend(): Promise<Server> {
   });
 }
 
-/** Ours: it reads, validates and answers, and the records go nowhere. */
+/** Ours, but the records go nowhere: it reads, validates and answers. */
 async function noKafka(): Promise<Server> {
   const send = async (records: readonly unknown[]) => records.map((_, offset) => ({ partition: 0, offset }));
   const config = readConfig(environment, produceConfig);

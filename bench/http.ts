@@ -1,8 +1,8 @@
 /**
- * One record of 1 KB a request, SASL_SSL, acks=all, from 1 to 512 connections. Each contestant is a process of its own:
+ * Requests with one record of 1 KB, SASL_SSL, acks=all, from 1 to 512 connections. Each contestant has its own process:
  * our HTTP function as it is deployed, on the Node.js that runs this and on Node.js 24; a Go server over franz-go; a
  * hand-written server with one idempotent kafkajs `send` a request; ours, and a hand-written one, without Kafka. CPU is
- * the process's user and system time divided by its requests: what a user pays, and steadier here than requests/s.
+ * the process's user and system time divided by its requests: users pay for it, and it varies less than requests/s.
  */
 import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,7 +34,7 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 interface Contestant {
   name: string;
-  /** Starts it, and says its port. */
+  /** Resolves with the port. */
   start: (environment: NodeJS.ProcessEnv) => Promise<{ child: ChildProcess; port: number }>;
 }
 
@@ -58,7 +58,7 @@ interface Sample extends Figures {
   cpu: number;
 }
 
-/** The middle of the rounds, by contestant. */
+/** The median of the rounds, by contestant. */
 type Middles = ReadonlyMap<string, Sample>;
 
 export async function run(): Promise<void> {
@@ -102,7 +102,7 @@ async function contestants(directory: string): Promise<Contestant[]> {
   return found;
 }
 
-/** With the flags that the platform starts it with. */
+/** With the flags of the platform's start. */
 function ourServer(node: string, bundle: string): Contestant['start'] {
   const bootstrap = readFileSync(source('../functions/http/bootstrap'), 'utf8');
   const flags = bootstrap.match(/ --[\w-]+(=\S+)?/g)?.map((flag) => flag.trim()) ?? [];
@@ -136,7 +136,7 @@ function peerServer(peer: string): Contestant['start'] {
   };
 }
 
-/** Lines go where a platform takes them: to a pipe. */
+/** Log lines go to a pipe, as on a platform. */
 function spawnQuiet(command: string, args: string[], options: SpawnOptions): ChildProcess {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...options });
   child.stdout?.resume();
@@ -148,7 +148,7 @@ function environmentFor(cluster: KafkaCluster): NodeJS.ProcessEnv {
   return { PATH, LOG_LEVEL, ...environmentOf(cluster) };
 }
 
-/** Each is warmed at this number; then rounds in turn, so that a machine that slows down slows all of them. */
+/** Warms each contestant, then runs rounds in turn, so that a machine that slows down slows all of them. */
 async function compare(servers: readonly Contender[], connections: number): Promise<Middles> {
   const samples = new Map<string, Sample[]>(servers.map(({ name }) => [name, []]));
   await withProgress(`${connections} connections`, async () => {
@@ -195,7 +195,7 @@ async function batches(server: Contender | undefined): Promise<void> {
   console.log();
 }
 
-/** Beside the best peer, where it is there. */
+/** Compares with the goals; without a peer its rows have no figures. */
 function printGoals(found: ReadonlyMap<number, Middles>): void {
   const of = (connections: number, name: string, figure: keyof Sample) =>
     found.get(connections)?.get(name)?.[figure] ?? Number.NaN;
@@ -235,7 +235,7 @@ async function measured(
   requestBody: string,
 ): Promise<Sample> {
   const before = timesOf(child);
-  // wrk where it is installed: it takes little of the two cores that the servers need.
+  // wrk, if it is installed: it uses little of the two cores that the servers need.
   const figures = await (hasWrk ? loadByWrk : loadByAutocannon)({ url, connections, duration, requestBody });
   const after = timesOf(child);
   const a = (spent: keyof typeof after) => (after[spent] - before[spent]) / figures.requests;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Consumer, Kafka, logLevel, type SASLOptions } from 'kafkajs';
 
-/** kafkajs alone, by the variables that our functions read, over SASL_SSL. */
+/** kafkajs alone over SASL_SSL, with the variables that our functions read. */
 export function kafkajs(environment: NodeJS.ProcessEnv): Kafka {
   const { KAFKA_BOOTSTRAP_SERVERS = '', KAFKA_SASL_MECHANISM = 'SCRAM-SHA-512' } = environment;
   const {
@@ -18,7 +18,7 @@ export function kafkajs(environment: NodeJS.ProcessEnv): Kafka {
   });
 }
 
-/** Takes batches until there were `count` records, and does nothing with them. */
+/** Reads batches until there were `count` records, and drops them. */
 export async function takeBatches(consumer: Consumer, count: number): Promise<void> {
   let taken = 0;
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** `npm run bench [name …]`: paired comparisons; each compares in one run and prints ratios. */
+/** `npm run bench [-- name …]`: comparisons; each runs the contestants together and prints ratios. */
 const names = ['connectivity-check', 'consume', 'http', 'produce'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !names.includes(name));

@@ -1,6 +1,6 @@
 /**
- * One request at a time, as an event function gets them: the produce bundle beside kafkajs alone, which
- * does no HTTP, no validation and no reading of JSON. SASL_SSL, acks=all, idempotence, one record of 1 KB.
+ * Sends one request at a time, as an event function gets them. Compares the produce bundle with kafkajs alone, which does
+ * no HTTP, no validation and no reading of JSON. SASL_SSL, acks=all, idempotence, one record of 1 KB.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -80,7 +80,7 @@ async function warmInvocations(cluster: KafkaCluster, bundle: string): Promise<v
   console.log();
 }
 
-/** Of each call the time, and the CPU in microseconds that the process used meanwhile. */
+/** For each call its time, and the CPU in microseconds that the process used meanwhile. */
 interface Calls {
   ms: number[];
   user: number[];

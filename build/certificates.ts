@@ -7,7 +7,7 @@ import { visible } from '../src/visible.ts';
 import { isKeyStore, readKeyStore } from './key-stores.ts';
 import { BuildRefused } from './refused.ts';
 
-/** What DMS documents for the `client.jks` in its certificate zip. */
+/** DMS documents it for the `client.jks` in its certificate zip. */
 const DMS_TRUSTSTORE_PASSWORD = 'dms@kafka';
 const DAY_MS = 86_400_000;
 
@@ -18,8 +18,8 @@ export interface BundledCertificate {
 }
 
 /**
- * Every certificate in the folder, once, in the order of the files' names. A file's content decides what it is; all
- * files count but pages (`*.md`) and hidden ones. Throws BuildRefused.
+ * Every certificate in the folder, once, in the order of the files' names. The content of a file decides its format.
+ * Pages (`*.md`) and hidden files are skipped. Throws BuildRefused.
  */
 export async function certificatesIn(directory: string): Promise<BundledCertificate[]> {
   const entries = existsSync(directory) ? await readdir(directory, { withFileTypes: true }) : [];
@@ -43,7 +43,7 @@ export async function certificatesIn(directory: string): Promise<BundledCertific
   return [...found.values()];
 }
 
-/** A line a certificate: its file, whose it is, SHA-256, days left; and why it would not be trusted. */
+/** A line for each certificate: file, subject, SHA-256, days left, and why it would not be trusted. */
 export function describeCertificates(bundled: readonly BundledCertificate[]): string[] {
   return bundled.map(({ file, certificate }) => {
     const { subject, fingerprint256, validTo } = certificate;

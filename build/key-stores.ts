@@ -4,7 +4,7 @@ import { CertificateRefused } from '../src/certificate-reader.ts';
 
 const JKS_MAGIC = 0xfeedfeed;
 const KEY_ENTRY = 1;
-/** The last part of a JKS: a SHA-1 of the password, these words and the rest. */
+/** A JKS ends with a SHA-1 of the password, these words and the rest. */
 const WHITENER = Buffer.from('Mighty Aphrodite');
 const DIGEST_BYTES = 20;
 /** An ASN.1 SEQUENCE whose first element is an INTEGER; no certificate begins like that. */
@@ -15,8 +15,8 @@ export function isKeyStore(content: Buffer): boolean {
 }
 
 /**
- * The certificates of a Java key store (JKS) or a PKCS12 store, without those that belong to a private key.
- * Throws CertificateRefused.
+ * The certificates of a Java key store (JKS) or a PKCS12 store, without those of a private key. Throws
+ * CertificateRefused.
  */
 export function readKeyStore(content: Buffer, password: string): X509Certificate[] {
   const certificates = isJks(content) ? ofJks(content, password) : ofPkcs12(content, password);
@@ -29,8 +29,8 @@ function isJks(content: Buffer): boolean {
 }
 
 /**
- * What a JKS holds stands in Java's `sun.security.provider.JavaKeyStore`: certificates are not encrypted, so that
- * the passwords of key entries are not needed.
+ * `sun.security.provider.JavaKeyStore` of Java defines the format. Certificates are not encrypted, so the passwords of
+ * key entries are not needed.
  */
 function ofJks(content: Buffer, password: string): X509Certificate[] {
   const body = content.subarray(0, -DIGEST_BYTES);

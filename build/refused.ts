@@ -1,4 +1,4 @@
-/** Files of the user's that can't be built in: a sentence a line, each with the file's name. */
+/** The user's files that can't be built in: a line for each, with the file's name. */
 export class BuildRefused extends Error {
   override readonly name = 'BuildRefused';
 

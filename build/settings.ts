@@ -11,7 +11,7 @@ type Settings = Readonly<Record<string, string>>;
 
 const ENDING = '.env';
 const COMMON = 'common';
-/** Of which functions the HTTP function has the settings, its own the last. */
+/** The HTTP function has the settings of these; the last one wins. */
 const BEHIND_HTTP = ['produce', 'consume-batch', 'connectivity-check', 'http'];
 
 /** A variable, and the file that it was read from. */
@@ -21,8 +21,8 @@ interface Setting {
 }
 
 /**
- * What `settings/` has for each of these functions, by name, over what it has for all of them (`common.env`). Throws
- * BuildRefused for what a function would refuse, and for secrets.
+ * The settings of each of these functions, by name, over those of all functions (`common.env`). Throws BuildRefused for
+ * secrets, and for values that the function would refuse.
  */
 export async function settingsOf(
   functions: readonly string[],
@@ -43,7 +43,7 @@ export async function settingsOf(
   return found;
 }
 
-/** The files that `file:` values of certificates name, as paths in the checkout and in the bundle. */
+/** The files that `file:` values of certificates name. Their paths are the same in the checkout and in the bundle. */
 export function filesOf(settings: Settings): string[] {
   const read = variablesRead();
   const paths = Object.entries(settings).map(([name, value]) =>
@@ -62,7 +62,7 @@ async function settingsFiles(directory: string): Promise<Map<string, Settings>> 
   return new Map(await Promise.all(read));
 }
 
-/** Later files win; one server can't have two values that differ between the functions behind it. */
+/** Later files win. One server can't have different values for the functions behind it. */
 function merged(
   name: string,
   files: ReadonlyMap<string, Settings>,
@@ -85,7 +85,7 @@ function merged(
   return settings;
 }
 
-/** As the function itself would say it of what is set; what isn't is set elsewhere. */
+/** What the function itself would say of these settings. Variables that are missing here are set elsewhere. */
 function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): string[] {
   const variables = new Variables((variable) => settings.get(variable)?.value);
   for (const read of readersOf(name, { pulls: true })) read(variables);
@@ -103,7 +103,7 @@ function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): strin
   ];
 }
 
-/** Ours are declared; one of the user's own shows by its name, or by what a URL or a PEM text holds. */
+/** Our secrets are declared; those of the user are guessed by the name, a URL's password, or a private key. */
 function isSecret(variable: string, value: string): boolean {
   return (
     secretVariables.has(variable) ||

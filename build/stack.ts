@@ -1,6 +1,6 @@
 /**
- * `npm run stack -- produce < stack.txt`: what a bundle's stack trace says, with the lines of the sources. It takes a
- * stack, or the log's lines with one.
+ * `npm run stack -- produce < stack.txt`: translates a bundle's stack trace into lines of the sources. It takes a stack,
+ * or lines of the log that hold one.
  */
 import { readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
@@ -12,7 +12,7 @@ const USAGE = `Usage: npm run stack -- <function | file.js.map> < stack.txt
   <function>     whose map the last build left in dist/, such as produce
   <file.js.map>  the map that was built together with the bundle in question: other sources, certificates or
                  settings put other things into its columns`;
-/** A place in a bundle, wherever that lies. */
+/** A place in a bundle, in whatever folder. */
 const PLACE = /[^\s()"'\\]*\bindex\.js:(\d+):(\d+)/g;
 
 async function main(): Promise<void> {
@@ -48,9 +48,9 @@ function readMap(path: string): SourceMap | undefined {
 }
 
 function translated(stack: string, map: SourceMap): string {
-  // In a line of the log the ends of lines are written out.
+  // In a line of the log, line ends are escaped.
   return stack.replaceAll(/\\n(?= {4}at )/g, '\n').replaceAll(PLACE, (place, line, column) => {
-    // Both count from 0 there; behind the end of the bundle the last entry is found.
+    // Source maps count from 0. For a place behind the bundle's end the last entry would be found.
     const entry = map.findEntry(line - 1, column - 1);
     if (!('originalSource' in entry) || entry.generatedLine !== line - 1) return place;
     return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;

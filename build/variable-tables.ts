@@ -1,4 +1,4 @@
-/** The tables of docs/configuration.md: what the functions' readers ask for, with what is declared beside them. */
+/** The tables of docs/configuration.md, from what the functions read and the meanings that they declare. */
 import * as check from '../functions/connectivity-check/config.ts';
 import * as consume from '../functions/consume-batch/config.ts';
 import * as sinks from '../functions/consume-batch/sinks/open-sink.ts';
@@ -11,7 +11,7 @@ import * as log from '../src/log.ts';
 import { type Meanings, Variables } from '../src/variables.ts';
 import { readersOf } from './function-readers.ts';
 
-/** A reader of `Variables`, and what it was called with behind the variable's name. */
+/** A method of `Variables`, and its arguments after the variable's name. */
 interface Reading {
   reader: string;
   parameters: unknown[];
@@ -28,12 +28,12 @@ const sections: Readonly<Record<string, readonly Meanings[]>> = {
 
 const meanings: Meanings = Object.assign({}, ...Object.values(sections).flat());
 
-/** Variables that must not be in a bundle. */
+/** Names of variables that must not be in a bundle. */
 export const secretVariables: ReadonlySet<string> = new Set(
   Object.keys(meanings).filter((name) => meanings[name]?.secret),
 );
 
-/** A sink has its own beside its code; most have none. */
+/** Declared beside the code of a sink; most sinks have none. */
 async function sinkMeanings(): Promise<Meanings[]> {
   const modules = sinks.sinkNames.map(async (name) => {
     const module: { meanings?: Meanings } = await import(
@@ -44,7 +44,7 @@ async function sinkMeanings(): Promise<Meanings[]> {
   return Promise.all(modules);
 }
 
-/** What each variable is read as, by its name. Some are asked for only beside others. */
+/** How each variable is read, by its name. Some are only read if another one is set. */
 export function variablesRead(): Map<string, Reading> {
   const found = new Map<string, Reading>();
   for (const sink of sinks.sinkNames) {
@@ -57,7 +57,7 @@ export function variablesRead(): Map<string, Reading> {
   return found;
 }
 
-/** The same variables; each reader that is called from outside is noted first. */
+/** The same variables; notes each method that is called from outside. */
 function noting(variables: Variables, note: (name: string, reading: Reading) => void): Variables {
   return new Proxy(variables, {
     get(target, reader: keyof Variables) {
@@ -71,7 +71,7 @@ function noting(variables: Variables, note: (name: string, reading: Reading) => 
   });
 }
 
-/** What a variable may hold, by its reader. */
+/** What a variable may hold, by the method that reads it. */
 const valuesOf: Readonly<Record<string, (first: unknown, second: unknown) => string>> = {
   addresses: () => '`host:port,…`',
   certificateFile: () => 'a file: PEM, DER, PKCS7',
@@ -95,7 +95,7 @@ const valuesOf: Readonly<Record<string, (first: unknown, second: unknown) => str
   topicPatterns: () => 'names and `prefix*`, separated by commas',
 };
 
-/** The page with each section's table as it must be. Throws where a variable is declared and not read, or read and not declared. */
+/** The page with the right table in each section. Throws if a variable is declared but not read, or read but not declared. */
 export function withVariableTables(page: string): string {
   const read = variablesRead();
   const undeclared = [...read.keys()].filter((name) => !(name in meanings));

@@ -1,15 +1,15 @@
-/** `npm run image -- <folder>`: the files that the container's image has beside Node.js's own, without docker. */
+/** `npm run image -- <folder>`: writes the image's files, besides Node.js's own, without docker. */
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from '../build.ts';
 
-/** What a CronJob runs. */
+/** CronJobs run these. */
 const SCHEDULED = ['consume-batch', 'connectivity-check'];
 const runner = fileURLToPath(new URL('run.cjs', import.meta.url));
 
-/** Lays the tree out in `folder`: `/app` and the place where certificates are mounted. No certificate is in it. */
+/** Writes `/app` and the empty folder for certificates into `folder`. No certificate is in it. */
 export async function layOut(folder: string): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'image-'));
   try {
