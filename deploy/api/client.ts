@@ -8,7 +8,7 @@ export type Credentials = AccessKey | { token: string };
 export interface ClientOptions extends Place {
   service: CloudService;
   credentials: Credentials;
-  /** Sent as `X-Project-Id`; the paths carry it as well. */
+  /** Sent as `X-Project-Id`, and in paths as `{project_id}`. */
   projectId?: string | undefined;
   /** Milliseconds before the second attempt, doubled each time; tests lower it. */
   retryDelayMs?: number;
@@ -63,8 +63,17 @@ export class ApiClient {
     this.#origin = endpointOf(options.service, options);
   }
 
+  /** Resolves with the answer's body. Rejects as `send` does. */
+  async call(request: ApiRequest): Promise<unknown> {
+    return (await this.send(request)).body;
+  }
+
   /** Rejects with an ApiError for a refusal, and with another error if there was no answer. */
-  async send(request: ApiRequest): Promise<ApiResponse> {
+  async send(asked: ApiRequest): Promise<ApiResponse> {
+    const request = {
+      ...asked,
+      path: asked.path.replace('{project_id}', this.#options.projectId ?? ''),
+    };
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(request);
       if (outcome.ok) return outcome.response;

@@ -61,6 +61,7 @@ export interface Invocation {
   log: string;
 }
 
+const ROOT = '/v2/{project_id}/fgs';
 /** An update of a configuration resets these, even if it doesn't name them. */
 const OTHER_SETTINGS = [
   'app_xrole',
@@ -245,7 +246,7 @@ export class FunctionGraph {
   async invoke(urn: string, event: unknown, timeoutMs: number): Promise<Invocation> {
     const { body, headers } = await this.#client.send({
       method: 'POST',
-      path: this.#path(`/functions/${urn}:latest/invocations`),
+      path: `${ROOT}/functions/${urn}:latest/invocations`,
       body: event,
       headers: { 'x-cff-log-type': 'tail', 'x-cff-request-version': 'v1' },
       timeoutMs,
@@ -268,8 +269,8 @@ export class FunctionGraph {
     return groupId && streamId ? { groupId, streamId } : undefined;
   }
 
-  async #call(request: Parameters<ApiClient['send']>[0]): Promise<unknown> {
-    return (await this.#client.send({ ...request, path: this.#path(request.path) })).body;
+  #call(request: Parameters<ApiClient['call']>[0]): Promise<unknown> {
+    return this.#client.call({ ...request, path: ROOT + request.path });
   }
 
   /** Undefined if the object of the call is gone. */
@@ -280,10 +281,6 @@ export class FunctionGraph {
       if (error instanceof ApiError && isGone(error)) return undefined;
       throw error;
     }
-  }
-
-  #path(path: string): string {
-    return `/v2/${this.#projectId}/fgs${path}`;
   }
 }
 

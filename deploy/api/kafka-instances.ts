@@ -52,11 +52,9 @@ const MAX_PAGES = 200;
 /** DMS for Kafka: reads what its console shows. */
 export class KafkaInstances {
   readonly #client: ApiClient;
-  readonly #projectId: string;
 
   constructor(options: Omit<ClientOptions, 'service'> & { projectId: string }) {
     this.#client = new ApiClient({ ...options, service: 'dms' });
-    this.#projectId = options.projectId;
   }
 
   /** Rejects with an ApiError 404 if there is no such instance. */
@@ -98,9 +96,8 @@ export class KafkaInstances {
     return list(body.users).map((user) => text(object(user).user_name) ?? '');
   }
 
-  async #read(path: string, query: Record<string, string> = {}): Promise<unknown> {
-    const request = { method: 'GET', path: `/v2/${this.#projectId}/instances${path}`, query } as const;
-    return (await this.#client.send(request)).body;
+  #read(path: string, query: Record<string, string> = {}): Promise<unknown> {
+    return this.#client.call({ method: 'GET', path: `/v2/{project_id}/instances${path}`, query });
   }
 }
 

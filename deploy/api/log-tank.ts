@@ -28,17 +28,15 @@ const MAX_PAGES = 20;
 /** Log Tank Service, which keeps the functions' logs. */
 export class LogTank {
   readonly #client: ApiClient;
-  readonly #projectId: string;
 
   constructor(options: Omit<ClientOptions, 'service'> & { projectId: string }) {
     this.#client = new ApiClient({ ...options, service: 'lts' });
-    this.#projectId = options.projectId;
   }
 
   /** At most 10,000 lines between `from` and `to`, oldest first. */
   async query({ groupId, streamId, from, to, keywords }: LogQuery): Promise<LogLines> {
     const lines: LogLine[] = [];
-    const path = `/v2/${this.#projectId}/groups/${groupId}/streams/${streamId}/content/query`;
+    const path = `/v2/{project_id}/groups/${groupId}/streams/${streamId}/content/query`;
     const search = {
       start_time: String(from),
       end_time: String(to),
@@ -53,16 +51,8 @@ export class LogTank {
         ...(last ? { line_num: last.lineNumber, search_type: 'forwards' } : {}),
         ...(scrollId === undefined ? {} : { scroll_id: scrollId }),
       };
-      const answer = object(
-        (
-          await this.#client.send({
-            method: 'POST',
-            path,
-            body: { ...search, ...position },
-            repeatable: true,
-          })
-        ).body,
-      );
+      const body = { ...search, ...position };
+      const answer = object(await this.#client.call({ method: 'POST', path, body, repeatable: true }));
       scrollId = text(answer.scroll_id);
       const found = list(answer.logs).map(object);
       lines.push(

@@ -7,7 +7,7 @@ import { list, object, text } from './records.ts';
  */
 export async function findProjectId(options: Omit<ClientOptions, 'service'>, name: string): Promise<string> {
   const client = new ApiClient({ ...options, service: 'iam' });
-  const { body } = await client.send({ method: 'GET', path: '/v3/projects', query: { name } });
+  const body = await client.call({ method: 'GET', path: '/v3/projects', query: { name } });
   const project = list(object(body).projects)
     .map(object)
     .find((candidate) => candidate.name === name);
