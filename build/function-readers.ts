@@ -1,8 +1,11 @@
 import * as check from '../functions/connectivity-check/config.ts';
 import * as consume from '../functions/consume-batch/config.ts';
-import { httpConfig } from '../functions/http/config.ts';
+import { functionNames, httpConfig } from '../functions/http/config.ts';
 import * as produce from '../functions/produce/config.ts';
 import type { Variables } from '../src/variables.ts';
+
+/** The project's own functions. */
+export const ownFunctions: readonly string[] = [...functionNames, 'http'];
 
 type Reader = (variables: Variables) => unknown;
 

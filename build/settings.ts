@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { bundledPath, Variables } from '../src/variables.ts';
-import { readersOf } from './function-readers.ts';
+import { ownFunctions, readersOf } from './function-readers.ts';
 import { BuildRefused } from './refused.ts';
 import { secretVariables, variablesRead } from './variable-tables.ts';
 
@@ -11,8 +11,6 @@ type Settings = Readonly<Record<string, string>>;
 
 const ENDING = '.env';
 const COMMON = 'common';
-/** The HTTP function has the settings of these; the last one wins. */
-const BEHIND_HTTP = ['produce', 'consume-batch', 'connectivity-check', 'http'];
 
 /** A variable, and the file that it was read from. */
 interface Setting {
@@ -62,14 +60,14 @@ async function settingsFiles(directory: string): Promise<Map<string, Settings>> 
   return new Map(await Promise.all(read));
 }
 
-/** Later files win. One server can't have different values for the functions behind it. */
+/** Later files win. The HTTP server has the settings of all functions, which must not differ unless its own file decides. */
 function merged(
   name: string,
   files: ReadonlyMap<string, Settings>,
   problems: string[],
 ): Map<string, Setting> {
   const settings = new Map<string, Setting>();
-  for (const source of [COMMON, ...(name === 'http' ? BEHIND_HTTP : [name])]) {
+  for (const source of [COMMON, ...(name === 'http' ? ownFunctions : [name])]) {
     const file = source + ENDING;
     for (const [variable, value] of Object.entries(files.get(source) ?? {})) {
       const other = settings.get(variable);

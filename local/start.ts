@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ownFunctions } from '../build/function-readers.ts';
 import { settingsOf } from '../build/settings.ts';
 import { build, functionSources, isFunctionSource } from '../build.ts';
 import type { FunctionDescription } from '../deploy/description.ts';
@@ -34,8 +35,6 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STATE = join(ROOT, '.kafka-functions');
 const ENV_FILE = join(STATE, 'env');
 const DEFAULT_PORT = 8080;
-/** The project's own functions. */
-const OURS = ['produce', 'consume-batch', 'connectivity-check', 'http'];
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Variables that `doctor` and `replay` need besides those of the cluster. */
 const TOOL_VARIABLES = ['CONSUME_TOPICS', 'CHECK_TOPIC', 'CHECK_GROUP_ID'];
@@ -125,7 +124,7 @@ function isServed({ key, source, runtime }: FunctionDescription): boolean {
 
 /** Also those that `serverless.yml` doesn't have. */
 function usersFunctions(): string[] {
-  return functionSources().filter((name) => !OURS.includes(name));
+  return functionSources().filter((name) => !ownFunctions.includes(name));
 }
 
 function notice(text: string): void {
@@ -215,7 +214,7 @@ function routesTo(functions: readonly TriggeredFunction[]): GatewayOptions['rout
     functions
       .filter(({ description: { key } }) => key === name)
       .map(({ runtime }) => ({ ...match, runtime }));
-  const own = functions.filter(({ description: { key } }) => !OURS.includes(key));
+  const own = functions.filter(({ description: { key } }) => !ownFunctions.includes(key));
   return [
     ...own.flatMap(({ description: { key }, runtime }) => [
       { path: `/functions/${key}`, runtime },
