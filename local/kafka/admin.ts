@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { array, call, compactArray, compactBytes, int8, int16, int32, type Reader, string } from './wire.ts';
+import type { Decoder } from '../../src/kafka/wire/decoder.ts';
+import { array, call, compactArray, compactBytes, int8, int16, int32, string } from './wire.ts';
 
 /** Codes of Kafka's protocol: resource types, operations, pattern types. */
 const RESOURCE = { topic: 2, group: 3, cluster: 4, transactionalId: 5 } as const;
@@ -41,28 +42,28 @@ export interface AccessRule {
 /** Rejects if the broker doesn't accept connections. A missing topic has no partitions. */
 export async function metadata(port: number, topics: readonly string[] = []): Promise<Metadata> {
   const answer = await call(port, { apiKey: 3, apiVersion: 1, body: array(topics.map(string)) });
-  const nodeIds = answer.array(() => {
-    const nodeId = answer.int32();
-    answer.string();
-    answer.int32();
-    answer.string();
+  const nodeIds = answer.readArray(() => {
+    const nodeId = answer.readInt32();
+    answer.readString();
+    answer.readInt32();
+    answer.readString();
     return nodeId;
   });
-  answer.int32();
-  return { nodeIds, topics: answer.array(() => topicMetadata(answer)) };
+  answer.readInt32();
+  return { nodeIds, topics: answer.readArray(() => topicMetadata(answer)) };
 }
 
-function topicMetadata(answer: Reader): TopicMetadata {
-  answer.int16();
-  const name = answer.string() ?? '';
-  answer.int8();
-  const partitions = answer.array(() => {
-    answer.int16();
+function topicMetadata(answer: Decoder): TopicMetadata {
+  answer.readInt16();
+  const name = answer.readString() ?? '';
+  answer.readInt8();
+  const partitions = answer.readArray(() => {
+    answer.readInt16();
     return {
-      partition: answer.int32(),
-      leader: answer.int32(),
-      replicas: answer.array(() => answer.int32()),
-      isr: answer.array(() => answer.int32()),
+      partition: answer.readInt32(),
+      leader: answer.readInt32(),
+      replicas: answer.readArray(() => answer.readInt32()),
+      isr: answer.readArray(() => answer.readInt32()),
     };
   });
   return { name, partitions };
@@ -85,10 +86,10 @@ export async function createTopic(
   ]);
   const body = Buffer.concat([array([entry]), int32(5_000), int8(0)]);
   const answer = await call(port, { apiKey: 19, apiVersion: 2, body });
-  answer.int32();
-  answer.array(() => {
-    const name = answer.string();
-    rejectError(`Creating topic ${name}`, answer.int16(), answer.string());
+  answer.readInt32();
+  answer.readArray(() => {
+    const name = answer.readString();
+    rejectError(`Creating topic ${name}`, answer.readInt16(), answer.readString());
   });
 }
 
@@ -103,13 +104,13 @@ export async function leadersAnswer(
   const wanted = partitions.map((partition) => Buffer.concat([int32(partition), latest]));
   const body = Buffer.concat([int32(-1), array([Buffer.concat([string(topic), array(wanted)])])]);
   const answer = await call(port, { apiKey: 2, apiVersion: 1, body });
-  const errors = answer.array(() => {
-    answer.string();
-    return answer.array(() => {
-      answer.int32();
-      const error = answer.int16();
-      answer.int64();
-      answer.int64();
+  const errors = answer.readArray(() => {
+    answer.readString();
+    return answer.readArray(() => {
+      answer.readInt32();
+      const error = answer.readInt16();
+      answer.readInt64();
+      answer.readInt64();
       return error;
     });
   });
@@ -120,8 +121,8 @@ export async function leadersAnswer(
 export async function hasCoordinator(port: number, kind: 'group' | 'transaction'): Promise<boolean> {
   const body = Buffer.concat([string('embedded-kafka'), int8(kind === 'group' ? 0 : 1)]);
   const answer = await call(port, { apiKey: 10, apiVersion: 1, body });
-  answer.int32();
-  return answer.int16() === 0;
+  answer.readInt32();
+  return answer.readInt16() === 0;
 }
 
 export async function createAcls(port: number, rules: readonly AccessRule[]): Promise<void> {
@@ -137,17 +138,17 @@ export async function createAcls(port: number, rules: readonly AccessRule[]): Pr
     ]),
   );
   const answer = await call(port, { apiKey: 30, apiVersion: 1, body: array(entries) });
-  answer.int32();
-  answer.array(() => rejectError('Creating an ACL', answer.int16(), answer.string()));
+  answer.readInt32();
+  answer.readArray(() => rejectError('Creating an ACL', answer.readInt16(), answer.readString()));
 }
 
 /** The number of resource patterns that this broker holds ACLs for. */
 export async function aclResources(port: number): Promise<number> {
   const anything = [int8(ANY), string(null), int8(ANY), string(null), string(null), int8(ANY), int8(ANY)];
   const answer = await call(port, { apiKey: 29, apiVersion: 1, body: Buffer.concat(anything) });
-  answer.int32();
-  rejectError('Describing ACLs', answer.int16(), answer.string());
-  return answer.int32();
+  answer.readInt32();
+  rejectError('Describing ACLs', answer.readInt16(), answer.readString());
+  return answer.readInt32();
 }
 
 /** For SCRAM-SHA-256 and SCRAM-SHA-512. Only salted passwords are sent, and none is a command's argument. */
@@ -167,11 +168,11 @@ export async function upsertScramCredentials(port: number, users: readonly Kafka
     });
     const body = Buffer.concat([compactArray([]), compactArray(upsertions), int8(0)]);
     const answer = await call(port, { apiKey: 51, apiVersion: 0, body, flexible: true });
-    answer.int32();
-    answer.compactArray(() => {
-      const user = answer.compactString();
-      rejectError(`Setting the SCRAM credentials of ${user}`, answer.int16(), answer.compactString());
-      answer.tags();
+    answer.readInt32();
+    answer.readUVarIntArray(() => {
+      const user = answer.readUVarIntString();
+      rejectError(`Setting the SCRAM credentials of ${user}`, answer.readInt16(), answer.readUVarIntString());
+      answer.readTaggedFields();
     });
   }
 }

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { Decoder } from '../../src/kafka/wire/decoder.ts';
 
 const CLIENT_ID = 'embedded-kafka';
 const ANSWER_WITHIN_MS = 5_000;
@@ -12,11 +13,14 @@ export interface Request {
 }
 
 /**
- * One request to one broker over PLAINTEXT, and the body of its answer. The cluster is set up without the client under
- * test, so that its caches, retries and faults don't affect the set-up. Rejects if the connection fails or no answer
- * comes within 5 s.
+ * One request to one broker over PLAINTEXT, and the body of its answer. The cluster is set up without the connections
+ * of the client under test, so that its caches, retries and faults don't affect the set-up. Rejects if the connection
+ * fails or no answer comes within 5 s.
  */
-export function call(port: number, { apiKey, apiVersion, body, flexible = false }: Request): Promise<Reader> {
+export function call(
+  port: number,
+  { apiKey, apiVersion, body, flexible = false }: Request,
+): Promise<Decoder> {
   const tags = flexible ? [int8(0)] : [];
   const header = [int16(apiKey), int16(apiVersion), int32(0), string(CLIENT_ID), ...tags];
   const frame = Buffer.concat([...header, body]);
@@ -32,7 +36,7 @@ export function call(port: number, { apiKey, apiVersion, body, flexible = false 
       const received = Buffer.concat(chunks);
       if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return;
       socket.destroy();
-      resolve(new Reader(received.subarray(flexible ? 9 : 8)));
+      resolve(new Decoder(received.subarray(flexible ? 9 : 8)));
     });
     socket.on('error', reject);
     socket.on('close', () => reject(new Error(`127.0.0.1:${port} closed the connection without an answer`)));
@@ -77,67 +81,4 @@ function varint(value: number): Buffer {
   return value < 0x80
     ? int8(value)
     : Buffer.concat([Buffer.from([(value & 0x7f) | 0x80]), varint(value >>> 7)]);
-}
-
-export class Reader {
-  readonly #buffer: Buffer;
-  #position = 0;
-
-  constructor(buffer: Buffer) {
-    this.#buffer = buffer;
-  }
-
-  int8(): number {
-    return this.#advance(1).readInt8();
-  }
-
-  int16(): number {
-    return this.#advance(2).readInt16BE();
-  }
-
-  int32(): number {
-    return this.#advance(4).readInt32BE();
-  }
-
-  int64(): bigint {
-    return this.#advance(8).readBigInt64BE();
-  }
-
-  string(): string | null {
-    const length = this.int16();
-    return length < 0 ? null : this.#advance(length).toString();
-  }
-
-  array<T>(entry: () => T): T[] {
-    return Array.from({ length: Math.max(0, this.int32()) }, entry);
-  }
-
-  compactString(): string | null {
-    const length = this.#varint() - 1;
-    return length < 0 ? null : this.#advance(length).toString();
-  }
-
-  compactArray<T>(entry: () => T): T[] {
-    return Array.from({ length: Math.max(0, this.#varint() - 1) }, entry);
-  }
-
-  /** Skips tagged fields. */
-  tags(): void {
-    for (let left = this.#varint(); left > 0; left -= 1) {
-      this.#varint();
-      this.#advance(this.#varint());
-    }
-  }
-
-  #varint(): number {
-    const byte = this.#advance(1).readUInt8();
-    return byte < 0x80 ? byte : (byte & 0x7f) | (this.#varint() << 7);
-  }
-
-  #advance(length: number): Buffer {
-    const start = this.#position;
-    this.#position += length;
-    if (this.#position > this.#buffer.length) throw new RangeError('The answer ends early');
-    return this.#buffer.subarray(start, this.#position);
-  }
 }

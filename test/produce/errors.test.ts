@@ -383,6 +383,6 @@ async function setProducerQuota(clientId: string, bytesPerSecond: number): Promi
     apiVersion: 0,
     body: Buffer.concat([one, entity, operation, int8(0)]),
   });
-  answer.int32();
-  for (const error of answer.array(() => answer.int16())) assert.equal(error, 0);
+  answer.readInt32();
+  for (const error of answer.readArray(() => answer.readInt16())) assert.equal(error, 0);
 }
