@@ -1,4 +1,4 @@
-import type { DeployedFunction } from './api/functiongraph.ts';
+import type { DeployedFunction } from './api/deployed-function.ts';
 import type { JsonObject } from './api/records.ts';
 import type { FunctionDescription } from './description.ts';
 

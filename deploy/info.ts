@@ -1,4 +1,5 @@
-import type { AsyncConfig, DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
+import type { DeployedFunction } from './api/deployed-function.ts';
+import type { AsyncConfig, FunctionGraph } from './api/functiongraph.ts';
 import { text } from './api/records.ts';
 import type { Deployment } from './description.ts';
 import { withoutMark } from './ownership.ts';

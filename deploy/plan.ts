@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { AsyncConfig, DeployedFunction, FunctionGraph } from './api/functiongraph.ts';
+import type { DeployedFunction } from './api/deployed-function.ts';
+import type { AsyncConfig, FunctionGraph } from './api/functiongraph.ts';
 import type { Gateways } from './api/gateways.ts';
 import type { Deployment, FunctionDescription } from './description.ts';
 import { changedAsyncConfig } from './failure-target.ts';

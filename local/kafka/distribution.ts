@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -7,6 +7,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withProgress } from '../console.ts';
+import { findJava, hashOf, isMissing, OWN_CLUSTER } from './java.ts';
 import { type OldVersion, oldReleases } from './releases.ts';
 import { temporarySibling } from './temporary.ts';
 
@@ -14,8 +15,6 @@ const run = promisify(execFile);
 
 const POM = fileURLToPath(new URL('./pom.xml', import.meta.url));
 const OLD_POM = fileURLToPath(new URL('./old-pom.xml', import.meta.url));
-const MINIMUM_JAVA = 17;
-const OWN_CLUSTER = 'or set KAFKA_BOOTSTRAP_SERVERS to use a cluster of your own';
 
 export interface Distribution {
   /** Of Apache Kafka, such as 4.3.1. */
@@ -91,10 +90,6 @@ async function oldArtefacts(version: OldVersion): Promise<Artefacts> {
   const properties = Object.entries(versions).map(([name, value]) => `-D${name}.version=${value}`);
   const hash = hashOf((await readFile(OLD_POM, 'utf8')) + properties);
   return { version, megabytes: 40, pom: OLD_POM, properties, hash, hasCheckpoint: false };
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 /** Fills a temporary directory and renames it, so that `directory` is always complete. */
@@ -189,34 +184,4 @@ export function cacheRoot(): string {
   const own = process.env.KAFKA_FUNCTIONS_CACHE;
   if (own) return own;
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kafka-functions');
-}
-
-async function findJava(): Promise<{ java: string; javaId: string }> {
-  const home = process.env.JAVA_HOME;
-  const atHome = home && join(home, 'bin', 'java');
-  const java = atHome && existsSync(atHome) ? atHome : 'java';
-  const remedy = `install a Java runtime (for example the package openjdk-17-jre-headless), ${OWN_CLUSTER}.`;
-  let banner: string;
-  try {
-    banner = (await run(java, ['-version'])).stderr;
-  } catch (error) {
-    if (isMissing(error)) {
-      throw new Error(
-        `Apache Kafka needs Java ${MINIMUM_JAVA} or newer, and there is no java on the PATH: ${remedy}`,
-      );
-    }
-    throw new Error(`${java} -version failed: ${remedy}`, { cause: error });
-  }
-  const version = /version "(?:1\.)?(\d+)/.exec(banner)?.[1];
-  if (Number(version) < MINIMUM_JAVA) {
-    throw new Error(
-      `Apache Kafka needs Java ${MINIMUM_JAVA} or newer, and ${java} is Java ${version}: ${remedy}`,
-    );
-  }
-  return { java, javaId: hashOf(banner) };
-}
-
-function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'EACCES';
 }
