@@ -54,16 +54,16 @@ export function npmStart(
     output: () => output,
     /** The gateway's address. */
     url: () => /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '',
-    /** Resolves once the output has it; rejects where the process ends before. */
-    until: (text: string) =>
+    /** Resolves once the output has all of them, on either of its two streams; rejects if the process ends before. */
+    until: (...texts: string[]) =>
       new Promise<void>((resolve, reject) => {
         const read = () => {
-          if (!output.includes(text)) return;
+          if (!texts.every((text) => output.includes(text))) return;
           readers.delete(read);
           resolve();
         };
         readers.add(read);
-        void ended.then(() => reject(new Error(`ended without "${text}":\n${output}`)));
+        void ended.then(() => reject(new Error(`ended without "${texts}":\n${output}`)));
         read();
       }),
   };

@@ -75,7 +75,7 @@ test('npm start: variables, topics and the pull of serverless.yml; other shells 
   const { child, ended, until, output, url } = npmStart(checkout, {
     args: ['--topics', 'payments,audit:12'],
   });
-  await until('Ctrl-C stops everything.');
+  await until('Ready.', 'Ctrl-C stops everything.');
   assert.deepEqual((await lookInside(checkout)).topics, {
     orders: 6,
     'orders.clean': 6,
@@ -136,7 +136,7 @@ test('npm start with KAFKA_TRIGGER=true: no timer, and a tombstone is handled', 
   const checkout = scratchCheckout();
   pullOften(checkout);
   const { child, ended, until, output, url } = npmStart(checkout, { variables: { KAFKA_TRIGGER: 'true' } });
-  await until('Ctrl-C stops everything.');
+  await until('Ready.', 'Ctrl-C stops everything.');
   assert.match(output(), /its timer is off here/);
   assert.equal((await publish(url(), 'orders', [{ value: null }, { value: { id: '1' } }])).status, 200);
   await until('"processed":2,"failed":0,"deadLettered":0');
@@ -152,7 +152,7 @@ test('npm start with KAFKA_TRIGGER=true: no timer, and a tombstone is handled', 
 test('npm start -- --keep: data, users and addresses are there again, for one at a time', async () => {
   const checkout = scratchCheckout();
   const first = npmStart(checkout, { args: ['--keep', '--topics', 'audit:3'] });
-  await first.until('Ctrl-C stops everything.');
+  await first.until('Ready.', 'Ctrl-C stops everything.');
   assert.equal((await publish(first.url(), 'audit', [{ value: 'kept' }])).status, 200);
   const rival = npmStart(checkout, { args: ['--keep'] });
   assert.equal(await rival.ended, 1);
@@ -166,7 +166,7 @@ test('npm start -- --keep: data, users and addresses are there again, for one at
   assert.equal(await first.ended, 0, first.output());
 
   const second = npmStart(checkout, { args: ['--keep', '--topics', 'audit:12'] });
-  await second.until('Ctrl-C stops everything.');
+  await second.until('Ready.', 'Ctrl-C stops everything.');
   assert.match(second.output(), /Topic audit was kept with 3 partitions/);
   assert.equal(readFileSync(file, 'utf8'), environment);
   const { stdout, stderr } = await inShell(checkout, `${RECORDS} audit`);
@@ -187,7 +187,7 @@ test('npm start with a cluster of one’s own: no timer without --triggers', asy
     ],
   ] as const) {
     const { child, ended, until, output } = npmStart(checkout, { args, variables });
-    await until('Ctrl-C stops everything.');
+    await until('Ready.', 'Ctrl-C stops everything.');
     assert.match(output(), expected);
     child.kill('SIGTERM');
     assert.equal(await ended, 0, output());
@@ -214,7 +214,7 @@ test('npm start: a function of one’s own is at /functions/<name>, in serverles
   const { child, ended, until, url } = npmStart(checkout, {
     variables: { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
   });
-  await until('Ctrl-C stops everything.');
+  await until('Ready.', 'Ctrl-C stops everything.');
   for (const path of ['/functions/hello', '/functions/hello/there']) {
     assert.equal(await (await fetch(`${url()}${path}`)).text(), `${path} own`);
   }
