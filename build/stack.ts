@@ -9,9 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const USAGE = `Usage: npm run stack -- <function | file.js.map> < stack.txt
 
-  <function>     whose map the last build left in dist/, such as produce
-  <file.js.map>  the map that was built together with the bundle in question: other sources, certificates or
-                 settings put other things into its columns`;
+  <function>     takes its map from the last build in dist/, such as produce
+  <file.js.map>  the map of the same build as the bundle: it fits no bundle of other sources, certificates or settings`;
 /** A place in a bundle, in whatever folder. */
 const PLACE = /[^\s()"'\\]*\bindex\.js:(\d+):(\d+)/g;
 
@@ -31,7 +30,7 @@ async function main(): Promise<void> {
     : fileURLToPath(new URL(`../dist/${wanted}.js.map`, import.meta.url));
   const map = readMap(path);
   if (!map) {
-    console.error(`there is no ${path}: npm run build makes those of this work tree`);
+    console.error(`there is no ${path}: npm run build makes the maps of this work tree`);
     process.exitCode = 1;
     return;
   }

@@ -4,12 +4,12 @@ import type { SandboxTopic } from './kafka/sandbox.ts';
 
 export const USAGE = `Usage: npm start [-- [--topics <topic>[:<partitions>],…] [--keep] [--triggers]]
 
-  --topics    further topics of the embedded Kafka, such as payments,audit:12 (6 partitions where none are given)
+  --topics    adds topics to the embedded Kafka, such as payments,audit:12 (6 partitions unless given)
   --keep      keeps the embedded Kafka's data, users and ports in .kafka-functions/ for the next start with --keep
-  --triggers  runs the timers and the Kafka trigger of serverless.yml against a cluster of your own, too
+  --triggers  runs the timers and the Kafka trigger of serverless.yml also against a cluster of your own
 
-Functions, variables and triggers are those of serverless.yml, with the values of this shell and .env. Its port is
-PORT, else 8080. KAFKA_BOOTSTRAP_SERVERS of this shell (not of .env) makes it use that cluster.`;
+Functions, variables and triggers are those of serverless.yml, with the values of this shell and .env. The gateway's
+port is PORT, else 8080. If this shell (not .env) has KAFKA_BOOTSTRAP_SERVERS, the functions use that cluster.`;
 const MAX_PARTITIONS = 1_000;
 
 export interface StartArguments {

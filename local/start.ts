@@ -28,8 +28,10 @@ import { startRuntime } from './functiongraph/runtime.ts';
 import { areFree } from './kafka/ports.ts';
 import { type SandboxKafka, type SandboxTopic, startSandboxKafka } from './kafka/sandbox.ts';
 import { namedTopics } from './named-topics.ts';
+import { routesTo } from './routes.ts';
 import { readServerlessFile } from './serverless-file.ts';
 import { type RunningTrigger, startTriggers, type TriggeredFunction } from './triggers.ts';
+import { printWhatToPaste } from './what-to-paste.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STATE = join(ROOT, '.kafka-functions');
@@ -106,7 +108,8 @@ async function run(wanted: StartArguments): Promise<void> {
   const told = new Promise((resolve) => {
     for (const signal of SIGNALS) process.once(signal, resolve).off(signal, leave);
   });
-  printWhatToPaste(gateway.url, { triggers, embedded });
+  printWhatToPaste(gateway.url, embedded !== undefined && existsSync(ENV_FILE));
+  noticeWhatRuns(triggers, embedded);
   await told;
   // A second signal doesn't wait for an orderly end.
   for (const signal of SIGNALS) process.on(signal, leave);
@@ -181,7 +184,7 @@ async function startFunctions(
   process.once('exit', () => rmSync(outdir, { recursive: true, force: true, maxRetries: 5 }));
   const sources = [...new Set(descriptions.map(({ source }) => source))];
   const built = await withProgress('Building the functions', () => build({ outdir, functions: sources }));
-  const directories = new Map(built.map(({ name, directory }) => [name, directory]));
+  const directories = new Map(built.map(({ source: folder, directory }) => [folder, directory]));
   return descriptions.map((description, at) => {
     const { key, source, handler, initializer, timeout, initializerTimeout, memorySize } = description;
     const runtime = startRuntime({
@@ -208,49 +211,7 @@ async function startAllTriggers(functions: readonly TriggeredFunction[]): Promis
   return running;
 }
 
-/** A function of the user's is at `/functions/<name>`; produce gets all paths that no other function takes. */
-function routesTo(functions: readonly TriggeredFunction[]): GatewayOptions['routes'] {
-  const route = (name: string, match: { method?: string; path?: string }) =>
-    functions
-      .filter(({ description: { key } }) => key === name)
-      .map(({ runtime }) => ({ ...match, runtime }));
-  const own = functions.filter(({ description: { key } }) => !ownFunctions.includes(key));
-  return [
-    ...own.flatMap(({ description: { key }, runtime }) => [
-      { path: `/functions/${key}`, runtime },
-      { prefix: `/functions/${key}/`, runtime },
-    ]),
-    ...route('connectivity-check', { path: '/connectivity-check' }),
-    ...route('consume-batch', { method: 'POST', path: '/consume-batch' }),
-    ...route('produce', {}),
-  ];
-}
-
-function printWhatToPaste(
-  url: string,
-  { triggers, embedded }: { triggers: readonly RunningTrigger[]; embedded: SandboxKafka | undefined },
-): void {
-  console.log(`
-Ready. Publish a record:
-
-  curl -s -XPOST -H 'content-type: application/json' \\
-    --data '{"records":[{"key":"a","value":{"n":1}}]}' ${url}/topics/orders
-
-Be told whether, and where, the connection fails (or open it in a browser):
-
-  curl -s ${url}/connectivity-check
-
-Pull now what a consumer group has waiting:
-
-  curl -s -XPOST ${url}/consume-batch
-`);
-  if (existsSync(ENV_FILE) && embedded) {
-    console.log(`Read it back, in another shell (npm run doctor, npm run replay and others reach this Kafka then, too):
-
-  . .kafka-functions/env
-  npm run records -- orders
-`);
-  }
+function noticeWhatRuns(triggers: readonly RunningTrigger[], embedded: SandboxKafka | undefined): void {
   if (embedded) {
     const topics = embedded.topics.map(({ name, partitions }) => `${name} (${partitions})`);
     notice(`Topics, with their partitions: ${topics.join(', ')}.`);

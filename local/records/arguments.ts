@@ -5,14 +5,14 @@ import { type RecordFormat, recordFormats } from './format.ts';
 export const USAGE = `Usage: npm run -s records -- <topic> [options]
 
   --from       earliest (default), latest, an offset, or a time such as 2026-11-28T07:00:00Z
-  --partition  one partition; default all of them, in the order of their records' times
+  --partition  one partition; default: all, sorted by the times of their records
   --count      ends after so many records
-  --follow     waits for what comes, until Ctrl-C
-  --format     json (default): one object a line, and what is JSON stands in it as it is; text, base64, hex: partition,
-               offset, time, key, value and headers, between tabs
+  --follow     waits for further records, until Ctrl-C
+  --format     json (default): an object on each line, with JSON keys and values as they are; text, base64, hex:
+               partition, offset, time, key, value and headers, separated by tabs
 
-It reads with KAFKA_… of this shell what is committed, joins no group and commits nothing. Without --follow it ends
-where the topic ended when it began. Exit codes: 0, 1 it failed, 2 it was called wrongly.`;
+It reads committed records with the KAFKA_… variables of this shell, joins no group and commits nothing. Without
+--follow it ends where the topic ended at the start. Exit codes: 0 fine, 1 failed, 2 called wrongly.`;
 
 /** Where to begin: an end of the log, an offset, or epoch milliseconds. */
 export type From = 'earliest' | 'latest' | { offset: number } | { time: number };
