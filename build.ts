@@ -4,7 +4,13 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build as esbuild, type Plugin } from 'esbuild';
+import {
+  type BuildOptions as BuildBundle,
+  type CommonOptions,
+  build as esbuild,
+  type Plugin,
+  transform,
+} from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
 import { certificatesIn, describeCertificates } from './build/certificates.ts';
 import { BuildRefused } from './build/refused.ts';
@@ -97,29 +103,14 @@ async function buildFunction(
   { outdir, trusted, settings, pipeline }: Ingredients,
 ): Promise<BuiltFunction> {
   const folder = join(FUNCTIONS, source);
-  const result = await esbuild({
-    entryPoints: [join(folder, 'index.ts')],
-    absWorkingDir: root,
-    bundle: true,
-    platform: 'node',
-    target: 'node20.15',
-    format: 'cjs',
-    minify: true,
-    legalComments: 'none',
-    // Beside the zip, for `npm run stack`; nothing in the bundle names it.
-    sourcemap: 'external',
-    sourcesContent: false,
-    outfile: 'index.js',
+  const scripts = await bundle(folder, {
     define: { BUNDLED_CERTIFICATES: JSON.stringify(trusted), BUNDLED_SETTINGS: JSON.stringify(settings) },
     plugins: pipeline === PIPELINE ? [] : [insteadOf(PIPELINE, pipeline)],
-    write: false,
   });
-  const output = (ending: string) =>
-    result.outputFiles.find(({ path }) => path.endsWith(ending))?.contents ?? new Uint8Array();
-  const index = output('.js');
   // The platform loads the bundle with `require`, and a `"type": "module"` in a folder above would prevent that.
   const packageJson = Buffer.from('{"type":"commonjs"}\n');
-  const files: Record<string, Uint8Array> = { 'index.js': index, 'package.json': packageJson };
+  const files: Record<string, Uint8Array> = { 'package.json': packageJson };
+  for (const { file, code } of scripts) files[file] = Buffer.from(code);
   for (const path of filesOf(settings)) files[path] = await readFile(join(root, path));
   const zip = zipSync(
     { ...files, ...(await executable(join(folder, 'bootstrap'))) },
@@ -134,9 +125,53 @@ async function buildFunction(
     await writeFile(join(directory, path), content);
   }
   await writeFile(`${directory}.zip`, zip);
-  await writeFile(`${directory}.js.map`, output('.map'));
+  for (const { file, map } of scripts) {
+    await writeFile(file === 'index.js' ? `${directory}.js.map` : `${directory}.${file}.map`, map);
+  }
+  const index = files['index.js'] ?? packageJson;
   const bytes = { bundle: index.length, gzip: gzipSync(index).length, zip: zip.length };
   return { source, name, directory, zip: `${directory}.zip`, bytes };
+}
+
+interface Script {
+  file: string;
+  code: string;
+  /** Beside the zip, for `npm run stack`; nothing in the script names it. */
+  map: string;
+}
+
+const common = {
+  platform: 'node',
+  target: 'node20.15',
+  minify: true,
+  legalComments: 'none',
+  sourcesContent: false,
+} as const satisfies CommonOptions;
+
+/**
+ * `index.js`, and a file of its own for what `import()` loads when it is needed. esbuild splits modules alone, and the
+ * platform loads CommonJS, so that each file is made from a module.
+ */
+async function bundle(folder: string, options: Pick<BuildBundle, 'define' | 'plugins'>): Promise<Script[]> {
+  const { outputFiles } = await esbuild({
+    ...common,
+    ...options,
+    entryPoints: [join(folder, 'index.ts')],
+    absWorkingDir: root,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    sourcemap: 'inline',
+    outdir: '.',
+    write: false,
+  });
+  return Promise.all(
+    outputFiles.map(async ({ path, text }) => {
+      const file = basename(path);
+      const { code, map } = await transform(text, { ...common, format: 'cjs', sourcemap: 'external' });
+      return { file, code, map: JSON.stringify({ ...JSON.parse(map), file }) };
+    }),
+  );
 }
 
 function printSizes(built: readonly BuiltFunction[]): void {
