@@ -17,6 +17,11 @@ export interface Address {
   port: number;
 }
 
+/** `host:port`, with an IPv6 address in brackets. */
+export function addressText({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Whatever docs/configuration.md says of a variable that the code that reads it does not. */
 export interface Meaning {
   meaning: string;

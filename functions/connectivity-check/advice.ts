@@ -1,9 +1,10 @@
 import { saslMechanisms } from '../../src/kafka/connection/config.ts';
+import { addressText } from '../../src/variables.ts';
 import type { Climb } from './climb.ts';
 import { baseOf, type Fault, stageOf, type WarningId } from './faults.ts';
 import type { Findings } from './findings.ts';
 import type { Notice } from './ladder/ladder.ts';
-import { addressText, type Run } from './ladder/run.ts';
+import type { Run } from './ladder/run.ts';
 import { accessModeOf, accessPorts, isLoopback, isPrivate, ownAddresses } from './probes/addresses.ts';
 import type { Finding, Probe } from './report.ts';
 

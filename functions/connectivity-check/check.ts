@@ -1,15 +1,16 @@
 import { remaining, sleep } from '../../src/deadline.ts';
+import { firstOf } from '../../src/first-of.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import { RequestFailed } from '../../src/kafka/connection/request-failed.ts';
 import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
-import type { Address } from '../../src/variables.ts';
+import { type Address, addressText } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
 import type { CheckConfig } from './config.ts';
 import { type Findings, newFindings } from './findings.ts';
 import { Broken } from './ladder/ladder.ts';
-import { addressText, type Run } from './ladder/run.ts';
+import type { Run } from './ladder/run.ts';
 import type { Report, RoundTripReport } from './report.ts';
 import { findDownNodes } from './rungs/down-nodes.ts';
 import { groupReport, inspectGroup, type SessionOf } from './rungs/group.ts';
@@ -46,7 +47,7 @@ export async function check(
       (topic) => topic !== undefined,
     );
     const climbing = bootstraps.map((climb) => climbTo(climb, topics, run));
-    findings.seat = await firstReached(climbing);
+    findings.seat = await firstOf(climbing.map(async (climb) => ((await climb).reached ? climb : undefined)));
     if (findings.seat?.reached) await lookAround(findings, climbing, findings.seat.reached);
     await Promise.race([Promise.all(climbing), straggling(findings)]);
     return writeReport(findings);
@@ -72,16 +73,6 @@ function newRun(
     largeFrames: new Map(),
     sockets: new Set(),
   };
-}
-
-/** The first bootstrap address that answered Metadata; undefined once all have failed. */
-function firstReached(climbing: readonly Promise<Climb>[]): Promise<Climb | undefined> {
-  const reached = climbing.map(async (one) => {
-    const climb = await one;
-    if (!climb.reached) throw new Error('not reached');
-    return climb;
-  });
-  return Promise.any(reached).catch(() => undefined);
 }
 
 async function straggling({ seat, run, startedAt, brokers }: Findings): Promise<void> {

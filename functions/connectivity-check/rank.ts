@@ -1,8 +1,8 @@
+import { addressText } from '../../src/variables.ts';
 import type { Climb } from './climb.ts';
 import { baseOf, stageOf, stages } from './faults.ts';
 import type { Findings } from './findings.ts';
 import type { Ladder } from './ladder/ladder.ts';
-import { addressText } from './ladder/run.ts';
 
 type BrokenRung = NonNullable<Ladder['broken']>;
 

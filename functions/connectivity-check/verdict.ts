@@ -1,8 +1,8 @@
+import { addressText } from '../../src/variables.ts';
 import { adviseFault, adviseWarning } from './advice.ts';
 import type { Climb } from './climb.ts';
 import type { Findings } from './findings.ts';
 import type { Notice } from './ladder/ladder.ts';
-import { addressText } from './ladder/run.ts';
 import { accessModeOf } from './probes/addresses.ts';
 import { type FoundFault, rankFaults } from './rank.ts';
 import type { AccessMode, ClusterReport, Report, TargetReport, TlsReport } from './report.ts';

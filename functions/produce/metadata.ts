@@ -1,5 +1,6 @@
 import { Failure } from '../../src/errors.ts';
-import type { Connection, PartitionMetadata } from '../../src/kafka/connection/connection.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
+import type { MetadataPartition } from '../../src/kafka/wire/metadata.ts';
 import type { ProduceConfig } from './config.ts';
 import { allowedTopic, type Target } from './formats/rest-proxy.ts';
 
@@ -51,7 +52,7 @@ function topicOf({ connection, config, target, deadline }: Question) {
   return connection.topic(allowedTopic(target.topic, config), deadline, { maxAgeMs: 0 });
 }
 
-function describe({ partition, leader, replicas, isr }: PartitionMetadata) {
+function describe({ partition, leader, replicas, isr }: MetadataPartition) {
   return {
     partition,
     leader,

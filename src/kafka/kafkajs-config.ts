@@ -1,7 +1,6 @@
-import { isIPv6 } from 'node:net';
 import type { KafkaConfig, SASLOptions } from 'kafkajs';
 import { processEnvironment } from '../settings.ts';
-import { type Environment, readConfig } from '../variables.ts';
+import { addressText, type Environment, readConfig } from '../variables.ts';
 import { clientOptions } from './connection/client-options.ts';
 import { connectionConfig } from './connection/config.ts';
 
@@ -14,7 +13,7 @@ export function kafkajsConfig(environment: Environment = processEnvironment): Ka
   const { clientId, bootstrapServers, tls, sasl, requestTimeout, connectionTimeout } = options;
   return {
     clientId,
-    brokers: bootstrapServers.map(({ host, port }) => `${isIPv6(host) ? `[${host}]` : host}:${port}`),
+    brokers: bootstrapServers.map(addressText),
     ...(tls && { ssl: tls }),
     ...(sasl && {
       sasl: {

@@ -4,7 +4,7 @@ import type { ClientOptions } from '../../../src/kafka/connection/client-options
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import type { Log } from '../../../src/log.ts';
-import type { Address } from '../../../src/variables.ts';
+import { type Address, addressText } from '../../../src/variables.ts';
 import type { CheckConfig } from '../config.ts';
 import type { Identity, Question } from '../probes/identify.ts';
 import type { Probe } from '../report.ts';
@@ -44,10 +44,6 @@ export function probeOf(
   { text, ms }: Identity,
 ): Probe {
   return { address: addressText({ host: ip, port }), answer: `${how}: ${text}`, ms: Math.round(ms) };
-}
-
-export function addressText({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 export function isAllowed(allowed: BlockList | undefined, ip: string): boolean {

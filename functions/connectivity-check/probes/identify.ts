@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import tls, { type ConnectionOptions } from 'node:tls';
 import { remaining } from '../../../src/deadline.ts';
 import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import { apiVersionsFrame, readApiVersions } from '../../../src/kafka/wire/api-versions.ts';
-import { readSaslHandshake, saslHandshakeFrame } from '../../../src/kafka/wire/sasl.ts';
+import { apiVersionsRequest, readApiVersions } from '../../../src/kafka/wire/api-versions.ts';
+import { requestFrame } from '../../../src/kafka/wire/request.ts';
+import { saslHandshakeRequest } from '../../../src/kafka/wire/sasl.ts';
 import type { Fault } from '../faults.ts';
 import { exchange, languageOf, quote } from './answer.ts';
 import { type Dialled, type DialOptions, dial } from './dial.ts';
@@ -43,7 +44,11 @@ export async function identify(ip: string, port: number, question: Question): Pr
   if (!dialled.socket) return as(unreachable(dialled));
   const { socket } = dialled;
   try {
-    const answer = await exchange(socket, apiVersionsFrame(CORRELATION_ID, clientId), deadline);
+    const answer = await exchange(
+      socket,
+      requestFrame(apiVersionsRequest(), CORRELATION_ID, clientId),
+      deadline,
+    );
     switch (answer.kind) {
       case 'kafka': {
         if (!readApiVersions(answer.body))
@@ -93,7 +98,11 @@ export async function identifyTls(
   }
   const protocol = secure.getProtocol();
   try {
-    const answer = await exchange(secure, apiVersionsFrame(CORRELATION_ID, clientId), deadline);
+    const answer = await exchange(
+      secure,
+      requestFrame(apiVersionsRequest(), CORRELATION_ID, clientId),
+      deadline,
+    );
     const isKafka = answer.kind === 'kafka' && readApiVersions(answer.body) !== undefined;
     const what = `with TLS (${protocol})`;
     return as(
@@ -121,11 +130,11 @@ export async function mechanismsOf(
   { clientId, deadline }: Pick<Question, 'clientId' | 'deadline'>,
 ): Promise<{ mechanisms: string[] } | undefined> {
   // A mechanism that no broker has is refused, with the list, and nobody tries to log in.
-  const request = saslHandshakeFrame(CORRELATION_ID + 1, clientId, 'CONNECTIVITY-CHECK');
-  const answer = await exchange(socket, request, deadline);
+  const request = saslHandshakeRequest('CONNECTIVITY-CHECK');
+  const answer = await exchange(socket, requestFrame(request, CORRELATION_ID + 1, clientId), deadline);
   if (answer.kind !== 'kafka') return undefined;
   try {
-    const { errorCode, mechanisms } = readSaslHandshake(answer.body);
+    const { errorCode, mechanisms } = request.decode(answer.body, request.highestVersion);
     return { mechanisms: errorCode === kafkaErrors.ILLEGAL_SASL_STATE ? [] : mechanisms };
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
-import { addressText, question, type Run } from '../ladder/run.ts';
+import { addressText } from '../../../src/variables.ts';
+import { question, type Run } from '../ladder/run.ts';
 import type { Probe } from '../report.ts';
 import { accessPorts } from './addresses.ts';
 import { identify } from './identify.ts';

@@ -1,9 +1,10 @@
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { within } from '../../../src/deadline.ts';
+import { addressText } from '../../../src/variables.ts';
 import type { Fault } from '../faults.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
-import { addressText, type Run, standby } from '../ladder/run.ts';
+import { type Run, standby } from '../ladder/run.ts';
 import { accessModeOf, isPrivate, kindOf, ownAddresses } from '../probes/addresses.ts';
 
 interface Names {

@@ -1,8 +1,8 @@
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
-import type { CommittedOffset } from '../../../src/kafka/wire/committed-offsets.ts';
 import { type LogEnd, listOffsetsRequest } from '../../../src/kafka/wire/list-offsets.ts';
 import type { MetadataTopic } from '../../../src/kafka/wire/metadata.ts';
+import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Notice } from '../ladder/ladder.ts';
 import type { Run } from '../ladder/run.ts';
 import type { GroupReport } from '../report.ts';

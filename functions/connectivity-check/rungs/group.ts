@@ -2,10 +2,10 @@ import { remaining, sleep } from '../../../src/deadline.ts';
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
 import { readNote } from '../../../src/kafka/fetch/offset-note.ts';
-import { type CommittedOffset, committedOffsetsRequest } from '../../../src/kafka/wire/committed-offsets.ts';
 import { describeGroup, type GroupDescription } from '../../../src/kafka/wire/describe-group.ts';
 import { findCoordinatorRequest } from '../../../src/kafka/wire/find-coordinator.ts';
 import { type MetadataTopic, metadataRequest } from '../../../src/kafka/wire/metadata.ts';
+import { type CommittedOffset, offsetFetchRequest } from '../../../src/kafka/wire/offset-fetch.ts';
 import { Broken } from '../ladder/ladder.ts';
 import type { Run } from '../ladder/run.ts';
 import type { GroupReport } from '../report.ts';
@@ -27,7 +27,7 @@ export async function inspectGroup(
   const coordinator = sessionOf(await findCoordinator(id, seat, run)) ?? seat;
   const description = await describeGroup(id, (request) => coordinator.send(request, run.deadline));
   refuse(id, description.errorCode);
-  const { errorCode, partitions } = await coordinator.send(committedOffsetsRequest(id), run.deadline);
+  const { errorCode, partitions } = await coordinator.send(offsetFetchRequest(id, 'all'), run.deadline);
   refuse(id, errorCode);
   return { description, committed: partitions.filter(({ offset }) => offset >= 0) };
 }

@@ -1,6 +1,11 @@
 import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type ApiVersion, apiVersionsFrame, readApiVersions } from '../../../src/kafka/wire/api-versions.ts';
+import {
+  type ApiVersion,
+  apiVersionsRequest,
+  readApiVersions,
+} from '../../../src/kafka/wire/api-versions.ts';
+import { requestFrame } from '../../../src/kafka/wire/request.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
 import { type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
 import { type Answer, exchange, languageOf, quote } from '../probes/answer.ts';
@@ -19,7 +24,8 @@ export async function askApiVersions(
   const isEncrypted = run.options.tls !== undefined;
   const { address, ip } = endpoint;
   const servername = isIP(address.host) ? undefined : address.host;
-  const asked = exchange(socket, apiVersionsFrame(CORRELATION_ID, run.options.clientId), run.deadline);
+  const request = requestFrame(apiVersionsRequest(), CORRELATION_ID, run.options.clientId);
+  const asked = exchange(socket, request, run.deadline);
   const inTls = standby(asked, run, () => identifyTls(ip, address.port, { ...question(run), servername }));
   const answer = await asked;
   if (answer.kind !== 'kafka') {

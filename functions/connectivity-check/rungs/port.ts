@@ -1,7 +1,6 @@
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
-import type { Address } from '../../../src/variables.ts';
+import { type Address, addressText } from '../../../src/variables.ts';
 import type { Notice } from '../ladder/ladder.ts';
-import { addressText } from '../ladder/run.ts';
 import { accessModeOf, carriesSasl } from '../probes/addresses.ts';
 
 /** Does the port contradict the security protocol, as DMS uses its ports, or is it none of DMS's at all? */

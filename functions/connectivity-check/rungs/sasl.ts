@@ -7,10 +7,11 @@ import {
 } from '../../../src/kafka/connection/request-failed.ts';
 import { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
-import { type ApiVersion, apiVersionsFrame } from '../../../src/kafka/wire/api-versions.ts';
-import type { Address } from '../../../src/variables.ts';
+import { type ApiVersion, apiVersionsRequest } from '../../../src/kafka/wire/api-versions.ts';
+import { requestFrame } from '../../../src/kafka/wire/request.ts';
+import { type Address, addressText } from '../../../src/variables.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
-import { addressText, type Endpoint, question, type Run } from '../ladder/run.ts';
+import { type Endpoint, question, type Run } from '../ladder/run.ts';
 import { exchange } from '../probes/answer.ts';
 import { dial } from '../probes/dial.ts';
 import { mechanismsOf } from '../probes/identify.ts';
@@ -105,7 +106,7 @@ async function askMechanisms({ address, ip }: Endpoint, run: Run): Promise<strin
   try {
     const socket = run.options.tls ? await secure(raw, address.host, run.options.tls, deadline) : raw;
     if (!socket) return undefined;
-    await exchange(socket, apiVersionsFrame(CORRELATION_ID, clientId), deadline);
+    await exchange(socket, requestFrame(apiVersionsRequest(), CORRELATION_ID, clientId), deadline);
     return (await mechanismsOf(socket, asking))?.mechanisms;
   } finally {
     raw.on('error', () => {}).destroy();

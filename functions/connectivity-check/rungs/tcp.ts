@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { firstOf } from '../../../src/first-of.ts';
 import type { Address } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
 import { isAllowed, type Run, standby } from '../ladder/run.ts';
@@ -6,7 +7,7 @@ import { isLoopback } from '../probes/addresses.ts';
 import { type Dialled, dial } from '../probes/dial.ts';
 import { askSiblings } from '../probes/siblings.ts';
 
-export interface Connected {
+interface Connected {
   socket: Socket;
   ip: string;
 }
@@ -30,23 +31,17 @@ export async function connect(
     ip,
     dialled: await dial(ip, address.port, { deadline, sockets: run.sockets }),
   }));
-  const first = firstConnected(attempts);
+  const first = firstOf(
+    attempts.map(async (attempt): Promise<Connected | undefined> => {
+      const { ip, dialled } = await attempt;
+      return dialled.socket && { ip, socket: dialled.socket };
+    }),
+  );
   const siblings = standby(first, run, () => askSiblings(allowed[0] ?? '', address.port, run));
   const connected = await first;
   if (!connected) throw await notConnected(address, await Promise.all(attempts), siblings);
   for (const attempt of attempts) void attempt.then(({ dialled }) => drop(dialled, connected.socket));
   return { value: connected, evidence: describe(connected, allowed) };
-}
-
-async function firstConnected(
-  attempts: readonly Promise<{ ip: string; dialled: Dialled }>[],
-): Promise<Connected | undefined> {
-  const connected = attempts.map(async (attempt) => {
-    const { ip, dialled } = await attempt;
-    if (!dialled.socket) throw new Error(dialled.detail);
-    return { ip, socket: dialled.socket };
-  });
-  return Promise.any(connected).catch(() => undefined);
 }
 
 async function notConnected(

@@ -1,8 +1,9 @@
 import { isIP, type Socket } from 'node:net';
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { remaining } from '../../../src/deadline.ts';
+import { addressText } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
-import { addressText, type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
+import { type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
 import { type Identity, identify, identifyTls, refusesOldTls } from '../probes/identify.ts';
 import type { TlsReport } from '../report.ts';
 import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';

@@ -2,13 +2,14 @@ import { backoffMs } from '../../../src/backoff.ts';
 import { remaining, sleep } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
-import type { CommittedOffset, GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { ProducerConfig } from '../../../src/kafka/produce/config.ts';
 import {
   Fenced,
   RecordsRefused,
   TransactionalProducer,
 } from '../../../src/kafka/produce/transactional-producer.ts';
+import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, logDeadLetter, position } from '../records/dead-letter.ts';

@@ -1,8 +1,9 @@
 import { remaining } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
-import type { CommittedOffset, GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import { noteText, readNote, renewedText } from '../../../src/kafka/fetch/offset-note.ts';
 import type { DescribedGroup } from '../../../src/kafka/wire/describe-group.ts';
+import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Log } from '../../../src/log.ts';
 import type { PartitionHandler } from './partition-handler.ts';
 import type { Committed } from './positions.ts';

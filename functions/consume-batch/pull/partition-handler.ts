@@ -1,5 +1,5 @@
 import type { Failure } from '../../../src/errors.ts';
-import type { CommittedOffset } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Position } from './positions.ts';
 

@@ -1,9 +1,9 @@
 import { Failure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import { askLeaders, type Patience } from '../../../src/kafka/fetch/ask-leaders.ts';
-import type { CommittedOffset } from '../../../src/kafka/fetch/group-offsets.ts';
 import { logOffsets } from '../../../src/kafka/fetch/log-offsets.ts';
 import { epochEndsRequest } from '../../../src/kafka/wire/epoch-ends.ts';
+import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Log } from '../../../src/log.ts';
 import type { PullConfig } from '../config.ts';
 import { gapAt, type LogBounds } from './log-gap.ts';

@@ -1,6 +1,5 @@
-import { isIPv6 } from 'node:net';
 import type { Log } from '../../log.ts';
-import type { Address } from '../../variables.ts';
+import { type Address, addressText } from '../../variables.ts';
 import { apiVersionsRequest } from '../wire/api-versions.ts';
 import type { Request } from '../wire/request.ts';
 import type { ClientOptions } from './client-options.ts';
@@ -81,8 +80,7 @@ export class Broker {
   }
 
   toString(): string {
-    const { host, port } = this.address;
-    return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+    return addressText(this.address);
   }
 
   async #readySession(deadline: number): Promise<Session> {

@@ -13,7 +13,7 @@ export function connectionFailure(error: unknown): Failure {
     return new Failure('BROKER_UNREACHABLE', 'no broker answered in time', { cause: error });
   }
   const code = chain.map((e) => ('code' in e ? e.code : undefined)).find((c) => typeof c === 'string');
-  const isOfConnection = code !== undefined || chain.some((e) => e instanceof RequestFailed || isKafkajs(e));
+  const isOfConnection = code !== undefined || chain.some((e) => e instanceof RequestFailed);
   if (!isOfConnection) return toFailure(error);
   const reason = reasons[code ?? ''] ?? (isTlsCode(code) ? `TLS failed (${code})` : undefined);
   const sentence = `no broker could be reached: ${reason ?? 'the connection was closed'}`;
@@ -56,10 +56,6 @@ const reasons: Record<string, string> = {
   EHOSTUNREACH: 'no route to the host (EHOSTUNREACH)',
   ENETUNREACH: 'no route to the network (ENETUNREACH)',
 };
-
-function isKafkajs(error: Error): boolean {
-  return error.name.startsWith('KafkaJS');
-}
 
 function isTlsCode(code: unknown): boolean {
   return (

@@ -1,11 +1,16 @@
 import { remaining, sleep } from '../../deadline.ts';
 import { Failure } from '../../errors.ts';
+import { firstOf } from '../../first-of.ts';
 import type { Log } from '../../log.ts';
-import type { Address } from '../../variables.ts';
+import { type Address, addressText } from '../../variables.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { type CoordinatorKind, findCoordinatorRequest } from '../wire/find-coordinator.ts';
-import { allTopicsRequest, metadataRequest } from '../wire/metadata.ts';
-import type { Operation } from '../wire/operations.ts';
+import {
+  allTopicsRequest,
+  type MetadataPartition,
+  type MetadataTopic,
+  metadataRequest,
+} from '../wire/metadata.ts';
 import type { Request } from '../wire/request.ts';
 import { Broker } from './broker.ts';
 import { connectionFailure, metadataFailure, unknownTopic } from './client-errors.ts';
@@ -20,24 +25,9 @@ const MAX_ATTEMPTS = 3;
 /** How long one broker may take to answer before another one is asked. */
 const ANSWER_WITHIN_MS = 2_000;
 
-export interface PartitionMetadata {
-  partition: number;
-  /** Node id; -1 while there is no leader. */
-  leader: number;
-  /** Grows with each new leader; -1 where the broker does not say. */
-  leaderEpoch: number;
-  replicas: number[];
-  isr: number[];
-}
-
-export interface TopicMetadata {
-  name: string;
+export interface TopicMetadata extends Omit<MetadataTopic, 'errorCode'> {
   /** In the order of their numbers, from 0. */
-  partitions: PartitionMetadata[];
-  /** One of Kafka's own. */
-  isInternal: boolean;
-  /** What this user may do with it; undefined where the broker is too old to say (before Kafka 2.3). */
-  operations: Operation[] | undefined;
+  partitions: MetadataPartition[];
   /** When a broker was asked; what has changed since is not in it. */
   askedAt: number;
 }
@@ -249,21 +239,11 @@ export class Connection {
   }
 
   #broker(address: Address): Broker {
-    const key = `${address.host}:${address.port}`;
+    const key = addressText(address);
     const known = this.#brokers.get(key);
     if (known) return known;
     const broker = new Broker(address, this.#options, this.#log);
     this.#brokers.set(key, broker);
     return broker;
   }
-}
-
-/** The first broker to be reached; undefined once all attempts have failed. */
-function firstOf(attempts: Promise<Broker | undefined>[]): Promise<Broker | undefined> {
-  const reached = attempts.map(async (attempt) => {
-    const broker = await attempt;
-    if (!broker) throw new Error('not reached');
-    return broker;
-  });
-  return Promise.any(reached).catch(() => undefined);
 }

@@ -4,7 +4,7 @@ import type { Broker } from '../connection/broker.ts';
 import { connectionFailure } from '../connection/client-errors.ts';
 import type { Connection } from '../connection/connection.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
-import { byTopic, type TopicPartition } from '../wire/by-topic.ts';
+import { byPartition, byTopic, type TopicPartition } from '../wire/by-topic.ts';
 import type { PartitionError } from '../wire/offset-commit.ts';
 import type { Request } from '../wire/request.ts';
 import { byLeader, noLeader } from './by-leader.ts';
@@ -64,10 +64,9 @@ async function askLeader<P extends TopicPartition, A extends PartitionError>(
   deadline: number,
 ): Promise<[P, A | Failure][]> {
   try {
-    const answered = await leader.send(request, deadline);
-    const answers = new Map(answered.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
+    const answerOf = byPartition(await leader.send(request, deadline));
     return partitions.map((item) => {
-      const answer = answers.get(`${item.topic}/${item.partition}`);
+      const answer = answerOf(item);
       if (!answer) return [item, noLeader(item)];
       return [item, answer.errorCode === kafkaErrors.NONE ? answer : refusal(answer)];
     });

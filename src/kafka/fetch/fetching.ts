@@ -7,7 +7,7 @@ import type { Broker } from '../connection/broker.ts';
 import { connectionFailure } from '../connection/client-errors.ts';
 import type { Connection } from '../connection/connection.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
-import type { TopicPartition } from '../wire/by-topic.ts';
+import { byPartition, partitionKey, type TopicPartition } from '../wire/by-topic.ts';
 import { type FetchedPartition, type FetchResponse, fetchRequest } from '../wire/fetch.ts';
 import { offsetBehind } from '../wire/records/batch-header.ts';
 import {
@@ -28,7 +28,7 @@ const PATIENCE_MS = 15_000;
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 500;
 
-export interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
+interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
   /**
    * Bytes of answers that are held at once, those being handled included (a larger batch comes all the same),
    * and as many of what is decompressed.
@@ -40,7 +40,7 @@ export interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
   deadline: number;
 }
 
-export interface FetchPosition extends TopicPartition {
+interface FetchPosition extends TopicPartition {
   /** The next offset to be read. */
   offset: number;
   /** Behind the last offset to be read. */
@@ -98,7 +98,7 @@ export class Fetcher {
 
   /** Reads a partition as well, beside those that are being read. */
   add({ topic, partition, offset, end }: FetchPosition): void {
-    this.#partitions.set(key({ topic, partition }), {
+    this.#partitions.set(partitionKey({ topic, partition }), {
       ...{ topic, partition, offset, end },
       waiting: [],
       handling: 0,
@@ -121,7 +121,7 @@ export class Fetcher {
    * answered with `seek`.
    */
   async next(wanted: TopicPartition): Promise<FetchedRecordsReader | undefined> {
-    const partition = this.#partitions.get(key(wanted));
+    const partition = this.#partitions.get(partitionKey(wanted));
     if (!partition) throw new RangeError(`partition ${wanted.partition} of ${wanted.topic} is not fetched`);
     partition.handling = 0;
     // What failed while nobody waited may be well again.
@@ -141,7 +141,7 @@ export class Fetcher {
 
   /** Reads on behind the end, for so long (milliseconds): the broker answers as soon as there is something. */
   follow(wanted: TopicPartition, ms: number): void {
-    const partition = this.#partitions.get(key(wanted));
+    const partition = this.#partitions.get(partitionKey(wanted));
     if (!partition) return;
     partition.isFollowed = true;
     // An answer may have held more than was to be read: that comes again.
@@ -156,12 +156,12 @@ export class Fetcher {
 
   /** Where the partition's log ended, as far as it is known. */
   endOf(wanted: TopicPartition): number | undefined {
-    return this.#partitions.get(key(wanted))?.lastEnd;
+    return this.#partitions.get(partitionKey(wanted))?.lastEnd;
   }
 
   /** Reads one partition on from elsewhere, after OFFSET_OUT_OF_RANGE. */
   seek(position: FetchPosition): void {
-    const partition = this.#partitions.get(key(position));
+    const partition = this.#partitions.get(partitionKey(position));
     if (!partition) return;
     Object.assign(partition, { offset: position.offset, end: position.end });
     forgive(partition);
@@ -169,7 +169,7 @@ export class Fetcher {
 
   /** The partition is done with: what was read ahead of it no longer counts. */
   leave(partition: TopicPartition): void {
-    this.#partitions.delete(key(partition));
+    this.#partitions.delete(partitionKey(partition));
     this.#pump();
   }
 
@@ -280,11 +280,11 @@ export class Fetcher {
   }
 
   #deliver(asked: readonly Partition[], { partitions: fetched, throttleTimeMs }: FetchResponse): void {
-    const answers = new Map(fetched.map((answer) => [key(answer), answer]));
+    const answerOf = byPartition(fetched);
     // One that others filled, or a quota cut short, says nothing about those that it has nothing of.
     const isSilence = throttleTimeMs === 0 && fetched.every(({ records }) => records.length === 0);
     for (const partition of asked) {
-      const answer = answers.get(key(partition));
+      const answer = answerOf(partition);
       if (!answer && throttleTimeMs > 0) continue;
       if (!answer || answer.errorCode !== kafkaErrors.NONE) {
         this.#refused(partition, answer);
@@ -316,7 +316,8 @@ export class Fetcher {
       partition.attempts = 0;
       partition.silentSince = undefined;
       // Whoever got something goes to the end of the line.
-      if (this.#partitions.delete(key(partition))) this.#partitions.set(key(partition), partition);
+      if (this.#partitions.delete(partitionKey(partition)))
+        this.#partitions.set(partitionKey(partition), partition);
     } else {
       // A batch that is larger than was asked for comes cut short from brokers before KIP-74.
       partition.maxBytes *= 2;
@@ -396,10 +397,6 @@ function forgive(partition: Partition): void {
 function isSilentForLong(partition: Partition): boolean {
   partition.silentSince ??= Date.now();
   return Date.now() - partition.silentSince > PATIENCE_MS;
-}
-
-function key({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function name({ topic, partition }: TopicPartition): string {

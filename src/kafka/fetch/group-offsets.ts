@@ -3,15 +3,13 @@ import type { Log } from '../../log.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Coordinator } from '../connection/coordinator.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
-import type { TopicPartition } from '../wire/by-topic.ts';
+import { byPartition, type TopicPartition } from '../wire/by-topic.ts';
 import { describeConfigsRequest } from '../wire/describe-configs.ts';
 import { type DescribedGroup, describeGroup } from '../wire/describe-group.ts';
 import { type JoinedGroup, joinGroupRequest, leaveGroupRequest } from '../wire/join-group.ts';
 import { type OffsetToCommit, offsetCommitRequest } from '../wire/offset-commit.ts';
 import { type CommittedOffset, offsetFetchRequest } from '../wire/offset-fetch.ts';
 import type { Request } from '../wire/request.ts';
-
-export type { CommittedOffset };
 
 const MEMBERLESS_STATES = ['Empty', 'Dead'];
 
@@ -55,21 +53,18 @@ export class GroupOffsets {
     { waitForTransactions = false } = {},
   ): Promise<(CommittedOffset | undefined | Failure)[]> {
     if (partitions.length === 0) return [];
-    const {
-      errorCode,
-      partitions: found,
-      knowsStable,
-    } = await this.#coordinator.ask(
+    const found = await this.#coordinator.ask(
       offsetFetchRequest(this.groupId, partitions, { requireStable: waitForTransactions }),
       (answer) => [answer.errorCode, ...answer.partitions.map(({ errorCode }) => errorCode)],
       { deadline, retriable: [kafkaErrors.UNSTABLE_OFFSET_COMMIT] },
     );
-    this.knowsStable = knowsStable;
-    if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
-    const offsets = new Map(found.map((item) => [`${item.topic}/${item.partition}`, item]));
-    return partitions.map(({ topic, partition }) => {
-      const item = offsets.get(`${topic}/${partition}`);
-      if (!item) return new Failure('BROKER_UNREACHABLE', `no committed offset of ${topic}-${partition}`);
+    this.knowsStable = found.knowsStable;
+    if (found.errorCode !== kafkaErrors.NONE) throw this.failure(found.errorCode);
+    const offsetOf = byPartition(found.partitions);
+    return partitions.map((at) => {
+      const item = offsetOf(at);
+      if (!item)
+        return new Failure('BROKER_UNREACHABLE', `no committed offset of ${at.topic}-${at.partition}`);
       if (item.errorCode !== kafkaErrors.NONE) return this.failure(item.errorCode, item);
       return item.offset < 0 ? undefined : item;
     });
@@ -85,12 +80,9 @@ export class GroupOffsets {
       (answer) => answer.map(({ errorCode }) => errorCode),
       { deadline },
     );
-    const errorCodes = new Map(
-      errors.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]),
-    );
+    const errorOf = byPartition(errors);
     const failures = offsets.map((offset) => {
-      const errorCode =
-        errorCodes.get(`${offset.topic}/${offset.partition}`) ?? kafkaErrors.UNKNOWN_SERVER_ERROR;
+      const errorCode = errorOf(offset)?.errorCode ?? kafkaErrors.UNKNOWN_SERVER_ERROR;
       return errorCode === kafkaErrors.NONE ? undefined : this.failure(errorCode, offset);
     });
     const active = failures.find((failure) => failure?.code === 'GROUP_ACTIVE');

@@ -1,7 +1,5 @@
 import { Decoder } from './decoder.ts';
-import { frame, type Request } from './request.ts';
-
-const API = { apiKey: 18, version: 0 };
+import type { Request } from './request.ts';
 
 /** An API that a broker speaks, and in which versions. */
 export interface ApiVersion {
@@ -16,18 +14,13 @@ export interface ApiVersion {
  */
 export function apiVersionsRequest(): Request<ApiVersion[]> {
   return {
-    apiKey: API.apiKey,
+    apiKey: 18,
     apiName: 'ApiVersions',
-    highestVersion: API.version,
+    highestVersion: 0,
     expectsResponse: true,
     encodeBody: () => [],
     decode: decodeApiVersions,
   };
-}
-
-/** The same as a frame, for a socket without a session. */
-export function apiVersionsFrame(correlationId: number, clientId: string): Buffer {
-  return Buffer.concat(frame(API, { ...API, correlationId, clientId }, []));
 }
 
 /** The body of the answer, without length and correlation id; undefined where it is none. */

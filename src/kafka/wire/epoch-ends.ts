@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
+import { readByTopic, type TopicPartition, writeByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
@@ -7,12 +7,12 @@ import type { Request } from './request.ts';
 const CONSUMER = -1;
 const ANY_LEADER = -1;
 
-export interface LeaderEpoch extends TopicPartition {
+interface LeaderEpoch extends TopicPartition {
   leaderEpoch: number;
 }
 
 /** Where the records of a leader's epoch end in the log. */
-export interface EpochEnd extends PartitionError {
+interface EpochEnd extends PartitionError {
   /** -1: the log does not know this epoch nor a later one. */
   endOffset: number;
 }
@@ -30,18 +30,11 @@ export function epochEndsRequest(epochs: readonly LeaderEpoch[]): Request<EpochE
     expectsResponse: true,
     isQuestion: true,
     unspoken: { answer: epochs.map((epoch) => ({ ...epoch, errorCode: 0, endOffset: Infinity })) },
-    encodeBody: () => {
-      const topics = byTopic(epochs).map(([topic, partitions]) =>
-        new Encoder()
-          .writeString(topic)
-          .writeArray(
-            partitions.map(({ partition, leaderEpoch }) =>
-              new Encoder().writeInt32(partition).writeInt32(ANY_LEADER).writeInt32(leaderEpoch),
-            ),
-          ),
-      );
-      return [new Encoder().writeInt32(CONSUMER).writeArray(topics).buffer];
-    },
+    encodeBody: () => [
+      writeByTopic(new Encoder().writeInt32(CONSUMER), epochs, (encoder, { leaderEpoch }) =>
+        encoder.writeInt32(ANY_LEADER).writeInt32(leaderEpoch),
+      ).buffer,
+    ],
     decode: (payload) => {
       const decoder = new Decoder(payload);
       decoder.readInt32(); // throttle_time_ms

@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, readByTopic } from './by-topic.ts';
+import { readByTopic, type TopicPartition, writeByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
@@ -14,43 +14,31 @@ export const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as con
 export type IsolationLevel = keyof typeof isolationLevels;
 
 /** Where to read on in one partition, and how much of it (a first batch that is larger comes whole). */
-export interface FetchTarget {
-  topic: string;
-  partition: number;
+interface FetchTarget extends TopicPartition {
   offset: number;
   maxBytes: number;
 }
 
-export interface FetchOptions {
+interface FetchOptions {
   /** Milliseconds that the broker may wait for the first byte. */
   maxWait: number;
   maxBytes: number;
   isolationLevel: IsolationLevel;
 }
 
-/** A transaction whose records, from `firstOffset` on, end with an abort marker. */
-export interface AbortedTransaction {
-  producerId: bigint;
-  firstOffset: number;
-}
-
-export interface FetchedPartition {
-  topic: string;
-  partition: number;
+export interface FetchedPartition extends TopicPartition {
   errorCode: number;
   highWatermark: number;
   /** Offset of the first record of the oldest open transaction, else the high watermark. */
   lastStableOffset: number;
-  /** -1 where the broker doesn't say (before v5). */
-  logStartOffset: number;
-  abortedTransactions: AbortedTransaction[];
+  /** Transactions whose records, from `firstOffset` on, end with an abort marker. */
+  abortedTransactions: { producerId: bigint; firstOffset: number }[];
   /** Record batches as they stand in the log, a slice of the answer; the last one may be cut short. */
   records: Buffer;
 }
 
 export interface FetchResponse {
   throttleTimeMs: number;
-  errorCode: number;
   partitions: FetchedPartition[];
 }
 
@@ -74,13 +62,12 @@ export function fetchRequest(
         .writeInt8(isolationLevels[isolationLevel]);
       // No session: the id is 0 and the epoch -1 (KIP-227).
       if (version >= 7) body.writeInt32(0).writeInt32(-1);
-      body.writeArray(
-        byTopic(targets).map(([topic, partitions]) =>
-          new Encoder()
-            .writeString(topic)
-            .writeArray(partitions.map((target) => encodeTarget(target, version))),
-        ),
-      );
+      writeByTopic(body, targets, (encoder, { offset, maxBytes: partitionBytes }) => {
+        if (version >= 9) encoder.writeInt32(-1);
+        encoder.writeInt64(offset);
+        if (version >= 5) encoder.writeInt64(-1);
+        return encoder.writeInt32(partitionBytes);
+      });
       if (version >= 7) body.writeArray([]);
       if (version >= 11) body.writeString('');
       return [body.buffer];
@@ -89,21 +76,15 @@ export function fetchRequest(
   };
 }
 
-function encodeTarget({ partition, offset, maxBytes }: FetchTarget, version: number): Encoder {
-  const target = new Encoder().writeInt32(partition);
-  if (version >= 9) target.writeInt32(-1);
-  target.writeInt64(offset);
-  if (version >= 5) target.writeInt64(-1);
-  return target.writeInt32(maxBytes);
-}
-
 function decodeResponse(payload: Buffer, version: number): FetchResponse {
   const decoder = new Decoder(payload);
   const throttleTimeMs = decoder.readInt32();
-  const errorCode = version >= 7 ? decoder.readInt16() : 0;
-  if (version >= 7) decoder.readInt32(); // session_id
+  if (version >= 7) {
+    decoder.readInt16(); // error_code
+    decoder.readInt32(); // session_id
+  }
   const partitions = readByTopic(decoder, (topic) => decodePartition(decoder, topic, version));
-  return { throttleTimeMs, errorCode, partitions };
+  return { throttleTimeMs, partitions };
 }
 
 function decodePartition(decoder: Decoder, topic: string, version: number): FetchedPartition {
@@ -111,21 +92,13 @@ function decodePartition(decoder: Decoder, topic: string, version: number): Fetc
   const errorCode = decoder.readInt16();
   const highWatermark = decoder.readLong();
   const lastStableOffset = decoder.readLong();
-  const logStartOffset = version >= 5 ? decoder.readLong() : -1;
+  if (version >= 5) decoder.readLong(); // log_start_offset
   const abortedTransactions = decoder.readArray(() => ({
     producerId: decoder.readInt64(),
     firstOffset: decoder.readLong(),
   }));
   if (version >= 11) decoder.readInt32(); // preferred_read_replica
   const records = decoder.readBytes() ?? Buffer.alloc(0);
-  return {
-    topic,
-    partition,
-    errorCode,
-    highWatermark,
-    lastStableOffset,
-    logStartOffset,
-    abortedTransactions,
-    records,
-  };
+  const offsets = { highWatermark, lastStableOffset };
+  return { topic, partition, errorCode, ...offsets, abortedTransactions, records };
 }

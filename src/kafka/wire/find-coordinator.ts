@@ -7,7 +7,7 @@ const kinds = { group: 0, transaction: 1 } as const;
 /** What a broker coordinates: a group, or a transactional id. */
 export type CoordinatorKind = keyof typeof kinds;
 
-export interface FoundCoordinator {
+interface FoundCoordinator {
   errorCode: number;
   nodeId: number;
   host: string;

@@ -1,7 +1,8 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
+import { readByTopic, type TopicPartition, writeByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import { type IsolationLevel, isolationLevels } from './fetch.ts';
+import type { PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
 /** Special timestamps: where a log begins, and where it ends. */
@@ -11,8 +12,7 @@ export type LogEnd = keyof typeof timestamps | number;
 
 const CONSUMER = -1;
 
-export interface ListedOffset extends TopicPartition {
-  errorCode: number;
+interface ListedOffset extends PartitionError {
   offset: number;
 }
 
@@ -33,15 +33,8 @@ export function listOffsetsRequest(
     highestVersion: 3,
     expectsResponse: true,
     encodeBody: () => {
-      const topics = byTopic(partitions).map(([topic, wanted]) =>
-        new Encoder()
-          .writeString(topic)
-          .writeArray(
-            wanted.map(({ partition }) => new Encoder().writeInt32(partition).writeInt64(timestamp)),
-          ),
-      );
       const body = new Encoder().writeInt32(CONSUMER).writeInt8(isolationLevels[isolationLevel]);
-      return [body.writeArray(topics).buffer];
+      return [writeByTopic(body, partitions, (encoder) => encoder.writeInt64(timestamp)).buffer];
     },
     decode: (payload) => {
       const decoder = new Decoder(payload);

@@ -10,7 +10,7 @@ const API_KEY = 3;
 /** Ten times what the largest clusters have. */
 const MAX_BROKERS = 10_000;
 
-export interface MetadataBroker {
+interface MetadataBroker {
   nodeId: number;
   host: string;
   port: number;
@@ -18,15 +18,13 @@ export interface MetadataBroker {
 }
 
 export interface MetadataPartition {
-  errorCode: number;
   partition: number;
   /** Node id; -1 while there is no leader. */
   leader: number;
-  /** How often the partition has had a new leader; -1 where the broker is too old to say (before Kafka 2.1). */
+  /** Grows with each new leader; -1 where the broker is too old to say (before Kafka 2.1). */
   leaderEpoch: number;
   replicas: number[];
   isr: number[];
-  offlineReplicas: number[];
 }
 
 export interface MetadataTopic {
@@ -39,7 +37,6 @@ export interface MetadataTopic {
 }
 
 export interface MetadataResponse {
-  throttleTimeMs: number;
   brokers: MetadataBroker[];
   clusterId: string | null;
   controllerId: number;
@@ -67,7 +64,7 @@ export function metadataRequest(topics: readonly string[] | 'all'): Request<Meta
       if (version >= 8) body.writeBoolean(true).writeBoolean(true);
       return [body.buffer];
     },
-    decode: (payload, version) => decodeResponse(payload, version),
+    decode: decodeResponse,
   };
 }
 
@@ -96,8 +93,8 @@ function decodeResponse(
     decoder.readArray(() => onPartition(decodePartition(decoder, version)));
     return [];
   };
+  decoder.readInt32(); // throttle_time_ms
   return {
-    throttleTimeMs: decoder.readInt32(),
     brokers: decoder.readArray(
       () => ({
         nodeId: decoder.readInt32(),
@@ -121,13 +118,15 @@ function decodeResponse(
 }
 
 function decodePartition(decoder: Decoder, version: number): MetadataPartition {
-  const errorCode = decoder.readInt16();
-  const partition = decoder.readInt32();
-  const leader = decoder.readInt32();
-  const leaderEpoch = version >= 7 ? decoder.readInt32() : -1;
+  decoder.readInt16(); // error_code
   const nodes = () => decoder.readArray(() => decoder.readInt32());
-  return {
-    ...{ errorCode, partition, leader, leaderEpoch },
-    ...{ replicas: nodes(), isr: nodes(), offlineReplicas: nodes() },
+  const described = {
+    partition: decoder.readInt32(),
+    leader: decoder.readInt32(),
+    leaderEpoch: version >= 7 ? decoder.readInt32() : -1,
+    replicas: nodes(),
+    isr: nodes(),
   };
+  nodes(); // offline_replicas
+  return described;
 }

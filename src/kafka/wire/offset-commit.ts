@@ -1,12 +1,12 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
+import { readByTopic, type TopicPartition, writeByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
 /** A consumer that has not joined: the broker takes its commits only while the group has no members. */
 const NO_GENERATION = -1;
 const NO_MEMBER = '';
-const NO_LEADER_EPOCH = -1;
+export const NO_LEADER_EPOCH = -1;
 
 export interface OffsetToCommit extends TopicPartition {
   offset: number;
@@ -30,28 +30,21 @@ export function offsetCommitRequest(
     apiName: 'OffsetCommit',
     highestVersion: 6,
     expectsResponse: true,
-    encodeBody: (version) => [
-      new Encoder()
-        .writeString(groupId)
-        .writeInt32(NO_GENERATION)
-        .writeString(NO_MEMBER)
-        .writeArray(encodeTopics(offsets, version >= 6)).buffer,
-    ],
+    encodeBody: (version) => {
+      const body = new Encoder().writeString(groupId).writeInt32(NO_GENERATION).writeString(NO_MEMBER);
+      return [writeOffsets(body, offsets, version >= 6).buffer];
+    },
     decode: decodePartitionErrors,
   };
 }
 
 /** As OffsetCommit and, below v3, TxnOffsetCommit have them. */
-export function encodeTopics(offsets: readonly OffsetToCommit[], hasEpoch: boolean): Encoder[] {
-  return byTopic(offsets).map(([topic, partitions]) =>
-    new Encoder().writeString(topic).writeArray(
-      partitions.map(({ partition, offset, leaderEpoch = NO_LEADER_EPOCH, metadata = '' }) => {
-        const part = new Encoder().writeInt32(partition).writeInt64(offset);
-        if (hasEpoch) part.writeInt32(leaderEpoch);
-        return part.writeString(metadata);
-      }),
-    ),
-  );
+export function writeOffsets(body: Encoder, offsets: readonly OffsetToCommit[], hasEpoch: boolean): Encoder {
+  return writeByTopic(body, offsets, (encoder, { offset, leaderEpoch, metadata = '' }) => {
+    encoder.writeInt64(offset);
+    if (hasEpoch) encoder.writeInt32(leaderEpoch ?? NO_LEADER_EPOCH);
+    return encoder.writeString(metadata);
+  });
 }
 
 export function decodePartitionErrors(payload: Buffer): PartitionError[] {

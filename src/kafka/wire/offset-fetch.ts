@@ -1,26 +1,31 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
+import {
+  readByTopic,
+  readFlexibleByTopic,
+  type TopicPartition,
+  writeByTopic,
+  writeFlexibleByTopic,
+} from './by-topic.ts';
 import { Decoder } from './decoder.ts';
+import { NO_LEADER_EPOCH, type PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
-/** v7 is the first that can leave out what a transaction has not yet committed (KIP-447, Kafka 2.5); kafkajs stops at v4. */
+/** v7 is the first that can leave out what a transaction has not committed yet (KIP-447, Kafka 2.5). */
 const HIGHEST_VERSION = 7;
 const FIRST_FLEXIBLE_VERSION = 6;
 const FIRST_STABLE_VERSION = 7;
 const API_KEY = 9;
-const NO_LEADER_EPOCH = -1;
 
-export interface CommittedOffset extends TopicPartition {
+export interface CommittedOffset extends PartitionError {
   /** -1: none is committed. */
   offset: number;
   /** -1: not known. */
   leaderEpoch: number;
-  /** What its committer wrote beside it. */
+  /** Text that its committer wrote beside it. */
   metadata: string;
-  errorCode: number;
 }
 
-export interface OffsetFetchResponse {
+interface OffsetFetchResponse {
   errorCode: number;
   partitions: CommittedOffset[];
   /** Whether the broker knows `requireStable`. */
@@ -28,13 +33,13 @@ export interface OffsetFetchResponse {
 }
 
 /**
- * An OffsetFetch request (v2 to v7). With `requireStable` the broker (from v7 on) answers
- * UNSTABLE_OFFSET_COMMIT for a partition that an unfinished transaction has an offset for, instead of the
- * offset before it.
+ * An OffsetFetch request (v2 to v7) for some partitions, or for every offset of the group that this user may see.
+ * With `requireStable` the broker (from v7 on) answers UNSTABLE_OFFSET_COMMIT for a partition that an unfinished
+ * transaction has an offset for, instead of the offset before it.
  */
 export function offsetFetchRequest(
   groupId: string,
-  partitions: readonly TopicPartition[],
+  partitions: readonly TopicPartition[] | 'all',
   { requireStable = false } = {},
 ): Request<OffsetFetchResponse> {
   return {
@@ -43,34 +48,20 @@ export function offsetFetchRequest(
     highestVersion: HIGHEST_VERSION,
     expectsResponse: true,
     encodeBody: (version) => {
-      const isFlexible = version >= FIRST_FLEXIBLE_VERSION;
-      const body = isFlexible ? encodeFlexible(groupId, partitions) : encode(groupId, partitions);
+      if (version < FIRST_FLEXIBLE_VERSION) {
+        const body = new Encoder().writeString(groupId);
+        return [(partitions === 'all' ? body.writeInt32(-1) : writeByTopic(body, partitions)).buffer];
+      }
+      // The first byte ends the request's header, which has tagged fields in flexible versions.
+      const body = new Encoder().writeUVarInt(0).writeUVarIntString(groupId);
+      if (partitions === 'all') body.writeUVarInt(0);
+      else writeFlexibleByTopic(body, partitions);
       if (version >= FIRST_STABLE_VERSION) body.writeBoolean(requireStable);
-      return [(isFlexible ? body.writeUVarInt(0) : body).buffer];
+      return [body.writeUVarInt(0).buffer];
     },
     decode: (payload, version) =>
       version >= FIRST_FLEXIBLE_VERSION ? decodeFlexible(payload, version) : decode(payload, version),
   };
-}
-
-function encode(groupId: string, partitions: readonly TopicPartition[]): Encoder {
-  const topics = byTopic(partitions).map(([topic, wanted]) =>
-    new Encoder()
-      .writeString(topic)
-      .writeArray(wanted.map(({ partition }) => new Encoder().writeInt32(partition))),
-  );
-  return new Encoder().writeString(groupId).writeArray(topics);
-}
-
-function encodeFlexible(groupId: string, partitions: readonly TopicPartition[]): Encoder {
-  const topics = byTopic(partitions).map(([topic, wanted]) =>
-    new Encoder()
-      .writeUVarIntString(topic)
-      .writeUVarIntArray(wanted.map(({ partition }) => new Encoder().writeInt32(partition)))
-      .writeUVarInt(0),
-  );
-  // The first byte ends the request's header, which has tagged fields in flexible versions.
-  return new Encoder().writeUVarInt(0).writeUVarIntString(groupId).writeUVarIntArray(topics);
 }
 
 function decode(payload: Buffer, version: number): OffsetFetchResponse {
@@ -90,23 +81,12 @@ function decodeFlexible(payload: Buffer, version: number): OffsetFetchResponse {
   const decoder = new Decoder(payload);
   decoder.readTaggedFields(); // of the header
   decoder.readInt32(); // throttle_time_ms
-  const topics = decoder.readUVarIntArray(() => {
-    const topic = decoder.readUVarIntString() ?? '';
-    const partitions = decoder.readUVarIntArray(() => {
-      const partition = decoder.readInt32();
-      const offset = decoder.readLong();
-      const leaderEpoch = decoder.readInt32();
-      const metadata = decoder.readUVarIntString() ?? '';
-      const errorCode = decoder.readInt16();
-      decoder.readTaggedFields();
-      return { topic, partition, offset, leaderEpoch, metadata, errorCode };
-    });
-    decoder.readTaggedFields();
-    return partitions;
+  const partitions = readFlexibleByTopic(decoder, (topic) => {
+    const partition = decoder.readInt32();
+    const offset = decoder.readLong();
+    const leaderEpoch = decoder.readInt32();
+    const metadata = decoder.readUVarIntString() ?? '';
+    return { topic, partition, offset, leaderEpoch, metadata, errorCode: decoder.readInt16() };
   });
-  return {
-    partitions: topics.flat(),
-    errorCode: decoder.readInt16(),
-    knowsStable: version >= FIRST_STABLE_VERSION,
-  };
+  return { partitions, errorCode: decoder.readInt16(), knowsStable: version >= FIRST_STABLE_VERSION };
 }

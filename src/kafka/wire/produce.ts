@@ -1,6 +1,7 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, readByTopic } from './by-topic.ts';
+import { byTopic, readByTopic, type TopicPartition } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
+import type { PartitionError } from './offset-commit.ts';
 import { headerSize, type Request } from './request.ts';
 
 /** v8 is the last version before tagged fields, and the first whose refusals come with a sentence. */
@@ -8,23 +9,18 @@ const HIGHEST_VERSION = 8;
 const API_KEY = 0;
 
 /** One record batch for one partition. */
-export interface PartitionBatch {
-  topic: string;
-  partition: number;
+export interface PartitionBatch extends TopicPartition {
   records: Buffer;
 }
 
-export interface ProduceOptions {
+interface ProduceOptions {
   acks: -1 | 0 | 1;
   /** How long the leader may wait for its followers, in milliseconds. */
   timeout: number;
   transactionalId?: string;
 }
 
-export interface PartitionResult {
-  topic: string;
-  partition: number;
-  errorCode: number;
+export interface PartitionResult extends PartitionError {
   /** Offset of the batch's first record; -1 where the append failed. */
   baseOffset: number;
   /** Epoch milliseconds on topics with LogAppendTime, else -1. */
@@ -34,7 +30,7 @@ export interface PartitionResult {
   recordErrors: { index: number; message: string | null }[];
 }
 
-export interface ProduceResponse {
+interface ProduceResponse {
   partitions: PartitionResult[];
   throttleTimeMs: number;
 }

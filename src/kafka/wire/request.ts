@@ -15,8 +15,8 @@ export interface Request<T> {
   /** Taken for the answer of a broker that does not know this API; without it the request fails there. */
   unspoken?: { answer: T };
   /** The body in parts, in order: they are sent as they are, without being copied together. */
-  encodeBody(version: number): Buffer[] | Promise<Buffer[]>;
-  decode(payload: Buffer, version: number): T | Promise<T>;
+  encodeBody(version: number): Buffer[];
+  decode(payload: Buffer, version: number): T;
 }
 
 /** The frame around a body, in parts: length, API, version, correlation id, client id (request header v1). */
@@ -35,6 +35,12 @@ export function frame(
   header.writeInt16BE(clientIdLength, 12);
   header.write(clientId, 14);
   return [header, ...body];
+}
+
+/** The whole request in the newest version that is spoken here, for a socket without a session. */
+export function requestFrame(request: Request<unknown>, correlationId: number, clientId: string): Buffer {
+  const version = request.highestVersion;
+  return Buffer.concat(frame(request, { version, correlationId, clientId }, request.encodeBody(version)));
 }
 
 export function headerSize(clientId: string): number {

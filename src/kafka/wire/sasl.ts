@@ -1,9 +1,9 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { Decoder } from './decoder.ts';
-import { frame, type Request } from './request.ts';
+import type { Request } from './request.ts';
 
 /** What a broker says to a mechanism: its error code, and the mechanisms it would take. */
-export interface SaslHandshake {
+interface SaslHandshake {
   errorCode: number;
   mechanisms: string[];
 }
@@ -17,39 +17,23 @@ export interface SaslStep {
   lifetimeMs: number;
 }
 
-const HANDSHAKE = { apiKey: 17, version: 1 };
-
 /**
  * A SaslHandshake request (v1): it names the mechanism of the requests that follow, and logs nobody in.
  * kafkajs has it too, but drops the list of mechanisms that comes with a refusal.
  */
 export function saslHandshakeRequest(mechanism: string): Request<SaslHandshake> {
   return {
-    apiKey: HANDSHAKE.apiKey,
+    apiKey: 17,
     apiName: 'SaslHandshake',
-    highestVersion: HANDSHAKE.version,
+    highestVersion: 1,
     expectsResponse: true,
-    encodeBody: () => [handshakeBody(mechanism)],
-    decode: readSaslHandshake,
+    encodeBody: () => [new Encoder().writeString(mechanism).buffer],
+    decode(payload) {
+      const decoder = new Decoder(payload);
+      const errorCode = decoder.readInt16();
+      return { errorCode, mechanisms: decoder.readArray(() => decoder.readString() ?? '') };
+    },
   };
-}
-
-/** The same as a frame, for a socket without a session. */
-export function saslHandshakeFrame(correlationId: number, clientId: string, mechanism: string): Buffer {
-  return Buffer.concat(
-    frame(HANDSHAKE, { ...HANDSHAKE, correlationId, clientId }, [handshakeBody(mechanism)]),
-  );
-}
-
-/** The body of the answer, without length and correlation id. Throws where it is none. */
-export function readSaslHandshake(payload: Buffer): SaslHandshake {
-  const decoder = new Decoder(payload);
-  const errorCode = decoder.readInt16();
-  return { errorCode, mechanisms: decoder.readArray(() => decoder.readString() ?? '') };
-}
-
-function handshakeBody(mechanism: string): Buffer {
-  return new Encoder().writeString(mechanism).buffer;
 }
 
 /** A SaslAuthenticate request (v0 and v1): one message of the mechanism's own protocol. */

@@ -1,5 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic, type TopicPartition } from './by-topic.ts';
+import { type TopicPartition, writeByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import { decodePartitionErrors, type PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
@@ -51,14 +51,7 @@ export function addPartitionsToTxnRequest(
     apiName: 'AddPartitionsToTxn',
     highestVersion: 1,
     expectsResponse: true,
-    encodeBody: () => {
-      const topics = byTopic(partitions).map(([topic, wanted]) =>
-        new Encoder()
-          .writeString(topic)
-          .writeArray(wanted.map(({ partition }) => new Encoder().writeInt32(partition))),
-      );
-      return [encodeIdentity(transaction).writeArray(topics).buffer];
-    },
+    encodeBody: () => [writeByTopic(encodeIdentity(transaction), partitions).buffer],
     decode: decodePartitionErrors,
   };
 }

@@ -1,11 +1,12 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { byTopic } from './by-topic.ts';
+import { readFlexibleByTopic, writeFlexibleByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import {
   decodePartitionErrors,
-  encodeTopics,
+  NO_LEADER_EPOCH,
   type OffsetToCommit,
   type PartitionError,
+  writeOffsets,
 } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
@@ -13,7 +14,6 @@ import type { Request } from './request.ts';
 const HIGHEST_VERSION = 3;
 const FIRST_FLEXIBLE_VERSION = 3;
 const API_KEY = 28;
-const NO_LEADER_EPOCH = -1;
 const NO_GENERATION = -1;
 
 export interface TxnOffsetCommit {
@@ -48,32 +48,17 @@ function encode(
   { transactionalId, groupId, producerId, producerEpoch, offsets }: TxnOffsetCommit,
   version: number,
 ): Encoder {
-  return new Encoder()
+  const body = new Encoder()
     .writeString(transactionalId)
     .writeString(groupId)
     .writeInt64(producerId)
-    .writeInt16(producerEpoch)
-    .writeArray(encodeTopics(offsets, version >= 2));
+    .writeInt16(producerEpoch);
+  return writeOffsets(body, offsets, version >= 2);
 }
 
 function encodeFlexible(commit: TxnOffsetCommit): Encoder {
-  const topics = byTopic(commit.offsets).map(([topic, partitions]) =>
-    new Encoder()
-      .writeUVarIntString(topic)
-      .writeUVarIntArray(
-        partitions.map(({ partition, offset, leaderEpoch = NO_LEADER_EPOCH, metadata = '' }) =>
-          new Encoder()
-            .writeInt32(partition)
-            .writeInt64(offset)
-            .writeInt32(leaderEpoch)
-            .writeUVarIntString(metadata)
-            .writeUVarInt(0),
-        ),
-      )
-      .writeUVarInt(0),
-  );
   // The first byte ends the request's header, which has tagged fields in flexible versions.
-  return new Encoder()
+  const body = new Encoder()
     .writeUVarInt(0)
     .writeUVarIntString(commit.transactionalId)
     .writeUVarIntString(commit.groupId)
@@ -81,24 +66,23 @@ function encodeFlexible(commit: TxnOffsetCommit): Encoder {
     .writeInt16(commit.producerEpoch)
     .writeInt32(NO_GENERATION)
     .writeUVarIntString(commit.memberId)
-    .writeUVarInt(0) // group_instance_id: null
-    .writeUVarIntArray(topics)
-    .writeUVarInt(0);
+    .writeUVarInt(0); // group_instance_id: null
+  return writeFlexibleByTopic(body, commit.offsets, (encoder, { offset, leaderEpoch, metadata = '' }) =>
+    encoder
+      .writeInt64(offset)
+      .writeInt32(leaderEpoch ?? NO_LEADER_EPOCH)
+      .writeUVarIntString(metadata)
+      .writeUVarInt(0),
+  ).writeUVarInt(0);
 }
 
 function decodeFlexible(payload: Buffer): PartitionError[] {
   const decoder = new Decoder(payload);
   decoder.readTaggedFields(); // of the header
   decoder.readInt32(); // throttle_time_ms
-  const topics = decoder.readUVarIntArray(() => {
-    const topic = decoder.readUVarIntString() ?? '';
-    const partitions = decoder.readUVarIntArray(() => {
-      const error = { topic, partition: decoder.readInt32(), errorCode: decoder.readInt16() };
-      decoder.readTaggedFields();
-      return error;
-    });
-    decoder.readTaggedFields();
-    return partitions;
-  });
-  return topics.flat();
+  return readFlexibleByTopic(decoder, (topic) => ({
+    topic,
+    partition: decoder.readInt32(),
+    errorCode: decoder.readInt16(),
+  }));
 }

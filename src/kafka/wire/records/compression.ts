@@ -44,6 +44,7 @@ const compressors = {
   },
 };
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/** The same bytes. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { compressionTypes } from './compression.ts';
+import { asBuffer, compressionTypes } from './compression.ts';
 import { decompressLz4, lz4Bound } from './lz4.ts';
 import { withFittingWindows, zstdBound } from './zstd.ts';
 
@@ -97,10 +97,6 @@ function snappyBound(block: Uint8Array): number {
   }
   if (announced <= block.length * MAX_SNAPPY_RATIO) return announced;
   throw new Error(`${block.length} bytes of snappy can't give the ${announced} that they announce`);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** A plain array: snappyjs answers with the kind of array that it is given. */
