@@ -103,6 +103,20 @@ export class Failure extends Error {
   }
 }
 
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const MAX_CAUSES = 5;
+
+/** An error and its causes, the outermost first. */
+export function causesOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let e = error; e instanceof Error && chain.length < MAX_CAUSES; e = e.cause) chain.push(e);
+  return chain;
+}
+
 /** Whatever was thrown, as a Failure: anything that is not one already is a defect of ours. */
 export function toFailure(error: unknown): Failure {
   return error instanceof Failure

@@ -1,4 +1,4 @@
-import { Failure } from './errors.ts';
+import { causesOf, Failure } from './errors.ts';
 import type { Meanings, Variables } from './variables.ts';
 import { visible } from './visible.ts';
 
@@ -59,8 +59,7 @@ function plain(_key: string, value: unknown): unknown {
  * that is no defect: its code says what it is.
  */
 function describe(error: Error): { error: string; stack?: string } {
-  const chain: Error[] = [];
-  for (let e: unknown = error; e instanceof Error && chain.length < 5; e = e.cause) chain.push(e);
+  const chain = causesOf(error);
   const sentences = chain.map((e) => {
     const code = 'code' in e && typeof e.code === 'string' ? ` (${e.code})` : '';
     return `${e.message}${code}`;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { messageOf } from '../../src/errors.ts';
 import { bundledCertificates } from '../../src/kafka/connection/certificates.ts';
 import { RequestFailed } from '../../src/kafka/connection/request-failed.ts';
 import type { Session } from '../../src/kafka/connection/session.ts';
@@ -152,8 +153,7 @@ function sendLargeFrame(session: Session, run: Run): Promise<number | undefined>
 
 /** A request after ApiVersions that got no answer, or none that can be read. */
 export function unanswered(error: unknown, request: string): Broken {
-  const reason = error instanceof Error ? error.message : String(error);
-  const evidence = `${request} was not answered (${reason})`;
+  const evidence = `${request} was not answered (${messageOf(error)})`;
   if (!(error instanceof RequestFailed)) return new Broken('NOT_KAFKA', evidence);
   if (error.timedOut) return new Broken('TCP_SILENT', evidence);
   const isUnreadable = error.cause instanceof RangeError || error.message.includes('cannot be read');

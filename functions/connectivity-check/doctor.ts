@@ -1,5 +1,6 @@
 /** `npm run doctor`: the check with this shell's variables, as text, and an exit code for each layer. */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../src/errors.ts';
 import { environmentOf } from '../../src/settings-files.ts';
 import { exitCode } from './formats/exit-code.ts';
 import { textReport } from './formats/text.ts';
@@ -36,7 +37,7 @@ function readArguments() {
       },
     }).values;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

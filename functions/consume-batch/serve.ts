@@ -5,6 +5,8 @@ import {
   type HttpResponse,
   jsonResponse,
 } from '../../src/http/message.ts';
+import { requireMethod } from '../../src/http/routes.ts';
+import { isObject } from '../../src/platform/members.ts';
 import type { Environment } from '../../src/variables.ts';
 import type { PullAnswer } from './pull/drain.ts';
 import { readWish } from './pull/pull-wish.ts';
@@ -29,11 +31,7 @@ export async function pull(wish: unknown, call: PullCall): Promise<PullAnswer> {
 /** A pull over HTTP: `POST` with a wish as a JSON object, or with nothing. */
 export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
   try {
-    if (request.method !== 'POST') {
-      throw new Failure('METHOD_NOT_ALLOWED', `${request.method} is not served here, only POST`, {
-        headers: { allow: 'POST' },
-      });
-    }
+    requireMethod(request.method, { methods: ['POST'] });
     const { traceparent } = request.headers;
     return jsonResponse(200, await pull(wishOf(request), { ...call, traceparent }));
   } catch (error) {
@@ -52,6 +50,6 @@ function wishOf({ body, json }: HttpRequest): unknown {
   } catch {
     throw malformed;
   }
-  if (typeof wish !== 'object' || wish === null || Array.isArray(wish)) throw malformed;
+  if (!isObject(wish)) throw malformed;
   return wish;
 }

@@ -5,48 +5,10 @@ import { base64Bytes } from './base64.ts';
 import { isObject, type Members } from './members.ts';
 
 /**
- * AWS's events of Amazon MSK and of a self-managed Kafka. @types/aws-lambda's `MSKEvent` has key and
- * value always there; real events leave the key out, and a tombstone's value is null.
+ * The answer that AWS reads when ReportBatchItemFailures is on: it goes on from the lowest failed offset of each
+ * partition. @types/aws-lambda has it for queues and streams only.
  */
-export interface AwsKafkaEvent {
-  eventSource: 'aws:kafka' | 'SelfManagedKafka';
-  eventSourceArn?: string;
-  bootstrapServers?: string;
-  /** By `<topic>-<partition>`. */
-  records: Record<string, AwsKafkaRecord[]>;
-}
-
-export interface AwsKafkaRecord {
-  topic: string;
-  partition: number;
-  offset: number;
-  timestamp: number;
-  timestampType: string;
-  /** Base64. */
-  key?: string | null;
-  /** Base64. */
-  value?: string | null;
-  /** Values as bytes; names may repeat. */
-  headers: Record<string, number[]>[];
-}
-
-/**
- * What AWS reads of a Kafka function's answer when ReportBatchItemFailures is on: it goes on from the
- * lowest failed offset of each partition. @types/aws-lambda has it for queues and streams only.
- */
-export interface KafkaBatchResponse {
-  batchItemFailures: KafkaBatchItemFailure[];
-}
-
-export interface KafkaBatchItemFailure {
-  itemIdentifier: {
-    /** `<topic>-<partition>`, as in the event. */
-    partition: string;
-    offset: number;
-  };
-}
-
-export function kafkaBatchResponse(failed: readonly ConsumerRecord[]): KafkaBatchResponse {
+export function kafkaBatchResponse(failed: readonly ConsumerRecord[]) {
   return {
     batchItemFailures: failed.map(({ topic, partition, offset }) => ({
       itemIdentifier: { partition: `${topic}-${partition}`, offset: offset ?? 0 },
@@ -54,11 +16,15 @@ export function kafkaBatchResponse(failed: readonly ConsumerRecord[]): KafkaBatc
   };
 }
 
+/** Whether AWS's trigger of Amazon MSK or of a self-managed Kafka sent the event. */
 export function isAwsKafkaEvent({ eventSource }: Members): boolean {
   return eventSource === 'aws:kafka' || eventSource === 'SelfManagedKafka';
 }
 
-/** Throws MALFORMED_REQUEST, and drops nothing, where any part of the event has another shape. */
+/**
+ * Reads the records, which stand under `<topic>-<partition>`. Throws MALFORMED_REQUEST, and drops nothing, where any
+ * part of the event has another shape.
+ */
 export function readAwsKafkaEvent({ records }: Members): ConsumerRecord[] {
   if (!isObject(records)) throw malformed('records must be an object');
   return Object.entries(records).flatMap(([name, entries]) => {
@@ -92,6 +58,7 @@ function wholeNumber(value: unknown, path: string): number {
   throw malformed(`${path} must be a whole number`);
 }
 
+/** Events leave the key out where a record has none, and a tombstone's value is null, whatever `MSKEvent` says. */
 function bytes(text: unknown, path: string): Buffer | null {
   if (text === undefined || text === null) return null;
   const decoded = typeof text === 'string' ? base64Bytes(text) : undefined;

@@ -5,6 +5,7 @@ import { type Call, callOf, type PlatformContext } from './context.ts';
 import { isHttpEvent } from './http-event.ts';
 import { httpHandler } from './http-function.ts';
 import { isObject } from './members.ts';
+import { isTimer } from './trigger.ts';
 
 /** What a checking function does, whoever triggers it. */
 export interface CheckFunction<Report> {
@@ -29,16 +30,10 @@ export function checkHandler<Report>(
       createLog('info').error('the check failed', { requestId: call.requestId, error: failure });
       throw new Error(`${failure.code}: ${failure.message}`);
     });
-    if (!isTimer(event)) return report;
+    if (!isObject(event) || !isTimer(event)) return report;
     check.log(report, call);
     const fault = check.fault(report, call);
     if (fault !== undefined) throw new Error(fault);
     return report;
   };
-}
-
-/** FunctionGraph's timer, or a schedule of Amazon EventBridge. */
-function isTimer(event: unknown): boolean {
-  if (!isObject(event)) return false;
-  return event.trigger_type === 'TIMER' || event.source === 'aws.events' || event.source === 'aws.scheduler';
 }

@@ -1,33 +1,10 @@
-import type {
-  ALBEvent,
-  APIGatewayProxyEvent,
-  APIGatewayProxyEventV2,
-  APIGatewayProxyResult,
-} from 'aws-lambda';
+import type { APIGatewayProxyResult } from 'aws-lambda';
 import { callersRequestId, type HttpRequest, type HttpResponse, isRequestId } from '../http/message.ts';
 import { base64Bytes } from './base64.ts';
 import { malformed, readHeaders, readQuery } from './http-fields.ts';
 import { isObject, type Members } from './members.ts';
 
-/**
- * FunctionGraph's APIG event. It is close to AWS's of version 1, but `isBase64Encoded` is true even
- * where there is no body, and whether a repeated query parameter is a string or an array is open.
- */
-export interface ApigEvent {
-  httpMethod: string;
-  path?: string;
-  headers?: Record<string, string | string[] | undefined> | null;
-  queryStringParameters?: Record<string, string | string[] | undefined> | null;
-  pathParameters?: Record<string, string | undefined> | null;
-  body?: string | null;
-  isBase64Encoded?: boolean;
-  requestContext?: { requestId?: string; stage?: string };
-}
-
-/** A function URL's event is one of API Gateway's version 2. */
-export type HttpEvent = ApigEvent | APIGatewayProxyEvent | APIGatewayProxyEventV2 | ALBEvent;
-
-/** Whether a gateway sent the event, one that is understood or not: what comes back is an HTTP answer. */
+/** Whether a gateway sent the event, in a form that is understood or not: the answer must be an HTTP response. */
 export function isHttpEvent(event: unknown): boolean {
   return isObject(event) && (typeof event.httpMethod === 'string' || isV2(event) || isLattice(event));
 }
@@ -48,7 +25,10 @@ function headersOrNone(event: Members): Record<string, string> {
   }
 }
 
-/** The HTTP request in a gateway's event; throws MALFORMED_REQUEST where any part of it has another shape. */
+/**
+ * The HTTP request in an event of FunctionGraph's APIG, of AWS's API Gateway in either version (a function URL sends
+ * version 2) or of a load balancer. Throws MALFORMED_REQUEST where any part of it has another shape.
+ */
 export function readHttpEvent(event: unknown, requestId: string): HttpRequest {
   if (!isObject(event)) throw malformed('it is no object');
   const { method, path } = isV2(event) ? v2Target(event) : target(event);
@@ -120,6 +100,7 @@ function v2Target({ version, rawPath, rawQueryString, requestContext }: Members)
   return { method, path: rawPath.slice(1 + stage.length) || '/' };
 }
 
+/** APIG sets `isBase64Encoded` even where there is no body. */
 function bodyOf({ body, isBase64Encoded }: Members): Buffer {
   if (isBase64Encoded !== undefined && isBase64Encoded !== null && typeof isBase64Encoded !== 'boolean') {
     throw malformed('isBase64Encoded must be true or false');

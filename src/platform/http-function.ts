@@ -7,11 +7,6 @@ import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';
 
-export type Serve = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
-
-/** The answer where `serve` throws or could not be called; without a request where the event holds none. */
-export type Refuse = (failure: Failure, request: HttpRequest | undefined) => HttpResponse;
-
 /** What a larger body holds is built by nobody but the function that asked for it, within its own bounds. */
 const MAX_PARSED_BYTES = 64 * 1024;
 
@@ -27,13 +22,15 @@ interface ParsedEvent {
 }
 
 /**
- * A gateway's handler with the two parameters that the platform counts; middy's own has none. The event
- * and the context are read before middy sees them: it looks for AWS's context methods, and its body
- * parser for two spellings of one header.
+ * A gateway's handler with the two parameters that the platform counts; middy's own has none. The event and the
+ * context are read before middy sees them: middy looks for AWS's context methods, and its body parser for two
+ * spellings of one header. `refuse` answers where `serve` throws or could not be called; it gets no request where the
+ * event holds none.
  */
 export function httpHandler(
-  serve: Serve,
-  refuse: Refuse = (failure) => failureResponse(failure),
+  serve: (request: HttpRequest, call: Call) => Promise<HttpResponse>,
+  refuse: (failure: Failure, request: HttpRequest | undefined) => HttpResponse = (failure) =>
+    failureResponse(failure),
 ): (event: unknown, context: PlatformContext) => Promise<APIGatewayProxyResult> {
   const chain = middy<ParsedEvent, HttpResponse, Error, MiddyContext>({ timeoutEarlyInMillis: 0 })
     .use(jsonBody())

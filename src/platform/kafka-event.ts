@@ -3,36 +3,16 @@ import type { ConsumerRecord } from '../record.ts';
 import { isTopicName } from '../topic.ts';
 import { isObject, type Members } from './members.ts';
 
-/**
- * FunctionGraph's KAFKA event (DMS and open-source Kafka triggers). It carries texts and nothing else of
- * a record: no key, partition, offset, timestamp or header. Older versions have `instance_id` in each
- * entry, or `messages` and `topic_id` at the top; some have each text in an object.
- */
-export interface KafkaEvent {
-  event_version?: string;
-  /** Epoch seconds; of the event, not of a record. */
-  event_time?: number | string;
-  trigger_type?: string;
-  region?: string;
-  instance_id?: string;
-  records?: KafkaEventTopic[];
-  messages?: KafkaEventMessage[];
-  topic_id?: string;
-}
-
-interface KafkaEventTopic {
-  messages: KafkaEventMessage[];
-  topic_id: string;
-  instance_id?: string;
-}
-
-type KafkaEventMessage = string | null | { message: string | null };
-
 export function isKafkaEvent(event: Members): boolean {
   return event.trigger_type === 'KAFKA' || (Array.isArray(event.messages) && 'topic_id' in event);
 }
 
-/** Throws MALFORMED_REQUEST, and drops nothing, where any part of the event has another shape. */
+/**
+ * Reads FunctionGraph's KAFKA event (DMS and open-source Kafka triggers). It carries the text of each record and
+ * nothing else: no key, partition, offset, timestamp or header. Older versions have `messages` and `topic_id` at the
+ * top, and some have each text in an object. Throws MALFORMED_REQUEST, and drops nothing, where any part of the event
+ * has another shape.
+ */
 export function readKafkaEvent(event: Members): ConsumerRecord[] {
   if (event.records === undefined && event.messages !== undefined) return readTopic(event, 'the event');
   if (!Array.isArray(event.records)) throw malformed('records must be an array');

@@ -19,11 +19,14 @@ export function readTrigger(event: unknown, wishes: readonly string[]): Trigger 
   if (isHttpEvent(event)) return { kind: 'http' };
   if (isAwsKafkaEvent(event)) return { kind: 'records', from: 'aws', records: readAwsKafkaEvent(event) };
   if (isKafkaEvent(event)) return { kind: 'records', from: 'functiongraph', records: readKafkaEvent(event) };
-  if (event.trigger_type === 'TIMER') return { kind: 'pull', wish: userEvent(event.user_event) };
-  // An Amazon EventBridge rule with a schedule.
-  if (event.source === 'aws.events' || event.source === 'aws.scheduler') return { kind: 'pull', wish: {} };
+  if (isTimer(event)) return { kind: 'pull', wish: userEvent(event.user_event) };
   if (Object.keys(event).every((name) => wishes.includes(name))) return { kind: 'pull', wish: event };
   throw unknownEvent(`an object with ${Object.keys(event).slice(0, 8).join(', ')}`);
+}
+
+/** Whether FunctionGraph's timer, or a schedule of Amazon EventBridge, sent the event. */
+export function isTimer({ trigger_type: type, source }: Members): boolean {
+  return type === 'TIMER' || source === 'aws.events' || source === 'aws.scheduler';
 }
 
 /** What was typed at the trigger: a JSON object, or a note that is none of our business. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { remaining, sleep } from '../../../src/deadline.ts';
+import { messageOf } from '../../../src/errors.ts';
 import { RequestFailed } from '../../../src/kafka/connection/request-failed.ts';
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
@@ -162,7 +163,7 @@ function refuseFetch(errorCode: number, target: string, topic: string): never {
 
 function lateOr(error: unknown, what: string, target: string): Broken {
   const isLate = error instanceof RequestFailed && error.timedOut;
-  const reason = isLate ? 'in time' : `(${error instanceof Error ? error.message : String(error)})`;
+  const reason = isLate ? 'in time' : `(${messageOf(error)})`;
   return new Broken('ROUND_TRIP_TIMEOUT', `${what} ${reason}`, { target });
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { messageOf } from '../../../src/errors.ts';
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import {
   AuthenticationRefused,
@@ -59,7 +60,7 @@ async function adopt(socket: Socket, apiVersions: readonly ApiVersion[], run: Ru
 }
 
 function explain(error: unknown, mechanism: string): Broken {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (error instanceof AuthenticationRefused) return explainRefusal(error, mechanism);
   if (error instanceof LoginBroken) return new Broken('NOT_KAFKA', `no broker logs in like that: ${message}`);
   if (error instanceof RequestFailed && error.timedOut) {

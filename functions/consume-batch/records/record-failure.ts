@@ -1,3 +1,5 @@
+import { causesOf } from '../../../src/errors.ts';
+
 /**
  * What a failed record's next step follows from. `transient`: the world is not ready, the record is fine.
  * `sink`: where records go is set up wrongly, and no record is to blame: nothing more is sent there by this
@@ -49,14 +51,10 @@ function classOf(error: Error): FailureClass {
 
 /** fetch, for one, hides the socket's error in `cause`. */
 function isOfTheWorld(error: Error): boolean {
-  let current: unknown = error;
-  for (let depth = 0; current instanceof Error && depth < 5; depth++) {
-    const code = 'code' in current ? current.code : undefined;
-    if (transientNames.includes(current.name)) return true;
-    if (typeof code === 'string' && transientCodes.test(code)) return true;
-    current = current.cause;
-  }
-  return false;
+  return causesOf(error).some((cause) => {
+    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+    return transientNames.includes(cause.name) || transientCodes.test(code);
+  });
 }
 
 function describe(thrown: unknown): string {

@@ -5,7 +5,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Failure, toFailure } from '../../../src/errors.ts';
+import { Failure, messageOf, toFailure } from '../../../src/errors.ts';
 import { clientOptions } from '../../../src/kafka/connection/client-options.ts';
 import { connectionConfig } from '../../../src/kafka/connection/config.ts';
 import { Connection } from '../../../src/kafka/connection/connection.ts';
@@ -98,7 +98,7 @@ function readArguments(): Arguments | string | undefined {
     if (group === '') return '--group is empty';
     return { topic, to, origins, groupId: group ?? replayGroupOf(topic), dryRun: values['dry-run'] };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

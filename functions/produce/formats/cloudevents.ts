@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Failure, type ValidationError } from '../../../src/errors.ts';
 import { type HttpRequest, mediaType, type RequestHead } from '../../../src/http/message.ts';
+import { isObject } from '../../../src/platform/members.ts';
 import type { Header, ProducerRecord } from '../../../src/record.ts';
 import { withBody } from '../body.ts';
 import type { ProduceConfig } from '../config.ts';
@@ -141,12 +142,12 @@ function readMembers(json: JsonReader): unknown {
 
 function structuredEvent(event: unknown, value: Buffer, at: string, errors: ValidationError[]): Event {
   const attributes = new Map<string, unknown>();
-  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+  if (!isObject(event)) {
     errors.push({ path: at || 'body', message: 'must be an event as a JSON object' });
     return { attributes, value, headers: [] };
   }
   const pathOf = (name: string) => (at ? `${at}.${name}` : name);
-  const { data, data_base64: base64, ...members } = event as Record<string, unknown>;
+  const { data, data_base64: base64, ...members } = event;
   if (base64 != null && (data !== undefined || !isBase64(base64))) {
     errors.push({ path: pathOf('data_base64'), message: 'must be base64, and stand alone without data' });
   }

@@ -9,7 +9,7 @@ import { Coordinator } from '../connection/coordinator.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { byLeader, noLeader } from '../fetch/by-leader.ts';
 import type { GroupOffsets } from '../fetch/group-offsets.ts';
-import { byTopic, type TopicPartition } from '../wire/by-topic.ts';
+import { byTopic, partitionKey, type TopicPartition } from '../wire/by-topic.ts';
 import type { OffsetToCommit } from '../wire/offset-commit.ts';
 import { type PartitionBatch, produceRequest } from '../wire/produce.ts';
 import { compressBatch } from '../wire/records/compression.ts';
@@ -41,7 +41,7 @@ const NO_SUCH_MEMBER = 'kafka-functions-outside-the-group';
 /** TxnOffsetCommit v2 is the last that names no member. */
 const WITHOUT_MEMBER = 2;
 
-export interface OffsetToMove extends OffsetToCommit {
+interface OffsetToMove extends OffsetToCommit {
   /** What the group has committed now, as its owner read it after `begin`; undefined: nothing. */
   from: number | undefined;
 }
@@ -124,26 +124,19 @@ export class TransactionalProducer {
   }
 
   async #publish(records: readonly ProducerRecord[], deadline: number): Promise<void> {
-    const batches = await this.#batches(records, deadline);
-    const added = await this.#ask(
-      addPartitionsToTxnRequest(this.#transaction, nthOfEach(batches, 0)),
-      deadline,
-      (errors) => errors.map(({ errorCode }) => errorCode),
-      // Said of the partitions that are fine, beside the one that is not.
-      [kafkaErrors.OPERATION_NOT_ATTEMPTED],
-    );
-    for (const error of added) this.#check(error.errorCode, error);
-    // One batch of a partition after the other: its sequence must not overtake itself.
-    for (let round = 0; ; round++) {
-      const turn = nthOfEach(batches, round);
-      if (turn.length === 0) break;
-      await this.#produce(turn, deadline);
+    const queues = await this.#batches(records, deadline);
+    const nthOfEach = (n: number) => queues.flatMap((batches) => batches[n] ?? []);
+    const request = addPartitionsToTxnRequest(this.#transaction, nthOfEach(0));
+    await this.#ask(request, deadline, (errors) => errors.map(({ errorCode }) => errorCode));
+    // A partition's batches go one after the other, so that its sequence can't overtake itself.
+    for (let n = 0, batches = nthOfEach(0); batches.length > 0; batches = nthOfEach(++n)) {
+      await this.#produce(batches, deadline);
     }
   }
 
-  async #batches(records: readonly ProducerRecord[], deadline: number): Promise<PendingBatch[]> {
-    const open = new Map<string, PendingBatch>();
-    const batches: PendingBatch[] = [];
+  /** Gathers records into batches, in order, for each partition. */
+  async #batches(records: readonly ProducerRecord[], deadline: number): Promise<PendingBatch[][]> {
+    const queues = new Map<string, PendingBatch[]>();
     for (const record of records) {
       const topic = await this.#connection.topic(record.topic, deadline);
       const partition =
@@ -152,18 +145,19 @@ export class TransactionalProducer {
           ? this.#sticky.choose(topic)
           : partitionOfKey(record.key, topic.partitions.length));
       const size = recordSizeBound(recordBodySize(record));
-      const name = `${record.topic}/${partition}`;
-      let batch = open.get(name);
+      const key = partitionKey({ topic: record.topic, partition });
+      const batches = queues.get(key) ?? [];
+      queues.set(key, batches);
+      let batch = batches.at(-1);
       if (!batch || batch.bytes + size > BATCH_BYTES) {
         batch = { topic: record.topic, partition, records: [], bytes: 0 };
-        open.set(name, batch);
         batches.push(batch);
       }
       batch.records.push(record);
       batch.bytes += size;
     }
-    for (const { topic, partition } of batches) this.#sticky.taken(topic, partition);
-    return batches;
+    for (const { topic, partition } of [...queues.values()].flat()) this.#sticky.taken(topic, partition);
+    return [...queues.values()];
   }
 
   /** Sends batches of different partitions, each to its leader, until every one is in the log. */
@@ -175,7 +169,11 @@ export class TransactionalProducer {
         if (remaining(deadline) === 0)
           throw failure ?? new Failure('ACK_TIMEOUT', 'no acknowledgement in time');
         await sleep(Math.min(PRODUCE_BACKOFF_MS * 2 ** Math.min(4, attempt), remaining(deadline)));
-        for (const [topic] of byTopic(open)) await this.#refresh(topic, deadline);
+        for (const [topic] of byTopic(open)) {
+          await this.#connection.topic(topic, deadline, { maxAgeMs: 0 }).catch((error: unknown) => {
+            this.#log.debug('no metadata yet', { topic, error });
+          });
+        }
       }
       const rest: typeof open = [];
       for (const [leader, parts] of byLeader(this.#connection, open)) {
@@ -192,15 +190,15 @@ export class TransactionalProducer {
       }
       open = rest;
     }
-    for (const { topic, partition, records } of batches) {
-      const name = `${topic}/${partition}`;
-      this.#sequences.set(name, ((this.#sequences.get(name) ?? 0) + records.length) % 2 ** 31);
+    for (const batch of batches) {
+      const key = partitionKey(batch);
+      this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + batch.records.length) % 2 ** 31);
     }
   }
 
   async #encode({ topic, partition, records }: PendingBatch): Promise<PartitionBatch> {
     const { producerId, producerEpoch } = this.#requireIdentity();
-    const baseSequence = this.#sequences.get(`${topic}/${partition}`) ?? 0;
+    const baseSequence = this.#sequences.get(partitionKey({ topic, partition })) ?? 0;
     const now = Date.now();
     const batch = encodeRecordBatch(
       records.map((record) => ({ ...record, timestamp: record.timestamp ?? now })),
@@ -220,21 +218,11 @@ export class TransactionalProducer {
       const result = await namingOldFormat(answer, leader, deadline);
       const { errorCode } = result;
       if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.DUPLICATE_SEQUENCE_NUMBER) continue;
-      this.#check(fencedCodes.includes(errorCode) ? errorCode : kafkaErrors.NONE, result);
+      this.#requireNoFence(errorCode);
       const { verdict, failure } = judge(result);
       if (verdict === 'split') throw new RecordsRefused(failure);
-      // Refused for its sequence, or for good: a new identity begins anew.
-      if (verdict === 'refuse' || verdict === 'no-idempotence' || verdict === 'new-identity')
-        throw new Failure(failure.code === 'INTERNAL' ? 'BROKER_UNREACHABLE' : failure.code, failure.message);
-      throw failure;
-    }
-  }
-
-  async #refresh(topic: string, deadline: number): Promise<void> {
-    try {
-      await this.#connection.topic(topic, deadline, { maxAgeMs: 0 });
-    } catch (error) {
-      this.#log.debug('no metadata yet', { topic, error });
+      // A broker's error without a meaning here may pass: a new identity tries again.
+      throw failure.code === 'INTERNAL' ? new Failure('BROKER_UNREACHABLE', failure.message) : failure;
     }
   }
 
@@ -257,9 +245,16 @@ export class TransactionalProducer {
         errors = await this.#commitOffsets(offsets, deadline);
       }
     }
-    for (const error of errors) this.#checkOffsets(error);
+    for (const error of errors) {
+      if (error.errorCode === kafkaErrors.NONE) continue;
+      this.#requireNoFence(error.errorCode);
+      throw this.#group.failure(error.errorCode, error);
+    }
     await this.#group.requireNoMembers(deadline);
-    if (!knowsStable) await this.#requireUnmoved(offsets, deadline);
+    if (knowsStable) return;
+    // Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come; by now they have.
+    // The broker may have counted this transaction's offsets as the predecessor's, and then the commit is right.
+    requireAt(offsets, await this.#committed(offsets, deadline), ({ from, offset }) => [from, offset]);
   }
 
   /**
@@ -277,14 +272,6 @@ export class TransactionalProducer {
       }
       await sleep(wait);
     }
-  }
-
-  /**
-   * Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come: by now they have.
-   * Where the broker took this transaction's for them, only its commit is right any more.
-   */
-  async #requireUnmoved(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
-    requireAt(offsets, await this.#committed(offsets, deadline), ({ from, offset }) => [from, offset]);
   }
 
   async #committed(
@@ -309,12 +296,6 @@ export class TransactionalProducer {
     };
     const request = txnOffsetCommitRequest(commit, this.#namesMember ? undefined : WITHOUT_MEMBER);
     return this.#group.ask(request, (errors) => errors.map(({ errorCode }) => errorCode), deadline);
-  }
-
-  #checkOffsets(error: TopicPartition & { errorCode: number }): void {
-    if (error.errorCode === kafkaErrors.NONE) return;
-    this.#check(fencedCodes.includes(error.errorCode) ? error.errorCode : kafkaErrors.NONE, error);
-    throw this.#group.failure(error.errorCode, error);
   }
 
   /** Ends the transaction, and the producer's own account of it. What can't be aborted now, `begin` will. */
@@ -350,27 +331,28 @@ export class TransactionalProducer {
     request: Request<T>,
     deadline: number,
     errorsOf: (answer: T) => readonly number[],
-    ignored: readonly number[] = [],
   ): Promise<T> {
     const answer = await this.#coordinator.ask(request, errorsOf, {
       deadline,
       retriable: [kafkaErrors.CONCURRENT_TRANSACTIONS],
     });
     for (const errorCode of errorsOf(answer)) {
-      if (!ignored.includes(errorCode)) this.#check(errorCode);
+      // OPERATION_NOT_ATTEMPTED is said of partitions that are fine, beside the one that is not.
+      if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.OPERATION_NOT_ATTEMPTED) continue;
+      this.#requireNoFence(errorCode);
+      const message = `transaction of ${this.#transactionalId}: ${kafkaErrorName(errorCode)}`;
+      throw new Failure(failureCodes[errorCode] ?? 'BROKER_UNREACHABLE', message);
     }
     return answer;
   }
 
-  #check(errorCode: number, at?: TopicPartition): void {
-    if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.OPERATION_NOT_ATTEMPTED) return;
-    const name = kafkaErrorName(errorCode);
-    if (fencedCodes.includes(errorCode)) {
-      this.#identity = undefined;
-      throw new Fenced(`another producer has taken over ${this.#transactionalId}: ${name}`);
-    }
-    const where = at ? `partition ${at.partition} of topic ${at.topic}` : this.#transactionalId;
-    throw new Failure(failureCodes[errorCode] ?? 'BROKER_UNREACHABLE', `transaction of ${where}: ${name}`);
+  /** Throws Fenced where the code says that another producer has begun. */
+  #requireNoFence(errorCode: number): void {
+    if (!fencedCodes.includes(errorCode)) return;
+    this.#identity = undefined;
+    throw new Fenced(
+      `another producer has taken over ${this.#transactionalId}: ${kafkaErrorName(errorCode)}`,
+    );
   }
 
   get #transaction(): TransactionIdentity {
@@ -418,15 +400,4 @@ function requireAt(
       `offset ${committed[at]} of ${offset.topic}-${offset.partition} was committed meanwhile`,
     );
   }
-}
-
-/** Of every partition its n-th batch. */
-function nthOfEach(batches: readonly PendingBatch[], n: number): PendingBatch[] {
-  const seen = new Map<string, number>();
-  return batches.filter(({ topic, partition }) => {
-    const name = `${topic}/${partition}`;
-    const index = seen.get(name) ?? 0;
-    seen.set(name, index + 1);
-    return index === n;
-  });
 }

@@ -1,5 +1,5 @@
 import { remaining } from '../../../../src/deadline.ts';
-import { Failure } from '../../../../src/errors.ts';
+import { Failure, messageOf } from '../../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { Pipeline, RecordContext } from '../../records/pipeline.ts';
 import { recordFailure, TransientError } from '../../records/record-failure.ts';
@@ -122,8 +122,4 @@ function failAll(
   failureOf: (index: number) => SinkResult['failures'][number],
 ): SinkResult {
   return { taken: records.length, failures: records.map((_record, index) => failureOf(index)) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

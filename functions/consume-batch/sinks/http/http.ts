@@ -1,3 +1,4 @@
+import { causesOf } from '../../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { Secret } from '../../../../src/secret.ts';
 import type { Meanings } from '../../../../src/variables.ts';
@@ -170,7 +171,7 @@ function failedIndices(text: string, count: number): number[] | undefined {
 
 /** The socket's or the time-out's own word; an error's message may hold the host. */
 function reasonOf(error: unknown): string {
-  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) {
+  for (const e of causesOf(error)) {
     if (e.name === 'AbortError' || e.name === 'TimeoutError') return 'no time was left';
     if (e.message.startsWith('"failures"')) return e.message;
     if ('code' in e && typeof e.code === 'string') return e.code;

@@ -1,4 +1,4 @@
-import { Failure } from '../../../errors.ts';
+import { Failure, messageOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import type { Lease, MemoryBudget } from '../../../memory-budget.ts';
 import type { ConsumerRecord } from '../../../record.ts';
@@ -197,8 +197,8 @@ export class FetchedRecordsReader {
     const { lastOffset, count } = header;
     const where = `partition ${this.#partition} of topic ${this.#topic}`;
     const which = `offsets ${this.#from(header)} to ${lastOffset}${count === undefined ? '' : ` (${count} records)`}`;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new Failure('BATCH_UNREADABLE', `${where}: ${which} cannot be read: ${reason}`, { cause });
+    const sentence = `${where}: ${which} cannot be read: ${messageOf(cause)}`;
+    return new Failure('BATCH_UNREADABLE', sentence, { cause });
   }
 
   #check({ magic, start, end, crc }: BatchHeader): void {
@@ -275,8 +275,7 @@ export class FetchedRecordsReader {
     } catch (cause) {
       lease.release();
       const type = compressionType(number);
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`their ${type} cannot be decompressed: ${reason}`, { cause });
+      throw new Error(`their ${type} cannot be decompressed: ${messageOf(cause)}`, { cause });
     }
   }
 
