@@ -1,15 +1,16 @@
 import { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
+import type { TopicPartition } from '../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../src/log.ts';
 import type { Environment } from '../../src/variables.ts';
 import type { PullConfig } from './config.ts';
-import { readPositions, type SourcePartition } from './pull/positions.ts';
+import { readPositions } from './pull/positions.ts';
 import { replayGroupOf } from './replay/replay-group.ts';
 import { pullConfigOf, warm } from './warm.ts';
 
 /** Records between the offset where the next pull or replay begins and the end of the log, markers included. */
-export interface Waiting extends SourcePartition {
+export interface Waiting extends TopicPartition {
   records: number;
 }
 

@@ -81,7 +81,8 @@ export function functionConfig(variables: Variables) {
     producer: producerConfig(variables),
     consume: consumeConfig(variables),
     topics: variables.list('CONSUME_TOPICS'),
-    partialResponse: partialResponse(variables),
+    // Without ReportBatchItemFailures in the event source mapping, AWS reads no list of failed records.
+    partialResponse: variables.flag('CONSUME_PARTIAL_RESPONSE', false),
     logLevel: logLevel(variables),
   };
 }
@@ -98,11 +99,6 @@ export function consumeConfig(variables: Variables): ConsumeConfig {
     deadLetterTopic,
     sink: sinkConfig(variables),
   };
-}
-
-/** Whether AWS's event source mapping has ReportBatchItemFailures, without which it reads no list of failed records. */
-function partialResponse(variables: Variables): boolean {
-  return variables.flag('CONSUME_PARTIAL_RESPONSE', false);
 }
 
 /** What only a pull needs. */

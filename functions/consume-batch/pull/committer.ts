@@ -1,5 +1,6 @@
 import { Failure } from '../../../src/errors.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import { partitionKey, type TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { OffsetToCommit } from '../../../src/kafka/wire/offset-commit.ts';
 import type { Log } from '../../../src/log.ts';
 
@@ -28,8 +29,8 @@ export class Committer {
   }
 
   /** What is committed at the start of the pull; undefined: nothing. */
-  know(topic: string, partition: number, offset: number | undefined): void {
-    this.#known.set(`${topic}/${partition}`, offset);
+  know(at: TopicPartition, offset: number | undefined): void {
+    this.#known.set(partitionKey(at), offset);
   }
 
   /** Resolves with false, and has committed nothing, where another pull has. Throws a Failure. */
@@ -64,7 +65,7 @@ export class Committer {
       const current = committed[index];
       if (current instanceof Failure) {
         reject(current);
-      } else if (current?.offset === this.#known.get(`${topic}/${partition}`)) {
+      } else if (current?.offset === this.#known.get(partitionKey(commit))) {
         ours.push(commit);
       } else {
         const fields = { topic, partition, committed: current?.offset, handledUpTo: offset };
@@ -77,13 +78,13 @@ export class Committer {
     }
     if (ours.length === 0) return;
     const failures = await this.#group.commit(ours, this.#deadline);
-    for (const [index, { topic, partition, offset, resolve, reject }] of ours.entries()) {
+    for (const [index, commit] of ours.entries()) {
       const failure = failures[index];
       if (failure) {
-        reject(failure);
+        commit.reject(failure);
       } else {
-        this.know(topic, partition, offset);
-        resolve(true);
+        this.know(commit, commit.offset);
+        commit.resolve(true);
       }
     }
   }

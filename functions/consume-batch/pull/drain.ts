@@ -2,12 +2,13 @@ import { remaining } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../../src/log.ts';
 import type { PullConfig } from '../config.ts';
 import { keepOffsets, OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import type { PulledPartition } from './partition-pull.ts';
-import { readPositions, type SourcePartition } from './positions.ts';
+import { readPositions } from './positions.ts';
 import { pullPartitions } from './pull-partitions.ts';
 import { PullProgress, type StoppedPartition } from './pull-progress.ts';
 import type { PullWish } from './pull-wish.ts';
@@ -117,7 +118,7 @@ async function wantedPartitions(
   progress: PullProgress,
   { connection, config }: DrainOptions,
   deadline: number,
-): Promise<SourcePartition[]> {
+): Promise<TopicPartition[]> {
   const strangers = topics?.filter((topic) => !config.topics.includes(topic)) ?? [];
   if (strangers.length > 0) {
     throw new Failure(
@@ -126,7 +127,7 @@ async function wantedPartitions(
     );
   }
   const names = [...new Set(topics ?? config.topics)];
-  const read = async (topic: string): Promise<SourcePartition[]> => {
+  const read = async (topic: string): Promise<TopicPartition[]> => {
     try {
       // Asked anew, because a topic may have got more partitions.
       const found = await connection.topic(topic, deadline, { maxAgeMs: 0 });

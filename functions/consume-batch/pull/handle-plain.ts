@@ -2,7 +2,7 @@ import { toFailure } from '../../../src/errors.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from '../records/process-records.ts';
 import type { Committer } from './committer.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
-import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
+import type { BatchResult, PartitionHandler, PulledBatch } from './partition-handler.ts';
 import type { Position } from './positions.ts';
 
 /**
@@ -15,12 +15,12 @@ export function plainHandler(
   options: ProcessOptions,
 ): PartitionHandler {
   return {
-    async renew({ topic, partition, offset, leaderEpoch, metadata }) {
-      committer.know(topic, partition, offset);
-      await committer.commit({ topic, partition, offset, leaderEpoch, metadata: notes.renewed(metadata) });
+    async renew(committed) {
+      committer.know(committed, committed.offset);
+      await committer.commit({ ...committed, metadata: notes.renewed(committed.metadata) });
     },
     async begin(position) {
-      committer.know(position.topic, position.partition, position.committed);
+      committer.know(position, position.committed);
       return position;
     },
     handle: (position, batch) => handleBatch(position, batch, { committer, notes, options }),
@@ -29,7 +29,7 @@ export function plainHandler(
 
 async function handleBatch(
   { topic, partition }: Position,
-  { records, nextOffset, leaderEpoch }: Batch,
+  { records, nextOffset, leaderEpoch }: PulledBatch,
   { committer, notes, options }: { committer: Committer; notes: OffsetNotes; options: ProcessOptions },
 ): Promise<BatchResult> {
   const outcomes = await processRecords(records, options);

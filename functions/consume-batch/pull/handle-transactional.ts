@@ -9,16 +9,23 @@ import {
   RecordsRefused,
   TransactionalProducer,
 } from '../../../src/kafka/produce/transactional-producer.ts';
+import { partitionKey, type TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
-import { type DeadLetter, deadLetterFailure, logDeadLetter, position } from '../records/dead-letter.ts';
+import { type DeadLetter, deadLetterFailure, logDeadLetter, placeOf } from '../records/dead-letter.ts';
 import { afterRefusal, refusedFailure } from '../records/dead-letter-fit.ts';
 import type { Transformation } from '../records/transform.ts';
 import type { OffsetNotes } from './keep-offsets.ts';
 import { oldTransactionalIds } from './old-transactional-ids.ts';
-import type { Batch, BatchResult, PartitionHandler, PullTimes } from './partition-handler.ts';
-import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
+import {
+  type BatchResult,
+  nothingDone,
+  type PartitionHandler,
+  type PulledBatch,
+  type PullTimes,
+} from './partition-handler.ts';
+import { type Position, UNKNOWN_EPOCH } from './positions.ts';
 
 const RETRY_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 1_600;
@@ -57,22 +64,22 @@ export function transactionalHandler(given: TransactionalOptions): PartitionHand
       const { from, end, committed } = position;
       if (from >= end && from === committed) return position;
       const partition = new TransactionalPartition(position, options);
-      partitions.set(nameOf(position), partition);
+      partitions.set(partitionKey(position), partition);
       return partition.begin(position);
     },
     async handle(position, batch) {
-      const begun = partitions.get(nameOf(position));
+      const begun = partitions.get(partitionKey(position));
       if (begun) return begun.handle(batch);
       // What came while the pull waited behind the end.
       const partition = new TransactionalPartition(position, options);
-      partitions.set(nameOf(position), partition);
+      partitions.set(partitionKey(position), partition);
       return (await partition.beginLate(position)) ?? partition.handle(batch);
     },
   };
 }
 
 /** A slash is in no topic's name: no other group and topic have the same id. */
-export function transactionalIdOf(groupId: string, { topic, partition }: SourcePartition): string {
+export function transactionalIdOf(groupId: string, { topic, partition }: TopicPartition): string {
   return `${groupId}-/${topic}/${partition}`;
 }
 
@@ -83,7 +90,7 @@ interface PartitionOptions extends TransactionalOptions {
 class TransactionalPartition {
   readonly #options: PartitionOptions;
   readonly #producer: TransactionalProducer;
-  readonly #source: SourcePartition;
+  readonly #source: TopicPartition;
   /** Of the batch that is being handled: what goes on in a record's place. */
   readonly #outputsOf = new Map<ConsumerRecord, readonly ConsumerRecord[]>();
   #committed: number | undefined;
@@ -91,7 +98,7 @@ class TransactionalPartition {
   /** By another pull, before this one could begin. */
   #isTakenOver = false;
 
-  constructor({ topic, partition }: SourcePartition, options: PartitionOptions) {
+  constructor({ topic, partition }: TopicPartition, options: PartitionOptions) {
     const { connection, group, log, compression } = options;
     const transactionalId = transactionalIdOf(group.groupId, { topic, partition });
     this.#options = options;
@@ -116,7 +123,7 @@ class TransactionalPartition {
   async beginLate(position: Position): Promise<BatchResult | undefined> {
     const { committed } = await this.begin(position);
     if (committed === position.committed) return undefined;
-    return { processed: 0, deadLettered: 0, failed: 0, to: undefined, stop: this.#takenOver(committed) };
+    return nothingDone(this.#takenOver(committed));
   }
 
   async renew({ offset, leaderEpoch, metadata }: CommittedOffset): Promise<void> {
@@ -127,13 +134,11 @@ class TransactionalPartition {
     await this.#producer.transact([], [renewed], times.deadline);
   }
 
-  async handle(batch: Batch): Promise<BatchResult> {
-    if (this.#isTakenOver) {
-      return { processed: 0, deadLettered: 0, failed: 0, to: undefined, stop: this.#takenOver(undefined) };
-    }
+  async handle(batch: PulledBatch): Promise<BatchResult> {
+    if (this.#isTakenOver) return nothingDone(this.#takenOver(undefined));
     const made = (await this.#options.transform?.(batch.records)) ?? [];
     this.#outputsOf.clear();
-    const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
+    const sum = nothingDone(undefined, this.#to);
     let start = 0;
     for (const [at, record] of batch.records.entries()) {
       const transformation = made[at];
@@ -154,28 +159,28 @@ class TransactionalPartition {
     return sum;
   }
 
-  async #handlePart(batch: Batch): Promise<BatchResult> {
+  async #handlePart(batch: PulledBatch): Promise<BatchResult> {
     const whole = await this.#commit(batch, []);
     return whole instanceof RecordsRefused ? this.#commitOneByOne(batch) : whole;
   }
 
   /** A record that could not be transformed. */
-  async #fail(dead: DeadLetter, { nextOffset, leaderEpoch }: Batch): Promise<BatchResult> {
+  async #fail(dead: DeadLetter, { nextOffset, leaderEpoch }: PulledBatch): Promise<BatchResult> {
     if (dead.failureClass !== 'transient' && dead.failureClass !== 'sink') {
       return this.#bury(dead, { nextOffset, leaderEpoch });
     }
-    const stop = new Failure('SINK_FAILED', `${position(dead.record)}: ${dead.error.message}`, {
+    const stop = new Failure('SINK_FAILED', `${placeOf(dead.record)}: ${dead.error.message}`, {
       cause: dead.error,
     });
-    return { processed: 0, deadLettered: 0, failed: 1, to: this.#to, stop };
+    return { ...nothingDone(stop, this.#to), failed: 1 };
   }
 
   /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
-  async #commitOneByOne({ records, nextOffset, leaderEpoch }: Batch): Promise<BatchResult> {
-    const sum: BatchResult = { processed: 0, deadLettered: 0, failed: 0, to: this.#to, stop: undefined };
+  async #commitOneByOne({ records, nextOffset, leaderEpoch }: PulledBatch): Promise<BatchResult> {
+    const sum = nothingDone(undefined, this.#to);
     for (const [index, record] of records.entries()) {
       const next = records[index + 1]?.offset ?? nextOffset;
-      const single: Batch = { records: [record], nextOffset: next, leaderEpoch };
+      const single: PulledBatch = { records: [record], nextOffset: next, leaderEpoch };
       const committed = await this.#commit(single, []);
       const result =
         committed instanceof RecordsRefused
@@ -191,11 +196,11 @@ class TransactionalPartition {
   }
 
   /** Offers a dead letter with less and less beside its record, each time in a new transaction. */
-  async #bury(dead: DeadLetter, behind: Omit<Batch, 'records'>): Promise<BatchResult> {
+  async #bury(dead: DeadLetter, behind: Omit<PulledBatch, 'records'>): Promise<BatchResult> {
     const { deadLetter, connection, times, log } = this.#options;
     const letter = deadLetter(dead);
-    const none = { processed: 0, deadLettered: 0, failed: 1, to: this.#to };
-    if (letter instanceof Failure) return { ...none, stop: letter };
+    const failed = (stop: Failure) => ({ ...nothingDone(stop, this.#to), failed: 1 });
+    if (letter instanceof Failure) return failed(letter);
     const result = await this.#commit({ records: [], ...behind }, [dead]);
     if (!(result instanceof RecordsRefused)) {
       if (result.deadLettered > 0) logDeadLetter(log, dead, letter.topic);
@@ -204,7 +209,7 @@ class TransactionalPartition {
     const less = afterRefusal(dead, result.failure);
     if (less) return this.#bury(less, behind);
     const { deadline } = times;
-    return { ...none, stop: await refusedFailure(letter, dead, result.failure, { connection, deadline }) };
+    return failed(await refusedFailure(letter, dead, result.failure, { connection, deadline }));
   }
 
   get #to(): number {
@@ -213,19 +218,13 @@ class TransactionalPartition {
 
   /** One transaction, begun anew after a failure as long as there is time and nobody else has taken over. */
   async #commit(
-    { records, nextOffset, leaderEpoch }: Batch,
+    { records, nextOffset, leaderEpoch }: PulledBatch,
     dead: readonly DeadLetter[],
   ): Promise<BatchResult | RecordsRefused> {
-    const none = { processed: 0, deadLettered: 0, failed: 0, to: this.#to };
     const outputs = this.#outputs(records, dead);
-    if (outputs instanceof Failure) return { ...none, failed: 1, stop: outputs };
-    const done = {
-      processed: records.length,
-      deadLettered: dead.length,
-      failed: 0,
-      to: nextOffset,
-      stop: undefined,
-    };
+    if (outputs instanceof Failure) return { ...nothingDone(outputs, this.#to), failed: 1 };
+    const counts = { processed: records.length, deadLettered: dead.length };
+    const done = { ...nothingDone(undefined, nextOffset), ...counts };
     const { times, notes, log } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -233,7 +232,7 @@ class TransactionalPartition {
           const committed = await this.#takeOver();
           // A transaction of which nobody said whether it was committed: now it is known.
           if (committed === nextOffset && attempt > 1) return this.#advance(done);
-          if (committed !== this.#committed) return { ...none, stop: this.#takenOver(committed) };
+          if (committed !== this.#committed) return nothingDone(this.#takenOver(committed), this.#to);
         }
         const from = this.#committed;
         const offset = { ...this.#source, from, offset: nextOffset, leaderEpoch, metadata: notes.text() };
@@ -241,7 +240,7 @@ class TransactionalPartition {
         return this.#advance(done);
       } catch (error) {
         this.#needsBegin = true;
-        if (error instanceof Fenced) return { ...none, stop: this.#takenOver(undefined) };
+        if (error instanceof Fenced) return nothingDone(this.#takenOver(undefined), this.#to);
         if (error instanceof RecordsRefused) return error;
         const failure = toFailure(error);
         const backoff = backoffMs(attempt, RETRY_BACKOFF_MS, MAX_BACKOFF_MS);
@@ -250,7 +249,8 @@ class TransactionalPartition {
           failure.code === 'GROUP_ACTIVE' ||
           Date.now() + backoff > times.handleBefore
         ) {
-          return { ...none, failed: records.length + dead.length, stop: this.#final(failure, dead, outputs) };
+          const stop = this.#final(failure, dead, outputs);
+          return { ...nothingDone(stop, this.#to), failed: records.length + dead.length };
         }
         log.debug('a transaction is tried again', { error: failure });
         await sleep(backoff);
@@ -336,10 +336,6 @@ function add(sum: BatchResult, { processed, deadLettered, failed, to, stop }: Ba
   sum.stop = stop;
 }
 
-function partOf({ records, nextOffset, leaderEpoch }: Batch, start: number, end: number): Batch {
+function partOf({ records, nextOffset, leaderEpoch }: PulledBatch, start: number, end: number): PulledBatch {
   return { records: records.slice(start, end), nextOffset: records[end]?.offset ?? nextOffset, leaderEpoch };
-}
-
-function nameOf({ topic, partition }: Position): string {
-  return `${topic}-${partition}`;
 }

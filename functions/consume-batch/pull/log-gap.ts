@@ -1,12 +1,11 @@
-/** What is known of a log: its first offset, where reading ends, where the log itself ends, where it diverged. */
-export interface LogBounds {
+/** The first offset of a log, where it ends, and where it is no longer the log that was read. */
+interface LogBounds {
   start: number;
-  end: number;
   length: number;
   divergence: number | undefined;
 }
 
-export interface Gap {
+interface Gap {
   /** For the log. */
   message: string;
   sentence: string;

@@ -2,8 +2,8 @@ import { Failure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import { TransactionalProducer } from '../../../src/kafka/produce/transactional-producer.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../../src/log.ts';
-import type { SourcePartition } from './positions.ts';
 
 interface OldIdsOptions {
   connection: Connection;
@@ -19,7 +19,7 @@ export function oldTransactionalIds({ connection, group, log }: OldIdsOptions) {
   let mayUse = true;
   return {
     /** Throws a Failure, unless it is that this user may not use the old id: nobody could have, then. */
-    async shutOut({ topic, partition }: SourcePartition, deadline: number): Promise<void> {
+    async shutOut({ topic, partition }: TopicPartition, deadline: number): Promise<void> {
       const transactionalId = `${group.groupId}-${topic}-${partition}`;
       try {
         if (mayUse) await new TransactionalProducer(connection, transactionalId, group, log).begin(deadline);

@@ -1,9 +1,10 @@
 import { Failure, toFailure } from '../../../src/errors.ts';
 import { type Fetcher, PARTITION_BYTES } from '../../../src/kafka/fetch/fetching.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { FetchedRecordsReader } from '../../../src/kafka/wire/records/record-batch-reader.ts';
 import { handledBatches } from '../records/handled-batches.ts';
-import type { Batch, BatchResult, PartitionHandler } from './partition-handler.ts';
-import { type Position, type SourcePartition, UNKNOWN_EPOCH } from './positions.ts';
+import type { BatchResult, PartitionHandler, PulledBatch } from './partition-handler.ts';
+import { type Position, UNKNOWN_EPOCH } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';
 
 /** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
@@ -14,7 +15,7 @@ const MAX_BATCH_BYTES = PARTITION_BYTES;
 const QUICK_MS = 500;
 const SLOW_MS = 2_000;
 
-export interface PulledPartition extends SourcePartition {
+export interface PulledPartition extends TopicPartition {
   /** First offset read. */
   from: number;
   /** Committed: the next offset to be read. */
@@ -112,7 +113,7 @@ export class PartitionPull {
   }
 
   /** Throws where the partition stops for a Failure. */
-  async #handle(batch: Batch): Promise<BatchResult['stop']> {
+  async #handle(batch: PulledBatch): Promise<BatchResult['stop']> {
     const { handler, progress } = this.#options;
     const startedAt = Date.now();
     const hasRecords = batch.records.length > 0;

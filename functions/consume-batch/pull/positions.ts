@@ -2,22 +2,18 @@ import { Failure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import { askLeaders, type Patience } from '../../../src/kafka/fetch/ask-leaders.ts';
 import { logOffsets } from '../../../src/kafka/fetch/log-offsets.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import { epochEndsRequest } from '../../../src/kafka/wire/epoch-ends.ts';
 import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Log } from '../../../src/log.ts';
 import type { PullConfig } from '../config.ts';
-import { gapAt, type LogBounds } from './log-gap.ts';
-
-export interface SourcePartition {
-  topic: string;
-  partition: number;
-}
+import { gapAt } from './log-gap.ts';
 
 /** Of no leader, or not known of which (Kafka's own NO_PARTITION_LEADER_EPOCH). */
 export const UNKNOWN_EPOCH = -1;
 
 /** Where a pull begins in one partition and where it ends. */
-export interface Position extends SourcePartition {
+export interface Position extends TopicPartition {
   /** Undefined: none. */
   committed: number | undefined;
   /** Of the record before `committed`, of the leader that took it; -1 where it is not known. */
@@ -44,7 +40,7 @@ export type Committed = readonly (CommittedOffset | undefined | Failure)[];
  * partition, in their order, or the Failure that keeps this partition from being read.
  */
 export async function readPositions(
-  partitions: readonly SourcePartition[],
+  partitions: readonly TopicPartition[],
   reading: Promise<Committed>,
   options: PositionOptions,
 ): Promise<(Position | Failure)[]> {
@@ -67,15 +63,11 @@ export async function readPositions(
     isBeyond ? bounds('latest', 'read_uncommitted') : ends,
     readDivergences(known, options),
   ]);
-  return sources.map((source, at) => {
-    const [start, end, length] = [starts[at], ends[at], lengths[at]];
-    if (source instanceof Failure) return source;
-    const divergence = divergences.get(source);
-    if (divergence instanceof Failure) return divergence;
-    for (const bound of [start, end, length]) if (typeof bound !== 'number') return bound ?? missing(source);
-    const log = { start: Number(start), end: Number(end), length: Number(length), divergence };
-    return place(source, log, options);
-  });
+  return sources.map((source, at) =>
+    source instanceof Failure
+      ? source
+      : positionFrom(source, [starts[at], ends[at], lengths[at], divergences.get(source)], options),
+  );
 }
 
 /** Where a partition is to go on whose log no longer has the offset behind the last one handled. */
@@ -86,13 +78,9 @@ export async function resetPosition(position: Position, options: PositionOptions
     logOffsets(connection, [position], 'latest', { isolationLevel: 'read_uncommitted', deadline }),
     readDivergences([position], options),
   ]);
-  for (const bound of [start, length]) if (typeof bound !== 'number') throw bound ?? missing(position);
-  const divergence = divergences.get(position);
-  if (divergence instanceof Failure) throw divergence;
-  const bounds = { start: Number(start), end: position.end, length: Number(length), divergence };
-  const placed = place(position, bounds, options);
-  if (placed instanceof Failure) throw placed;
-  return placed;
+  const found = positionFrom(position, [start, position.end, length, divergences.get(position)], options);
+  if (found instanceof Failure) throw found;
+  return found;
 }
 
 type CommittedPartition = Omit<Position, 'from' | 'end'>;
@@ -121,19 +109,24 @@ async function readDivergences(
   return divergences;
 }
 
+type Found = number | Failure | undefined;
+
 /** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
-function place(
+function positionFrom(
   source: CommittedPartition,
-  bounds: LogBounds,
-  { config, log }: Pick<PositionOptions, 'config' | 'log'>,
+  [start, end, length, divergence]: [start: Found, end: Found, length: Found, divergence: Found],
+  { config, log }: PositionOptions,
 ): Position | Failure {
   const { topic, partition, committed } = source;
-  const { start, end, length } = bounds;
+  if (divergence instanceof Failure) return divergence;
+  if (typeof start !== 'number') return start ?? missing(source);
+  if (typeof end !== 'number') return end ?? missing(source);
+  if (typeof length !== 'number') return length ?? missing(source);
   const reset = config.autoOffsetReset;
   const name = `partition ${partition} of topic ${topic}`;
   let goOnAt: number | undefined;
   if (committed !== undefined) {
-    const gap = gapAt(committed, bounds);
+    const gap = gapAt(committed, { start, length, divergence });
     if (!gap) return { ...source, from: committed, end };
     const { message, lost = 'unknown' } = gap;
     goOnAt = gap.goOnAt;
@@ -154,6 +147,6 @@ function place(
   return { ...source, from: goOnAt ?? (reset === 'latest' ? end : start), end };
 }
 
-function missing({ topic, partition }: SourcePartition): Failure {
+function missing({ topic, partition }: TopicPartition): Failure {
   return new Failure('NO_LEADER', `the offsets of partition ${partition} of topic ${topic} are not known`);
 }

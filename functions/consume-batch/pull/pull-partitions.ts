@@ -2,17 +2,12 @@ import { remaining } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import { Fetcher } from '../../../src/kafka/fetch/fetching.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../../src/log.ts';
 import type { PullConfig } from '../config.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import { PartitionPull, type PulledPartition, pulledPartition } from './partition-pull.ts';
-import {
-  type Committed,
-  type Position,
-  readPositions,
-  resetPosition,
-  type SourcePartition,
-} from './positions.ts';
+import { type Committed, type Position, readPositions, resetPosition } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';
 
 /** Answers that wait or are being handled; enough for the broker and the network to keep up. */
@@ -30,7 +25,7 @@ interface PullOptions {
 
 /** Where to begin in each partition, and what that was found from, in their order. */
 export interface PlacedPartitions {
-  partitions: readonly SourcePartition[];
+  partitions: readonly TopicPartition[];
   committed: Committed;
   positions: readonly (Position | Failure)[];
 }

@@ -107,7 +107,7 @@ export function deadLetterFailure(
   cause: Failure,
   remedy = '',
 ): Failure {
-  const record = dead ? position(dead.record) : 'a record';
+  const record = dead ? placeOf(dead.record) : 'a record';
   return new Failure(
     'DEAD_LETTER_FAILED',
     `${record} failed (${dead?.error.message}) and could not be written to ${letter.topic}: ${cause.message}${remedy}`,
@@ -116,6 +116,6 @@ export function deadLetterFailure(
 }
 
 /** Where a record stands, as far as that is known: `orders-0@42`. */
-export function position({ topic, partition, offset }: ConsumerRecord): string {
+export function placeOf({ topic, partition, offset }: ConsumerRecord): string {
   return partition === undefined ? `a record of topic ${topic}` : `${topic}-${partition}@${offset}`;
 }

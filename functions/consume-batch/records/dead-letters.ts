@@ -7,7 +7,7 @@ import {
   deadLetter,
   fieldsOf,
   logDeadLetter,
-  position,
+  placeOf,
   type Reporter,
 } from './dead-letter.ts';
 import { afterRefusal, refusedFailure } from './dead-letter-fit.ts';
@@ -45,7 +45,7 @@ export class DeadLetters {
     const { topic: source } = dead.record;
     const topic = this.topicOf(source);
     if (topic === undefined) {
-      const why = `${position(dead.record)} failed and there is no dead-letter topic: ${dead.error.message}`;
+      const why = `${placeOf(dead.record)} failed and there is no dead-letter topic: ${dead.error.message}`;
       return new Failure('SINK_FAILED', why, { cause: dead.error });
     }
     if (topic === source) {
@@ -56,15 +56,12 @@ export class DeadLetters {
 
   /** Publishes dead letters and waits for each one's acknowledgement; one Failure, or nothing, a record. */
   write(dead: readonly DeadLetter[], call: LetterCall): Promise<(Failure | undefined)[]> {
-    return Promise.all(dead.map((item) => this.#write(item, call)));
-  }
-
-  async #write(dead: DeadLetter, call: LetterCall): Promise<Failure | undefined> {
-    const failure = await this.#publish(dead, call);
-    if (failure) {
-      call.log.error('a failed record could not be dead-lettered', { ...fieldsOf(dead), cause: failure });
-    }
-    return failure;
+    const write = async (item: DeadLetter) => {
+      const cause = await this.#publish(item, call);
+      if (cause) call.log.error('a failed record could not be dead-lettered', { ...fieldsOf(item), cause });
+      return cause;
+    };
+    return Promise.all(dead.map(write));
   }
 
   /** Offers the record with less and less beside it, until its topic takes it. */

@@ -3,7 +3,7 @@ import { sleep } from '../../../src/deadline.ts';
 import { Failure } from '../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { ConsumeConfig } from '../config.ts';
-import { position } from './dead-letter.ts';
+import { placeOf } from './dead-letter.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Limiter } from './limiter.ts';
 import { type FailureClass, type RecordFailure, TransientError } from './record-failure.ts';
@@ -33,10 +33,10 @@ export async function processRecords(
   records: readonly ConsumerRecord[],
   options: ProcessOptions,
 ): Promise<Outcome[]> {
-  const run = new Run(records, options);
-  await Promise.all(lanes(records, options).map((lane) => run.lane(lane)));
-  if (!options.isRedelivered) await run.buryTheRest();
-  return run.outcomes;
+  const processing = new Processing(records, options);
+  await Promise.all(lanes(records, options).map((lane) => processing.lane(lane)));
+  if (!options.isRedelivered) await processing.buryTheRest();
+  return processing.outcomes;
 }
 
 /** Neither handled nor a dead letter. */
@@ -44,7 +44,7 @@ export function isOpen(outcome: Outcome): outcome is Failure | undefined {
   return outcome !== 'handled' && outcome !== 'dead-lettered';
 }
 
-export interface Tally {
+interface Tally {
   processed: number;
   deadLettered: number;
   failures: Failure[];
@@ -64,7 +64,7 @@ interface Failed extends RecordFailure {
   record: ConsumerRecord;
 }
 
-class Run {
+class Processing {
   readonly outcomes: Outcome[];
   readonly #records: readonly ConsumerRecord[];
   readonly #options: ProcessOptions;
@@ -194,7 +194,7 @@ class Run {
       (isHeld ? held : dead).push(failure);
     }
     for (const { index, record, error } of held) {
-      const sentence = `${position(record)} could not be handled in ${attempts} attempts: ${error.message}`;
+      const sentence = `${placeOf(record)} could not be handled in ${attempts} attempts: ${error.message}`;
       this.outcomes[index] = new Failure('SINK_FAILED', sentence, { cause: error });
     }
     return dead;

@@ -3,8 +3,8 @@ import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
 import { transactionalIdOf } from '../pull/handle-transactional.ts';
-import type { PartitionHandler } from '../pull/partition-handler.ts';
-import { position as place } from '../records/dead-letter.ts';
+import { nothingDone, type PartitionHandler } from '../pull/partition-handler.ts';
+import { placeOf } from '../records/dead-letter.ts';
 import type { ReplayTargets } from './replay-targets.ts';
 import { type ReplayTarget, replayed } from './replayed.ts';
 
@@ -30,12 +30,12 @@ export function publishing({ handler, onReplayed, ...judges }: PublishOptions): 
       const refusal = outputs[at];
       const whole = { records, nextOffset, leaderEpoch };
       const before = {
-        ...whole,
         records: records.slice(0, at),
         nextOffset: records[at]?.offset ?? nextOffset,
+        leaderEpoch,
       };
-      const none = { processed: 0, deadLettered: 0, failed: 0, to: undefined, stop: undefined };
-      const result = at === 0 ? none : await handler.handle(position, at < 0 ? whole : before);
+      const result =
+        at === 0 ? nothingDone(undefined) : await handler.handle(position, at < 0 ? whole : before);
       for (const output of outputs.slice(0, result.processed)) {
         if (!(output instanceof Failure)) onReplayed(output);
       }
@@ -109,7 +109,7 @@ async function judged(
   for (const record of records) {
     const output = replayed(record, target);
     const refusal = output instanceof Failure ? undefined : await targets.refusal(output);
-    outputs.push(refusal ? new Failure(refusal.code, `${place(record)}: ${refusal.message}`) : output);
+    outputs.push(refusal ? new Failure(refusal.code, `${placeOf(record)}: ${refusal.message}`) : output);
   }
   return outputs;
 }

@@ -22,7 +22,7 @@ import { drainEach } from '../pull/drain.ts';
 import { transactionalHandler } from '../pull/handle-transactional.ts';
 import type { OffsetNotes } from '../pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from '../pull/partition-handler.ts';
-import { position } from '../records/dead-letter.ts';
+import { placeOf } from '../records/dead-letter.ts';
 import { replayGroupOf } from './replay-group.ts';
 import { looking, publishing } from './replay-handlers.ts';
 import { ReplayTargets } from './replay-targets.ts';
@@ -258,7 +258,7 @@ class Replay {
       log: this.#log,
       compression: this.#compression,
       target: (record) => replayed(record, this.#target),
-      deadLetter: ({ record, error }) => new Failure('SINK_FAILED', `${position(record)}: ${error.message}`),
+      deadLetter: ({ record, error }) => new Failure('SINK_FAILED', `${placeOf(record)}: ${error.message}`),
     });
   }
 

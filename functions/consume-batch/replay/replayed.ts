@@ -1,7 +1,7 @@
 import { Failure } from '../../../src/errors.ts';
 import type { ConsumerRecord, Header, ProducerRecord } from '../../../src/record.ts';
 import { ERROR_HEADER_PREFIX } from '../../../src/reserved-headers.ts';
-import { ORIGIN_HEADERS, position, TIMESTAMP_HEADER } from '../records/dead-letter.ts';
+import { ORIGIN_HEADERS, placeOf, TIMESTAMP_HEADER } from '../records/dead-letter.ts';
 
 /** How often a record has been replayed, as text. */
 export const ATTEMPTS_HEADER = 'replay.attempts';
@@ -29,19 +29,19 @@ export function replayed(record: ConsumerRecord, target: ReplayTarget): Producer
   if (!topic) {
     return new Failure(
       'INVALID_RECORD',
-      `${position(record)} does not say where it came from (${topicHeader}): give --to`,
+      `${placeOf(record)} does not say where it came from (${topicHeader}): give --to`,
     );
   }
   if (to === undefined && topic === record.topic) {
     return new Failure(
       'TOPIC_NOT_ALLOWED',
-      `${position(record)} names the topic it is in as its origin: give --to`,
+      `${placeOf(record)} names the topic it is in as its origin: give --to`,
     );
   }
   if (to === undefined && !isOrigin(topic)) {
     return new Failure(
       'TOPIC_NOT_ALLOWED',
-      `${position(record)} says that it came from ${topic.slice(0, MAX_SHOWN_ORIGIN)}, which is not in ${origins}: list that topic in --origins if you believe it, or give --to`,
+      `${placeOf(record)} says that it came from ${topic.slice(0, MAX_SHOWN_ORIGIN)}, which is not in ${origins}: list that topic in --origins if you believe it, or give --to`,
     );
   }
   const partition = to === undefined ? textOf(record, partitionHeader) : undefined;

@@ -36,17 +36,17 @@ function openHandler(_config: object, { pipeline, resources }: SinkParts): Sink 
           failAll(records, (index) => ({ index, failureClass: 'transient', error }));
         return untilDeadline(context, late, (whole) => handleWhole(records, handleBatch, whole));
       }
-      const run = { records, handleRecord, startBefore: call.startBefore, index: 0 };
+      const progress = { records, handleRecord, startBefore: call.startBefore, index: 0 };
       return untilDeadline(
         context,
-        (error) => lateAt(run, error),
-        (whole) => handleInOrder(run, whole),
+        (error) => lateAt(progress, error),
+        (whole) => handleInOrder(progress, whole),
       );
     },
   };
 }
 
-interface Run {
+interface Progress {
   records: readonly ConsumerRecord[];
   handleRecord: Pipeline['handleRecord'];
   /** Epoch milliseconds. */
@@ -78,27 +78,28 @@ async function untilDeadline(
   }
 }
 
-function lateAt({ index }: Run, error: Error): SinkResult {
+function lateAt({ index }: Progress, error: Error): SinkResult {
   return { taken: index + 1, failures: [{ index, failureClass: 'transient', error }] };
 }
 
 /** One after the other, up to the first that fails. */
-async function handleInOrder(run: Run, context: RecordContext): Promise<SinkResult> {
-  const { records, handleRecord, startBefore } = run;
-  for (; run.index < records.length; run.index++) {
-    const record = records[run.index];
-    if (!record || (run.index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
+async function handleInOrder(progress: Progress, context: RecordContext): Promise<SinkResult> {
+  const { records, handleRecord, startBefore } = progress;
+  for (; progress.index < records.length; progress.index++) {
+    const record = records[progress.index];
+    if (!record || (progress.index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
     try {
       const done = handleRecord?.(record, context);
       // Awaiting nothing would cost a turn of the queue for every record.
       if (!done) continue;
       await done;
     } catch (error) {
-      return { taken: run.index + 1, failures: [recordFailure(run.index, error)] };
+      return { taken: progress.index + 1, failures: [recordFailure(progress.index, error)] };
     }
-    if (Date.now() >= startBefore || context.signal.aborted) return { taken: run.index + 1, failures: [] };
+    if (Date.now() >= startBefore || context.signal.aborted)
+      return { taken: progress.index + 1, failures: [] };
   }
-  return { taken: run.index, failures: [] };
+  return { taken: progress.index, failures: [] };
 }
 
 async function handleWhole(
