@@ -71,6 +71,7 @@ function newRun(
     patienceMs: Math.min(PATIENCE_MS, budget / 4),
     sessions: new Map(),
     largeFrames: new Map(),
+    hostsAsked: new Set(),
     sockets: new Set(),
   };
 }
@@ -164,7 +165,7 @@ async function topicRung(findings: Findings, seat: Climb, { session, metadata }:
   const report = { ...topicReport(metadata, topic), ...(await readSettings(session, described, run)) };
   findings.topic = report;
   findings.permissions.topic = described?.operations ?? null;
-  await seat.ladder.climb('topic', () => judgeTopic(described, report, run));
+  await seat.ladder.climb('topic', () => judgeTopic(described, report, run.check));
 }
 
 async function permissionsRung(
@@ -182,11 +183,11 @@ async function permissionsRung(
   }
   await ladder.climb('permissions', async () => {
     if (group !== undefined) {
-      const described = await inspectGroup(group, { seat: session, sessionOf, run });
+      const asking = { seat: session, sessionOf, deadline: run.deadline };
+      const described = await inspectGroup(group, asking);
       permissions.group = described.description.operations ?? null;
-      const asking = { seat: session, sessionOf, run };
-      findings.group = await groupReport(group, described, metadata.topics, asking);
-      findings.notices.push(...notBegun(findings.group, run));
+      findings.group = await groupReport(group, described, metadata.topics, run.check, asking);
+      findings.notices.push(...notBegun(findings.group, run.check));
     }
     return judgePermissions(permissions, session, run);
   });
@@ -195,7 +196,11 @@ async function permissionsRung(
 /** One record to each broker that leads a partition of the topic, side by side. */
 async function roundTripRung(findings: Findings, seat: Climb, sessionOf: SessionOf): Promise<void> {
   const { run, brokers, topic } = findings;
-  if (!run.check.roundTrip || !topic) {
+  const {
+    check: { roundTrip: isWanted, acksAll },
+    deadline,
+  } = run;
+  if (!isWanted || !topic) {
     seat.ladder.skip('round-trip', 'without CHECK_ROUND_TRIP nothing is published');
     return;
   }
@@ -212,7 +217,7 @@ async function roundTripRung(findings: Findings, seat: Climb, sessionOf: Session
       }
       const where = { topic: topic.name, partition: partition.partition, leader: partition.leader };
       const made = ladder.climb('round-trip', () =>
-        roundTrip(session, where, run, (trip) => trips.push(trip)),
+        roundTrip(session, where, { acksAll, deadline }, (trip) => trips.push(trip)),
       );
       // Its ladder knows; the other brokers' trips go on.
       await made.catch(() => {});

@@ -22,9 +22,14 @@ export interface Run {
   /** By `ip:port`, so that a broker that has two names is sent one password a run. */
   sessions: Map<string, Promise<Session>>;
   largeFrames: Map<Session, Promise<number | undefined>>;
+  /** Hosts whose other ports were asked, by IP address. */
+  hostsAsked: Set<string>;
   /** All that are open, the sessions' ones too. */
   sockets: Set<Socket>;
 }
+
+/** The part of a run that it takes to ask a host once more, in another way. */
+export type Asking = Pick<Run, 'options' | 'deadline' | 'patienceMs' | 'sockets'>;
 
 /** Where a step connects to: an address of ours, and the one that its name was resolved to. */
 export interface Endpoint {
@@ -35,7 +40,7 @@ export interface Endpoint {
 /** Another way to ask the same host is tried for as long as this at the most. */
 const MAX_SECOND_OPINION_MS = 3_000;
 
-export function question({ options, deadline, sockets }: Run, maxMs = MAX_SECOND_OPINION_MS): Question {
+export function question({ options, deadline, sockets }: Asking, maxMs = MAX_SECOND_OPINION_MS): Question {
   return { clientId: options.clientId, deadline: Math.min(deadline, Date.now() + maxMs), sockets };
 }
 

@@ -1,5 +1,5 @@
 import { addressText } from '../../../src/variables.ts';
-import { question, type Run } from '../ladder/run.ts';
+import { type Asking, question, type Run } from '../ladder/run.ts';
 import type { Probe } from '../report.ts';
 import { accessPorts } from './addresses.ts';
 import { identify } from './identify.ts';
@@ -8,14 +8,16 @@ import { identify } from './identify.ts';
 const MAX_HOSTS = 3;
 /** A port that has not answered by then won't: the verdict doesn't wait for it. */
 const MAX_WAIT_MS = 2_000;
-const hostsAsked = new WeakMap<Run, Set<string>>();
 
 /** What answers on the other ports that DMS for Kafka has, at an address that is dialled anyway. */
-export async function askSiblings(ip: string, port: number, run: Run): Promise<Probe[]> {
-  const asked = hostsAsked.get(run) ?? new Set<string>();
-  hostsAsked.set(run, asked);
-  if (asked.has(ip) || asked.size >= MAX_HOSTS) return [];
-  asked.add(ip);
+export async function askSiblings(
+  ip: string,
+  port: number,
+  run: Asking & Pick<Run, 'hostsAsked'>,
+): Promise<Probe[]> {
+  const { hostsAsked } = run;
+  if (hostsAsked.has(ip) || hostsAsked.size >= MAX_HOSTS) return [];
+  hostsAsked.add(ip);
   const others = accessPorts.filter((other) => other !== port);
   const asking = question(run, MAX_WAIT_MS);
   return Promise.all(

@@ -1,16 +1,11 @@
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { within } from '../../../src/deadline.ts';
-import { addressText } from '../../../src/variables.ts';
+import { type Address, addressText } from '../../../src/variables.ts';
 import type { Fault } from '../faults.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
 import { type Run, standby } from '../ladder/run.ts';
 import { accessModeOf, isPrivate, kindOf, ownAddresses } from '../probes/addresses.ts';
-
-interface Names {
-  host: string;
-  port: number;
-}
 
 /** What c-ares says of a name that getaddrinfo could not resolve. */
 const faultsByCode: Record<string, Fault> = {
@@ -30,7 +25,10 @@ const faultsByCode: Record<string, Fault> = {
  * not there and one without an address, and one for every trouble of the name server: where it fails, or
  * is late, the name server is asked itself.
  */
-export async function resolve(address: Names, run: Run): Promise<Passed<string[]>> {
+export async function resolve(
+  address: Address,
+  run: Pick<Run, 'deadline' | 'patienceMs'>,
+): Promise<Passed<string[]>> {
   const { host } = address;
   const system = lookup(host, { all: true, verbatim: true });
   const second = standby(system, run, () => askNameServer(host, run.deadline));
@@ -72,7 +70,7 @@ async function askNameServer(host: string, deadline: number): Promise<string> {
   }
 }
 
-function privateNotices(address: Names, ips: readonly string[]): Notice[] {
+function privateNotices(address: Address, ips: readonly string[]): Notice[] {
   const privateIps = ips.filter(isPrivate);
   const isOutside = accessModeOf(address.port) === 'public' || !ownAddresses().some(isPrivate);
   if (privateIps.length === 0 || !isOutside) return [];

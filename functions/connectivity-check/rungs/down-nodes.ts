@@ -21,7 +21,7 @@ export const noDownNodes: DownNodes = { nodeIds: [], partitions: 0, leaderless: 
 export async function findDownNodes(
   session: Session,
   { brokers }: MetadataResponse,
-  run: Run,
+  { deadline, log }: Pick<Run, 'deadline' | 'log'>,
 ): Promise<DownNodes> {
   /** By the nodes of a replica list: how many partitions have it, and how many of them no leader. */
   const byReplicas = new Map<string, { replicas: number[]; partitions: number; leaderless: number }>();
@@ -33,7 +33,7 @@ export async function findDownNodes(
         if (leader < 0) known.leaderless++;
         byReplicas.set(`${replicas}`, known);
       }),
-      run.deadline,
+      deadline,
     );
     const addressed = new Set([...brokers, ...all.brokers].map(({ nodeId }) => nodeId));
     const isMissing = (nodeId: number) => !addressed.has(nodeId);
@@ -47,7 +47,7 @@ export async function findDownNodes(
       leaderless: sum('leaderless'),
     };
   } catch (error) {
-    run.log.debug('the replica lists could not be read', { error });
+    log.debug('the replica lists could not be read', { error });
     return noDownNodes;
   }
 }

@@ -1,44 +1,48 @@
 import type { Session } from '../../../src/kafka/connection/session.ts';
-import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
+import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
+import { byPartition, type TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import { type LogEnd, listOffsetsRequest } from '../../../src/kafka/wire/list-offsets.ts';
 import type { MetadataTopic } from '../../../src/kafka/wire/metadata.ts';
 import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
+import type { CheckConfig } from '../config.ts';
 import type { Notice } from '../ladder/ladder.ts';
-import type { Run } from '../ladder/run.ts';
 import type { GroupReport } from '../report.ts';
-import type { SessionOf } from './group.ts';
+import type { GroupAsking } from './group.ts';
 
 type PartitionLag = GroupReport['partitions'][number];
 /** `committed`: null where the group has none. */
-type Place = TopicPartition & { committed: number | null };
+type Committed = TopicPartition & { committed: number | null };
 
 /** How far the group is behind, in the order of topics and partitions; each leader is asked once. */
 export async function lags(
   topics: readonly MetadataTopic[],
   committed: readonly CommittedOffset[],
-  sessionOf: SessionOf,
-  run: Run,
+  { groupTopics, autoOffsetReset }: CheckConfig,
+  { sessionOf, deadline }: GroupAsking,
 ): Promise<PartitionLag[]> {
-  const byLeader = new Map<number, Place[]>();
+  const byLeader = new Map<number, Committed[]>();
+  const committedOf = byPartition(committed);
   for (const { name: topic, partitions } of topics) {
     for (const { partition, leader } of partitions) {
-      const offset = committed.find((one) => one.topic === topic && one.partition === partition)?.offset;
-      if (leader < 0 || (offset === undefined && !run.check.groupTopics.includes(topic))) continue;
-      byLeader.set(leader, [
-        ...(byLeader.get(leader) ?? []),
-        { topic, partition, committed: offset ?? null },
-      ]);
+      const offset = committedOf({ topic, partition })?.offset;
+      if (leader < 0 || (offset === undefined && !groupTopics.includes(topic))) continue;
+      const known = byLeader.get(leader) ?? [];
+      byLeader.set(leader, [...known, { topic, partition, committed: offset ?? null }]);
     }
   }
   const found = await Promise.all(
-    [...byLeader].map(([leader, places]) => lagsAt(sessionOf(leader), places, run)),
+    [...byLeader].map(([leader, offsets]) =>
+      lagsAt(sessionOf(leader), offsets, { autoOffsetReset, deadline }),
+    ),
   );
   return found.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
 }
 
 /** A topic of which the group has committed nothing, although there are records: nobody has read it yet, or not as this group. */
-export function notBegun({ id, partitions }: GroupReport, run: Run): Notice[] {
-  const { autoOffsetReset } = run.check;
+export function notBegun(
+  { id, partitions }: GroupReport,
+  { autoOffsetReset }: Pick<CheckConfig, 'autoOffsetReset'>,
+): Notice[] {
   const topics = new Set(partitions.map(({ topic }) => topic));
   return [...topics].flatMap((topic) => {
     const own = partitions.filter((partition) => partition.topic === topic);
@@ -57,28 +61,21 @@ export function notBegun({ id, partitions }: GroupReport, run: Run): Notice[] {
 
 async function lagsAt(
   session: Session | undefined,
-  places: readonly Place[],
-  run: Run,
+  offsets: readonly Committed[],
+  { autoOffsetReset, deadline }: Pick<CheckConfig, 'autoOffsetReset'> & { deadline: number },
 ): Promise<PartitionLag[]> {
   if (!session) return [];
-  const offsets = async (of: readonly Place[], which: LogEnd) => {
+  const ask = async (of: readonly Committed[], which: LogEnd) => {
     if (of.length === 0) return () => undefined;
-    const request = listOffsetsRequest(of, which, 'read_uncommitted');
-    const listed = await session.send(request, run.deadline);
-    return ({ topic, partition }: Place) =>
-      listed.find((o) => o.topic === topic && o.partition === partition && o.errorCode === 0)?.offset;
+    const listed = await session.send(listOffsetsRequest(of, which, 'read_uncommitted'), deadline);
+    return byPartition(listed.filter(({ errorCode }) => errorCode === kafkaErrors.NONE));
   };
-  const [endOf, startOf] = await Promise.all([
-    offsets(places, 'latest'),
-    offsets(
-      places.filter(({ committed }) => committed === null),
-      'earliest',
-    ),
-  ]);
-  return places.flatMap((place) => {
-    const end = endOf(place);
+  const uncommitted = offsets.filter(({ committed }) => committed === null);
+  const [endOf, startOf] = await Promise.all([ask(offsets, 'latest'), ask(uncommitted, 'earliest')]);
+  return offsets.flatMap((offset) => {
+    const end = endOf(offset)?.offset;
     if (end === undefined) return [];
-    const from = place.committed ?? (run.check.autoOffsetReset === 'latest' ? end : (startOf(place) ?? end));
-    return [{ ...place, end, lag: Math.max(0, end - from) }];
+    const beginning = autoOffsetReset === 'latest' ? end : (startOf(offset)?.offset ?? end);
+    return [{ ...offset, end, lag: Math.max(0, end - (offset.committed ?? beginning)) }];
   });
 }

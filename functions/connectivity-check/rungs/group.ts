@@ -6,8 +6,8 @@ import { describeGroup, type GroupDescription } from '../../../src/kafka/wire/de
 import { findCoordinatorRequest } from '../../../src/kafka/wire/find-coordinator.ts';
 import { type MetadataTopic, metadataRequest } from '../../../src/kafka/wire/metadata.ts';
 import { type CommittedOffset, offsetFetchRequest } from '../../../src/kafka/wire/offset-fetch.ts';
+import type { CheckConfig } from '../config.ts';
 import { Broken } from '../ladder/ladder.ts';
-import type { Run } from '../ladder/run.ts';
 import type { GroupReport } from '../report.ts';
 import { lags } from './group-lag.ts';
 
@@ -19,15 +19,22 @@ const KEPT_MS = 3.5 * 86_400_000;
 
 export type SessionOf = (nodeId: number) => Session | undefined;
 
+/** Whom to ask about a group, and until when (epoch milliseconds). */
+export interface GroupAsking {
+  seat: Session;
+  sessionOf: SessionOf;
+  deadline: number;
+}
+
 /** A group, what this user may do with it, and how far it is behind; without joining it. */
 export async function inspectGroup(
   id: string,
-  { seat, sessionOf, run }: { seat: Session; sessionOf: SessionOf; run: Run },
+  { seat, sessionOf, deadline }: GroupAsking,
 ): Promise<{ description: GroupDescription; committed: CommittedOffset[] }> {
-  const coordinator = sessionOf(await findCoordinator(id, seat, run)) ?? seat;
-  const description = await describeGroup(id, (request) => coordinator.send(request, run.deadline));
+  const coordinator = sessionOf(await findCoordinator(id, seat, deadline)) ?? seat;
+  const description = await describeGroup(id, (request) => coordinator.send(request, deadline));
   refuse(id, description.errorCode);
-  const { errorCode, partitions } = await coordinator.send(offsetFetchRequest(id, 'all'), run.deadline);
+  const { errorCode, partitions } = await coordinator.send(offsetFetchRequest(id, 'all'), deadline);
   refuse(id, errorCode);
   return { description, committed: partitions.filter(({ offset }) => offset >= 0) };
 }
@@ -40,12 +47,14 @@ export async function groupReport(
   id: string,
   { description, committed }: { description: GroupDescription; committed: readonly CommittedOffset[] },
   known: readonly MetadataTopic[],
-  { seat, sessionOf, run }: { seat: Session; sessionOf: SessionOf; run: Run },
+  check: CheckConfig,
+  asking: GroupAsking,
 ): Promise<GroupReport> {
-  const names = new Set([...run.check.groupTopics, ...committed.map(({ topic }) => topic)]);
+  const names = new Set([...check.groupTopics, ...committed.map(({ topic }) => topic)]);
   const unknown = [...names].filter((name) => !known.some((topic) => topic.name === name));
-  const more = unknown.length === 0 ? [] : (await seat.send(metadataRequest(unknown), run.deadline)).topics;
-  const partitions = await lags([...known, ...more], committed, sessionOf, run);
+  const { seat, deadline } = asking;
+  const more = unknown.length === 0 ? [] : (await seat.send(metadataRequest(unknown), deadline)).topics;
+  const partitions = await lags([...known, ...more], committed, check, asking);
   const lag = partitions.reduce((sum, { lag: one }) => sum + one, 0);
   const { type, state, members = null } = description;
   return { id, type, state, members, lag, expiry: expiryOf(description, committed), partitions };
@@ -63,12 +72,12 @@ function expiryOf(
 }
 
 /** The first question for a coordinator may be what makes the cluster create the topic behind it. */
-async function findCoordinator(id: string, seat: Session, run: Run): Promise<number> {
+async function findCoordinator(id: string, seat: Session, deadline: number): Promise<number> {
   for (let attempt = 1; ; attempt++) {
-    const { errorCode, nodeId } = await seat.send(findCoordinatorRequest('group', id), run.deadline);
+    const { errorCode, nodeId } = await seat.send(findCoordinatorRequest('group', id), deadline);
     if (errorCode === kafkaErrors.NONE) return nodeId;
     refuse(id, errorCode);
-    if (attempt > COORDINATOR_RETRIES || remaining(run.deadline) < COORDINATOR_BACKOFF_MS) {
+    if (attempt > COORDINATOR_RETRIES || remaining(deadline) < COORDINATOR_BACKOFF_MS) {
       const evidence = `no coordinator of group ${id}: ${kafkaErrorName(errorCode)}`;
       throw new Broken('NO_LEADER', evidence, { target: '__consumer_offsets' });
     }

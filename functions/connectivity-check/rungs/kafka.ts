@@ -7,7 +7,7 @@ import {
 } from '../../../src/kafka/wire/api-versions.ts';
 import { requestFrame } from '../../../src/kafka/wire/request.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
-import { type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
+import { type Asking, type Endpoint, probeOf, question, standby } from '../ladder/run.ts';
 import { type Answer, exchange, languageOf, quote } from '../probes/answer.ts';
 import { type Identity, identifyTls } from '../probes/identify.ts';
 import { isClientCertificateAlert } from './tls.ts';
@@ -19,7 +19,7 @@ const CORRELATION_ID = 1_263_948_354;
 export async function askApiVersions(
   socket: Socket | TLSSocket,
   endpoint: Endpoint,
-  run: Run,
+  run: Asking,
 ): Promise<Passed<ApiVersion[]>> {
   const isEncrypted = run.options.tls !== undefined;
   const { address, ip } = endpoint;

@@ -6,12 +6,14 @@ import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
 import { fetchRequest } from '../../../src/kafka/wire/fetch.ts';
 import { type PartitionResult, produceRequest } from '../../../src/kafka/wire/produce.ts';
+import { batchAt } from '../../../src/kafka/wire/records/batch-header.ts';
 import { encodeRecordBatch } from '../../../src/kafka/wire/records/record-batch.ts';
+import type { CheckConfig } from '../config.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
-import type { Run } from '../ladder/run.ts';
 import type { RoundTripReport } from '../report.ts';
 
 type Trip = RoundTripReport['partitions'][number];
+type TripOptions = Pick<CheckConfig, 'acksAll'> & { deadline: number };
 
 const MAX_FETCH_BYTES = 64 * 1024;
 const FETCH_WAIT_MS = 500;
@@ -19,14 +21,12 @@ const BETWEEN_FETCHES_MS = 20;
 /** A record that was acknowledged and is not there after this long is lost. */
 const FETCH_WITHIN_MS = 5_000;
 const SKEW_MS = 2_000;
-const ATTRIBUTES_AT = 21;
-const CODEC = 0x07;
 
 /** Publishes one record to a partition and reads it back from its leader. `onTrip` gets what was measured, come what may. */
 export async function roundTrip(
   session: Session,
   { topic, partition, leader }: { topic: string; partition: number; leader: number },
-  run: Run,
+  run: TripOptions,
   onTrip: (trip: Trip) => void,
 ): Promise<Passed<undefined>> {
   const trip: Trip = {
@@ -64,7 +64,7 @@ interface Message {
   nonce: string;
 }
 
-async function publish(session: Session, message: Message, trip: Trip, run: Run): Promise<number> {
+async function publish(session: Session, message: Message, trip: Trip, run: TripOptions): Promise<number> {
   const { topic, partition, nonce } = message;
   const sentAt = Date.now();
   const startedAt = performance.now();
@@ -72,7 +72,7 @@ async function publish(session: Session, message: Message, trip: Trip, run: Run)
     { key: null, value: Buffer.from(nonce), headers: [], timestamp: sentAt },
   ]);
   const request = produceRequest([{ topic, partition, records }], {
-    acks: run.check.acksAll ? -1 : 1,
+    acks: run.acksAll ? -1 : 1,
     timeout: Math.max(1, remaining(run.deadline) - 100),
   });
   const target = `${topic}-${partition}`;
@@ -95,7 +95,7 @@ async function readBack(
   session: Session,
   { topic, partition, nonce, baseOffset }: Message & { baseOffset: number },
   trip: Trip,
-  run: Run,
+  run: TripOptions,
 ): Promise<void> {
   const target = `${topic}-${partition}`;
   const deadline = Math.min(run.deadline, Date.now() + FETCH_WITHIN_MS);
@@ -122,9 +122,8 @@ async function readBack(
 
 /** Our record is in the first batch; where the topic compresses what it stores, its offset has to do. */
 function holds(records: Buffer, nonce: string): boolean {
-  if (records.length <= ATTRIBUTES_AT + 1) return false;
-  const isCompressed = (records.readInt16BE(ATTRIBUTES_AT) & CODEC) !== 0;
-  return isCompressed || records.includes(nonce);
+  const header = batchAt(records, 0);
+  return header !== undefined && (header.codec !== 0 || records.includes(nonce));
 }
 
 function refuse({ errorCode, errorMessage }: PartitionResult, target: string, topic: string): void {

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { messageOf } from '../../../src/errors.ts';
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import {
@@ -12,11 +12,11 @@ import { type ApiVersion, apiVersionsRequest } from '../../../src/kafka/wire/api
 import { requestFrame } from '../../../src/kafka/wire/request.ts';
 import { type Address, addressText } from '../../../src/variables.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
-import { type Endpoint, question, type Run } from '../ladder/run.ts';
+import { type Asking, type Endpoint, question, type Run } from '../ladder/run.ts';
 import { exchange } from '../probes/answer.ts';
 import { dial } from '../probes/dial.ts';
 import { mechanismsOf } from '../probes/identify.ts';
-import { secure } from './tls.ts';
+import { shake } from './tls.ts';
 
 const CORRELATION_ID = 1_263_948_356;
 
@@ -28,7 +28,7 @@ export async function logIn(
   socket: Socket,
   apiVersions: readonly ApiVersion[],
   endpoint: Endpoint,
-  run: Run,
+  run: Pick<Run, 'options' | 'connection' | 'deadline' | 'sessions'>,
 ): Promise<Passed<Session>> {
   const key = `${endpoint.ip} ${endpoint.address.port}`;
   const known = run.sessions.get(key);
@@ -51,7 +51,11 @@ function plainPasswordNotices(address: Address, { securityProtocol, sasl }: Conn
   return [{ warning: 'PASSWORD_IN_PLAIN', target: addressText(address), detail }];
 }
 
-async function adopt(socket: Socket, apiVersions: readonly ApiVersion[], run: Run): Promise<Session> {
+async function adopt(
+  socket: Socket,
+  apiVersions: readonly ApiVersion[],
+  run: Pick<Run, 'options' | 'deadline'>,
+): Promise<Session> {
   try {
     return await Session.adopt(socket, apiVersions, run.options, run.deadline);
   } catch (error) {
@@ -89,7 +93,7 @@ function explainRefusal({ code, message, mechanisms }: AuthenticationRefused, me
 }
 
 /** Without SASL, a broker that wants it answers ApiVersions and hangs up on everything else. */
-export async function explainHangUp(endpoint: Endpoint, run: Run): Promise<Broken | undefined> {
+export async function explainHangUp(endpoint: Endpoint, run: Asking): Promise<Broken | undefined> {
   if (run.options.sasl) return undefined;
   const mechanisms = await askMechanisms(endpoint, run);
   if (!mechanisms?.length) return undefined;
@@ -98,15 +102,15 @@ export async function explainHangUp(endpoint: Endpoint, run: Run): Promise<Broke
 }
 
 /** Undefined where the port doesn't answer; nobody tries to log in. */
-async function askMechanisms({ address, ip }: Endpoint, run: Run): Promise<string[] | undefined> {
+async function askMechanisms({ address, ip }: Endpoint, run: Asking): Promise<string[] | undefined> {
   const asking = question(run);
   const { clientId, deadline } = asking;
   const dialled = await dial(ip, address.port, asking);
   if (!dialled.socket) return undefined;
   const raw = dialled.socket;
   try {
-    const socket = run.options.tls ? await secure(raw, address.host, run.options.tls, deadline) : raw;
-    if (!socket) return undefined;
+    const socket = run.options.tls ? await shake(raw, address.host, run.options.tls, deadline) : raw;
+    if (!(socket instanceof Socket)) return undefined;
     await exchange(socket, requestFrame(apiVersionsRequest(), CORRELATION_ID, clientId), deadline);
     return (await mechanismsOf(socket, asking))?.mechanisms;
   } finally {

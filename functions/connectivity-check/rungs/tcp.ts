@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { firstOf } from '../../../src/first-of.ts';
 import type { Address } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
-import { isAllowed, type Run, standby } from '../ladder/run.ts';
+import { type Asking, isAllowed, type Run, standby } from '../ladder/run.ts';
 import { isLoopback } from '../probes/addresses.ts';
 import { type Dialled, dial } from '../probes/dial.ts';
 import { askSiblings } from '../probes/siblings.ts';
@@ -16,7 +16,7 @@ interface Connected {
 export async function connect(
   address: Address,
   ips: readonly string[],
-  run: Run,
+  run: Asking & Pick<Run, 'check' | 'hostsAsked'>,
 ): Promise<Passed<Connected>> {
   const allowed = ips.filter((ip) => isAllowed(run.check.allowedAddresses, ip));
   if (allowed.length === 0) {

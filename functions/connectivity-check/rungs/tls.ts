@@ -3,12 +3,12 @@ import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { remaining } from '../../../src/deadline.ts';
 import { addressText } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
-import { type Endpoint, probeOf, question, type Run, standby } from '../ladder/run.ts';
+import { type Asking, type Endpoint, probeOf, question, standby } from '../ladder/run.ts';
 import { type Identity, identify, identifyTls, refusesOldTls } from '../probes/identify.ts';
 import type { TlsReport } from '../report.ts';
 import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';
 
-export interface Secured {
+interface Secured {
   socket: TLSSocket;
   report: TlsReport;
 }
@@ -30,7 +30,7 @@ const SERVER_HELLO_BYTES = 100;
 export async function encrypt(
   raw: Socket,
   { address, ip }: Endpoint,
-  run: Run,
+  run: Asking,
   onReport: (report: TlsReport) => void,
 ): Promise<Passed<Secured>> {
   const { host, port } = address;
@@ -59,18 +59,8 @@ export async function encrypt(
   };
 }
 
-/** TLS over a connection, with any certificate, to ask something that carries no credential. */
-export async function secure(
-  raw: Socket,
-  host: string,
-  options: ConnectionOptions,
-  deadline: number,
-): Promise<TLSSocket | undefined> {
-  const result = await shake(raw, host, options, deadline);
-  return result instanceof tls.TLSSocket ? result : undefined;
-}
-
-function shake(
+/** TLS over a connection, with any certificate: nothing that goes over it may carry a credential yet. */
+export function shake(
   raw: Socket,
   host: string,
   options: ConnectionOptions,
@@ -107,7 +97,7 @@ function shake(
 async function explain(
   failure: HandshakeFailure,
   { address, ip }: Endpoint,
-  run: Run,
+  run: Asking,
   { inPlain, inSmall }: { inPlain: () => Promise<Identity>; inSmall: () => Promise<boolean> },
 ): Promise<Broken> {
   const { how, code, bytesRead } = failure;
@@ -145,7 +135,7 @@ async function explain(
   return new Broken(fault[how], evidence, { probes });
 }
 
-async function versionFault(code: string, { address, ip }: Endpoint, run: Run): Promise<Broken> {
+async function versionFault(code: string, { address, ip }: Endpoint, run: Asking): Promise<Broken> {
   const servername = isIP(address.host) ? undefined : address.host;
   const any = await identifyTls(ip, address.port, { ...question(run), servername });
   const probes = [probeOf({ ip, port: address.port, how: 'any TLS version' }, any)];

@@ -2,6 +2,7 @@ import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrorName, kafkaErrors } from '../../../src/kafka/error-codes.ts';
 import { describeConfigsRequest } from '../../../src/kafka/wire/describe-configs.ts';
 import type { MetadataResponse, MetadataTopic } from '../../../src/kafka/wire/metadata.ts';
+import type { CheckConfig } from '../config.ts';
 import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
 import type { Run } from '../ladder/run.ts';
 import type { TopicReport } from '../report.ts';
@@ -22,7 +23,7 @@ export function topicReport({ topics }: MetadataResponse, name: string): TopicRe
 export function judgeTopic(
   metadata: MetadataTopic | undefined,
   { name, partitions, minInSyncReplicas }: TopicReport,
-  { check }: Run,
+  check: CheckConfig,
 ): Passed<undefined> {
   const refused = metadata
     ? refusal(metadata)
@@ -89,14 +90,14 @@ function numbers(partitions: readonly { partition: number }[]): string {
 export async function readSettings(
   session: Session,
   metadata: MetadataTopic | undefined,
-  run: Run,
+  { deadline, log }: Pick<Run, 'deadline' | 'log'>,
 ): Promise<Settings> {
   const isSeen = metadata?.operations?.includes('DESCRIBE_CONFIGS') ?? false;
   if (!metadata || !isSeen) return UNSEEN;
   try {
     const settings = await session.send(
       describeConfigsRequest('topic', metadata.name, ['min.insync.replicas', 'max.message.bytes']),
-      run.deadline,
+      deadline,
     );
     const read = (name: string) => {
       const value = Number(settings.get(name));
@@ -104,7 +105,7 @@ export async function readSettings(
     };
     return { minInSyncReplicas: read('min.insync.replicas'), maxMessageBytes: read('max.message.bytes') };
   } catch (error) {
-    run.log.debug('the settings of the topic could not be read', { error });
+    log.debug('the settings of the topic could not be read', { error });
     return UNSEEN;
   }
 }
