@@ -66,20 +66,13 @@ export function produceConfig(variables: Variables): ProduceConfig {
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),
     partitionKeyIsKey: variables.flag('CLOUDEVENTS_PARTITION_KEY', false),
-    webhook: webhookConfig(variables),
+    webhook: { signature: signatureConfig(variables), ...webhookHeaders(variables) },
   };
 }
 
 export function routesConfig(variables: Variables): ProduceConfig['routes'] {
   variables.notBlank('PRODUCE_ROUTES');
   return variables.oneOf('PRODUCE_ROUTES', produceRoutes, 'all');
-}
-
-function webhookConfig(variables: Variables): WebhookConfig {
-  return {
-    signature: signatureConfig(variables),
-    ...webhookHeaders(variables),
-  };
 }
 
 export function webhookHeaders(variables: Variables): Pick<WebhookConfig, 'keyHeader' | 'copiesHeader'> {

@@ -48,28 +48,9 @@ const BASE64 = { type: 'string', contentEncoding: 'base64' };
 const BINARY = { type: 'string', format: 'binary' };
 const INTEGER = { type: 'integer' };
 const TEXT = { type: 'string' };
+const FILLED = { ...TEXT, minLength: 1 };
 const TOPIC = parameter('path', 'topic', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,249}$' });
 const PARTITION = parameter('path', 'partition', { ...INTEGER, minimum: 0, maximum: 2 ** 31 - 1 });
-
-const EVENT = objectOf(
-  {
-    specversion: oneOf('1.0'),
-    id: filled(),
-    source: { ...filled(), format: 'uri-reference' },
-    type: filled(),
-  },
-  { data: {}, data_base64: BASE64 },
-);
-const PARTITION_METADATA = objectOf({
-  partition: INTEGER,
-  leader: { ...INTEGER, description: 'id of the broker; -1 while there is no leader' },
-  replicas: listOf(ref('Replica')),
-});
-const TOPIC_METADATA = objectOf({
-  name: TEXT,
-  configs: { type: 'object' },
-  partitions: listOf(ref('Partition')),
-});
 
 /** The checks in pipes; every length is that of an array. */
 const checks: Readonly<Record<string, (requirement: unknown) => Schema>> = {
@@ -85,9 +66,21 @@ const schemas = {
   ...recordsOf('Binary', orNull(BASE64)),
   ...recordsOf('Text', orNull(TEXT)),
   Header: objectOf({ key: { ...TEXT, description: '`name` is taken as well' }, value: orNull(BASE64) }),
-  CloudEvent: EVENT,
-  Topic: TOPIC_METADATA,
-  Partition: PARTITION_METADATA,
+  CloudEvent: objectOf(
+    {
+      specversion: oneOf('1.0'),
+      id: FILLED,
+      source: { ...FILLED, format: 'uri-reference' },
+      type: FILLED,
+    },
+    { data: {}, data_base64: BASE64 },
+  ),
+  Topic: objectOf({ name: TEXT, configs: { type: 'object' }, partitions: listOf(ref('Partition')) }),
+  Partition: objectOf({
+    partition: INTEGER,
+    leader: { ...INTEGER, description: 'id of the broker; -1 while there is no leader' },
+    replicas: listOf(ref('Replica')),
+  }),
   Replica: objectOf({ broker: INTEGER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } }),
   Brokers: objectOf({ brokers: listOf(INTEGER) }),
   Health: objectOf({ status: oneOf('healthy', 'ready') }),
@@ -271,10 +264,6 @@ function objectOf(required: Schema, optional: Schema = {}): Schema {
 
 function listOf(items: Schema): Schema {
   return { type: 'array', items };
-}
-
-function filled(): Schema {
-  return { type: 'string', minLength: 1 };
 }
 
 /** Nothing but what generators of clients understand: no `const`, no `null` type alone. */

@@ -18,11 +18,6 @@ export type Handlers<Handler> = {
   [P in ProducePath]: { [M in (typeof routes)[P]['methods'][number]]: Handler };
 };
 
-export interface Found<Handler> {
-  handler: Handler;
-  target: Target;
-}
-
 interface Route<Handler> {
   path: ProducePath;
   pattern: RegExp;
@@ -33,7 +28,7 @@ interface Route<Handler> {
 export function finder<Handler>(
   handlers: Handlers<Handler>,
   served: ProduceConfig['routes'],
-): (request: RequestHead) => Found<Handler> {
+): (request: RequestHead) => { handler: Handler; target: Target } {
   const table = allRoutes.flatMap(([path, about]): Route<Handler>[] => {
     if (!isProduces(path) || (served === 'webhooks' && !about.ofWebhooks)) return [];
     return [{ path, pattern: patternOf(path, 'end'), handlers: handlers[path] }];
@@ -43,11 +38,12 @@ export function finder<Handler>(
     requireMethod(request.method, routes[route.path]);
     const handler = route.handlers[request.method === 'POST' ? 'POST' : 'GET'];
     if (handler === undefined) throw new RangeError(`nothing answers to ${request.method} ${route.path}`);
-    const { topic, partition } = request.pathParameters ?? {};
-    return {
-      handler,
-      target: targetOf(topic ?? decodeSegment(matched.topic), partition ?? matched.partition),
+    const { topic, partition = matched.partition } = request.pathParameters ?? {};
+    const target = {
+      topic: topic ?? decodeSegment(matched.topic),
+      partition: partition === undefined ? undefined : partitionNumber(partition),
     };
+    return { handler, target };
   };
 }
 
@@ -71,10 +67,6 @@ function findRoute<Handler>(
   if (fallback) return { route: fallback, matched: {} };
   const takesRecords = table.some((route) => route.path === '/topics/{topic}') ? 'topics' : 'webhooks';
   throw new Failure('UNKNOWN_ROUTE', `there is no ${path}; records go to POST /${takesRecords}/{topic}`);
-}
-
-function targetOf(topic: string | undefined, partition: string | undefined): Target {
-  return { topic, partition: partition === undefined ? undefined : partitionNumber(partition) };
 }
 
 function decodeSegment(segment: string | undefined): string | undefined {

@@ -111,8 +111,10 @@ function documentReader(
   if (isBatch(request)) {
     return (bytes) => {
       const events = readDocument(bytes, readBatch);
-      if (!isList(events)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
-      return events.map(([event, source], index) => structuredEvent(event, source, `[${index}]`, errors));
+      if (!Array.isArray(events)) throw invalid([{ path: 'body', message: 'must be an array of events' }]);
+      return events.map(([event, source]: [unknown, Buffer], index) =>
+        structuredEvent(event, source, `[${index}]`, errors),
+      );
     };
   }
   return (bytes) => [structuredEvent(readDocument(bytes, readMembers), bytes, '', errors)];
@@ -125,10 +127,6 @@ function readBatch(json: JsonReader): unknown {
     }
     return json.withSource(() => readMembers(json));
   });
-}
-
-function isList(events: unknown): events is [unknown, Buffer][] {
-  return Array.isArray(events);
 }
 
 /** The attributes; of `data` only that it is there. */

@@ -30,7 +30,8 @@ export async function readWebhook(
   deadline: number,
 ): Promise<ProducerRecord[]> {
   const { signature, ...rules } = config.webhook;
-  if (signature) verify(request, signature);
+  if (signature?.scheme === 'standard') verifyStandard(request, signature);
+  else if (signature) verifyGithub(request, signature);
   const { key, headers } = keyAndHeaders(request, rules);
   return withBody(request, { maxBytes: config.maxBodyBytes, deadline }, (value) => [
     { topic: allowedTopic(topic, config), key, value, headers },
@@ -41,26 +42,17 @@ function keyAndHeaders(
   { query, headers }: HttpRequest,
   { keyHeader, copiesHeader }: Omit<WebhookConfig, 'signature'>,
 ): { key: Buffer | null; headers: Header[] } {
-  const inHeader = keyHeader === undefined ? undefined : headers[keyHeader];
+  const inHeader = headers[keyHeader ?? ''];
+  const keyBytes = inHeader === undefined ? null : headerBytes(inHeader);
   const copied = Object.entries(headers).filter(([name]) => copiesHeader(name));
   const reserved = copied.flatMap(([name]) => (isReservedHeader(name) ? [name] : []));
   if (reserved.length > 0) {
     throw invalid(reserved.map((name) => ({ path: 'headers', message: reservedHeaderProblem(name) })));
   }
   return {
-    key:
-      query.key === undefined
-        ? inHeader === undefined
-          ? null
-          : headerBytes(inHeader)
-        : Buffer.from(query.key),
+    key: query.key === undefined ? keyBytes : Buffer.from(query.key),
     headers: copied.map(([key, value]) => ({ key, value: headerBytes(value) })),
   };
-}
-
-function verify(request: HttpRequest, signature: Signature): void {
-  if (signature.scheme === 'standard') verifyStandard(request, signature);
-  else verifyGithub(request, signature);
 }
 
 /** https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries */
