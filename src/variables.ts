@@ -88,9 +88,7 @@ export class Variables {
     return value;
   }
 
-  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T;
-  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: undefined): T | undefined;
-  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T | undefined): T | undefined {
+  oneOf<T extends string, F extends T | undefined>(name: string, allowed: readonly T[], fallback: F): T | F {
     const value = this.#environment(name)?.trim();
     if (value === undefined) return fallback;
     const match = allowed.find((candidate) => candidate.toLowerCase() === value.toLowerCase());
@@ -107,9 +105,11 @@ export class Variables {
     return value === undefined ? fallback : value === 'true';
   }
 
-  integer(name: string, fallback: number, bounds?: { min?: number; max?: number }): number;
-  integer(name: string, fallback: undefined, bounds?: { min?: number; max?: number }): number | undefined;
-  integer(name: string, fallback: number | undefined, { min = 0, max = MAX_INT32 } = {}): number | undefined {
+  integer<F extends number | undefined>(
+    name: string,
+    fallback: F,
+    { min = 0, max = MAX_INT32 } = {},
+  ): number | F {
     const text = this.text(name);
     if (text === undefined) return fallback;
     const value = Number(text);
@@ -258,7 +258,8 @@ export class Variables {
     if (text === undefined) return undefined;
     const path = bundledPath(text);
     if (path === undefined) return this.#pem(name, Buffer.from(text));
-    if (isWithin(path)) return this.#pemFile(name, join(bundleFolder, path));
+    const isWithin = !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
+    if (isWithin) return this.#pemFile(name, join(bundleFolder, path));
     this.reject(name, 'must be file: and a path in the bundle, without ..');
     return undefined;
   }
@@ -292,10 +293,6 @@ export class Variables {
 /** Of `file:<path>`: the path of a file that the build puts beside the bundle. */
 export function bundledPath(value: string): string | undefined {
   return /^file:(.*)$/.exec(value)?.[1];
-}
-
-function isWithin(path: string): boolean {
-  return !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
 }
 
 function isHttpUrl(text: string): boolean {

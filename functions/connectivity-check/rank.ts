@@ -21,7 +21,7 @@ export function rankFaults(findings: Findings): { faults: FoundFault[]; spares: 
   const { bootstraps, brokers, seat, down } = findings;
   const climbs = [...bootstraps, ...brokers];
   const found = [
-    ...climbs.flatMap(faultOf),
+    ...climbs.flatMap((climb) => (climb.ladder.broken ? [{ climb, broken: climb.ladder.broken }] : [])),
     ...down.nodeIds.flatMap((nodeId) => downFault(nodeId, findings)),
   ];
   const isSpare = ({ climb }: FoundFault) =>
@@ -34,11 +34,6 @@ export function rankFaults(findings: Findings): { faults: FoundFault[]; spares: 
   const spares = sorted(found.filter(isSpare), connected);
   if (down.nodeIds.length === 0 && brokers.every(answers)) return { faults, spares };
   return { faults: distinct([...faults, ...spares]), spares: [] };
-}
-
-function faultOf(climb: Climb): FoundFault[] {
-  const { broken } = climb.ladder;
-  return broken ? [{ climb, broken }] : [];
 }
 
 function downFault(nodeId: number, { seat, brokers, down }: Findings): FoundFault[] {

@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 import type { Notice } from './ladder/ladder.ts';
 import { accessModeOf } from './probes/addresses.ts';
 import { type FoundFault, rankFaults } from './rank.ts';
-import type { AccessMode, ClusterReport, Report, TargetReport, TlsReport } from './report.ts';
+import type { AccessMode, ClusterReport, Report, TargetReport } from './report.ts';
 
 /** Weighs what was found: the first fault in their order is the verdict. */
 export function writeReport(findings: Findings): Report {
@@ -30,10 +30,12 @@ export function writeReport(findings: Findings): Report {
     faults: found,
     warnings: distinctNotices(notices).map((notice) => adviseWarning(notice, findings)),
     targets: climbs.map(targetReport),
-    tls: tlsOf(worst?.climb, climbs),
+    tls: worst?.climb.tls ?? climbs.find(({ tls }) => tls)?.tls ?? null,
     cluster: clusterReport(findings),
     topic: findings.topic ?? null,
-    permissions: hasPermissions(findings) ? findings.permissions : null,
+    permissions: Object.values(findings.permissions).some((known) => known !== null)
+      ? findings.permissions
+      : null,
     group: findings.group ?? null,
     roundTrip: findings.roundTrip ?? null,
   };
@@ -62,10 +64,6 @@ function targetReport({ address, nodeId, ladder, tls }: Climb): TargetReport {
   };
 }
 
-function tlsOf(worst: Climb | undefined, climbs: readonly Climb[]): TlsReport | null {
-  return worst?.tls ?? climbs.find(({ tls }) => tls)?.tls ?? null;
-}
-
 function clusterReport({ seat, brokers }: Findings): ClusterReport | null {
   const metadata = seat?.reached?.metadata;
   if (!metadata) return null;
@@ -79,10 +77,6 @@ function clusterReport({ seat, brokers }: Findings): ClusterReport | null {
       reached: brokers.some((broker) => broker.nodeId === nodeId && !broker.ladder.broken),
     })),
   };
-}
-
-function hasPermissions({ permissions: { topic, group, cluster } }: Findings): boolean {
-  return topic !== null || group !== null || cluster !== null;
 }
 
 function accessMode(ports: readonly number[]): AccessMode {

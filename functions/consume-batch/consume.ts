@@ -26,8 +26,9 @@ import { pipeline as usersPipeline } from './users-pipeline.ts';
 /** What a call keeps back for dead letters. */
 const DEAD_LETTER_RESERVE_MS = 2_000;
 const WARNING_WITHIN_MS = 1_000;
+const NOT_BEGUN = 'the record was not handled: one before it failed, or time ran out';
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
   connection: Connection;
   producer: Producer;
   config: ConsumeConfig;
@@ -36,23 +37,10 @@ export interface ConsumerOptions {
   pipeline?: Pipeline;
 }
 
-export interface PushCall extends Partial<CallOrigin> {
+interface PushCall extends Partial<CallOrigin> {
   isRedelivered: boolean;
   /** Epoch milliseconds. */
   deadline: number;
-}
-
-export interface PushAnswer {
-  mode: 'push';
-  processed: number;
-  failed: number;
-  deadLettered: number;
-}
-
-export interface PushResult {
-  /** The records that are neither handled nor dead letters. */
-  failures: { record: ConsumerRecord; failure: Failure }[];
-  answer: PushAnswer;
 }
 
 /** The consume-batch function without any platform. */
@@ -88,10 +76,7 @@ export class Consumer {
    * Handles records that a trigger brought. `isRedelivered`: will it bring failed ones again? If not,
    * each record ends handled or as a dead letter, or the result has its Failure.
    */
-  async push(
-    records: readonly ConsumerRecord[],
-    { isRedelivered, deadline, ...call }: PushCall,
-  ): Promise<PushResult> {
+  async push(records: readonly ConsumerRecord[], { isRedelivered, deadline, ...call }: PushCall) {
     const startedAt = Date.now();
     const reserve = Math.min(DEAD_LETTER_RESERVE_MS, remaining(deadline) * 0.25);
     const topics = [...new Set(records.map(({ topic }) => topic))];
@@ -110,10 +95,10 @@ export class Consumer {
     ]);
     const failures = records.flatMap((record, index) => {
       const outcome = outcomes[index];
-      return isOpen(outcome) ? [{ record, failure: outcome ?? notBegun() }] : [];
+      return isOpen(outcome) ? [{ record, failure: outcome ?? new Failure('SINK_FAILED', NOT_BEGUN) }] : [];
     });
     const { processed, deadLettered } = tally(outcomes);
-    const answer: PushAnswer = { mode: 'push', processed, failed: failures.length, deadLettered };
+    const answer = { mode: 'push', processed, failed: failures.length, deadLettered };
     handledBatches.publish({ ...answer, ms: Date.now() - startedAt });
     log[failures.length > 0 ? 'warn' : 'info']('consumed', { topics, ...answer });
     return { failures, answer };
@@ -137,15 +122,8 @@ export class Consumer {
       deadline: warningDeadline(deadline),
     });
     try {
-      const handlers = (times: PullTimes, notes: OffsetNotes) =>
-        this.#handler({
-          group,
-          times,
-          notes,
-          deadLetters: this.#deadLetters,
-          config: this.#options.config,
-          origin,
-        });
+      const parts = { group, deadLetters: this.#deadLetters, config: this.#options.config, origin };
+      const handlers = (times: PullTimes, notes: OffsetNotes) => this.#handler({ ...parts, times, notes });
       return await drain(wish, { connection, group, config, log, handlers }, deadline);
     } finally {
       await warning;
@@ -198,8 +176,4 @@ export class Consumer {
 
 function warningDeadline(deadline: number): number {
   return Math.min(deadline, Date.now() + WARNING_WITHIN_MS);
-}
-
-function notBegun(): Failure {
-  return new Failure('SINK_FAILED', 'the record was not handled: one before it failed, or time ran out');
 }

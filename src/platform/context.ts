@@ -31,7 +31,10 @@ export function callOf(context: PlatformContext | undefined): Call {
   return {
     requestId: requestIdOf(context),
     deadline: Date.now() + Math.max(0, remainingMs - Math.min(RESERVE_MS, remainingMs / 4)),
-    environment: (name) => userData(context, name) ?? processEnvironment(name),
+    environment: (name) => {
+      const userData = context && 'getUserData' in context ? context.getUserData(name) : undefined;
+      return userData ?? processEnvironment(name);
+    },
   };
 }
 
@@ -45,8 +48,4 @@ function requestIdOf(context: PlatformContext | undefined): string {
   if (!context) return '';
   const id: unknown = 'getRequestID' in context ? context.getRequestID() : context.awsRequestId;
   return isRequestId(id) ? id : '';
-}
-
-function userData(context: PlatformContext | undefined, name: string): string | undefined {
-  return context && 'getUserData' in context ? (context.getUserData(name) ?? undefined) : undefined;
 }

@@ -63,7 +63,10 @@ function explain(socket: TLSSocket, host: string, options: ConnectionOptions): B
   const [leaf] = sent;
   if (!leaf) return new Broken('CA_UNTRUSTED', 'the server sent no certificate');
   if (code === NAME_ERROR) {
-    return new Broken('HOST_MISMATCH', `the certificate names ${namesOf(leaf)}, not ${host}`);
+    return new Broken(
+      'HOST_MISMATCH',
+      `the certificate names ${leaf.subjectAltName ?? oneLine(leaf.subject)}, not ${host}`,
+    );
   }
   const trusted = trustedCertificates(options);
   const { certificates, isAnchored } = pathOf(sent, trusted);
@@ -225,10 +228,6 @@ function describe({ subject, issuer, validTo }: X509Certificate): CertificateRep
   return [
     { subject: oneLine(subject), issuer: oneLine(issuer), validTo: new Date(end).toISOString(), daysLeft },
   ];
-}
-
-function namesOf({ subjectAltName, subject }: X509Certificate): string {
-  return subjectAltName ?? oneLine(subject);
 }
 
 function oneLine(name: string | undefined): string {

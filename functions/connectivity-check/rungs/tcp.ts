@@ -40,7 +40,9 @@ export async function connect(
   const siblings = standby(first, run, () => askSiblings(allowed[0] ?? '', address.port, run));
   const connected = await first;
   if (!connected) throw await notConnected(address, await Promise.all(attempts), siblings);
-  for (const attempt of attempts) void attempt.then(({ dialled }) => drop(dialled, connected.socket));
+  for (const attempt of attempts) {
+    void attempt.then(({ dialled: { socket } }) => socket === connected.socket || socket?.destroy());
+  }
   return { value: connected, evidence: describe(connected, allowed) };
 }
 
@@ -54,10 +56,6 @@ async function notConnected(
   const worst = failures.find(({ ip }) => !ip.includes(':')) ?? failures[0];
   const evidence = failures.map(({ ip, detail }) => `${ip}:${address.port} ${detail}`).join('; ');
   return new Broken(worst?.fault ?? 'TCP_TIMEOUT', evidence, { probes: await siblings() });
-}
-
-function drop(dialled: Dialled, kept: Socket): void {
-  if (dialled.socket && dialled.socket !== kept) dialled.socket.destroy();
 }
 
 function describe({ socket, ip }: Connected, ips: readonly string[]): string {

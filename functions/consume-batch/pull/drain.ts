@@ -29,7 +29,7 @@ export interface PullAnswer {
   ms: number;
 }
 
-export interface DrainOptions {
+interface DrainOptions {
   connection: Connection;
   group: GroupOffsets;
   config: PullConfig;
@@ -37,12 +37,6 @@ export interface DrainOptions {
   handlers: (times: PullTimes, notes: OffsetNotes) => PartitionHandler;
   /** Nothing is committed, and the group is not joined; no budget ends it. */
   dryRun?: boolean;
-}
-
-/** What became of a pull in which some partitions may have stopped. */
-export interface Drained {
-  answer: PullAnswer;
-  stopped: readonly StoppedPartition[];
 }
 
 /**
@@ -59,7 +53,11 @@ export async function drain(wish: PullWish, options: DrainOptions, deadline: num
 }
 
 /** As `drain`, and tells which partitions stopped. Throws a Failure where none can go on. */
-export async function drainEach(wish: PullWish, options: DrainOptions, deadline: number): Promise<Drained> {
+export async function drainEach(
+  wish: PullWish,
+  options: DrainOptions,
+  deadline: number,
+): Promise<{ answer: PullAnswer; stopped: readonly StoppedPartition[] }> {
   const startedAt = Date.now();
   const { group, log } = options;
   const times = pullTimes(startedAt, deadline);

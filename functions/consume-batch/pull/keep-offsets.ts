@@ -1,7 +1,7 @@
 import { remaining } from '../../../src/deadline.ts';
 import { Failure, toFailure } from '../../../src/errors.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
-import { noteText, readNote, renewedText } from '../../../src/kafka/fetch/offset-note.ts';
+import { noteText, readNote } from '../../../src/kafka/fetch/offset-note.ts';
 import type { DescribedGroup } from '../../../src/kafka/wire/describe-group.ts';
 import type { CommittedOffset } from '../../../src/kafka/wire/offset-fetch.ts';
 import type { Log } from '../../../src/log.ts';
@@ -28,16 +28,12 @@ export class OffsetNotes {
   }
 
   text(): string {
-    return noteText(this.#now);
+    return noteText({ committedAt: Date.now(), emptiedAt: this.emptiedAt });
   }
 
-  /** Of an offset that is committed once more. */
+  /** The text for an offset that is committed once more: a note of somebody else's stays. */
   renewed(metadata: string): string {
-    return renewedText(metadata, this.#now);
-  }
-
-  get #now() {
-    return { committedAt: Date.now(), emptiedAt: this.emptiedAt };
+    return metadata === '' || readNote(metadata) ? this.text() : metadata;
   }
 }
 

@@ -1,27 +1,14 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { Address } from '../../variables.ts';
 import { bundledCertificates } from './certificates.ts';
-import type { ConnectionConfig, SaslConfig, SslConfig } from './config.ts';
+import type { ConnectionConfig, SslConfig } from './config.ts';
 
 /** What every connection to this cluster is made with. */
-export interface ClientOptions {
-  bootstrapServers: Address[];
-  clientId: string;
+export interface ClientOptions extends Omit<ConnectionConfig, 'securityProtocol' | 'ssl'> {
   tls: ConnectionOptions | undefined;
-  sasl: SaslConfig | undefined;
-  requestTimeout: number | undefined;
-  connectionTimeout: number | undefined;
 }
 
-export function clientOptions(config: ConnectionConfig): ClientOptions {
-  return {
-    bootstrapServers: config.bootstrapServers,
-    clientId: config.clientId,
-    tls: config.ssl && tlsOptions(config.ssl),
-    sasl: config.sasl,
-    requestTimeout: config.requestTimeout,
-    connectionTimeout: config.connectionTimeout,
-  };
+export function clientOptions({ ssl, ...config }: ConnectionConfig): ClientOptions {
+  return { ...config, tls: ssl && tlsOptions(ssl) };
 }
 
 /**

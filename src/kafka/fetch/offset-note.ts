@@ -2,7 +2,7 @@
  * What a pull writes beside an offset, as its metadata. Kafka tells nobody when an offset was committed, or when
  * a group became empty, and its offsets expire by these times (KIP-211).
  */
-export interface OffsetNote {
+interface OffsetNote {
   /** Epoch milliseconds: when the offset was committed. */
   committedAt: number;
   /** Epoch milliseconds: when a pull joined the group and left it, so that its lifetime began anew. */
@@ -26,9 +26,4 @@ export function readNote(metadata: string): OffsetNote | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The note of an offset that is committed once more; what somebody else wrote beside it stays. */
-export function renewedText(metadata: string, note: OffsetNote): string {
-  return metadata === '' || readNote(metadata) ? noteText(note) : metadata;
 }

@@ -56,7 +56,11 @@ const explanations: Record<number, string> = {
 /** The verdict on a refused batch, and the failure that its records end with where no later attempt succeeds. */
 export function judge(result: PartitionResult): { verdict: Verdict; failure: Failure } {
   const { topic, partition, errorCode, errorMessage, baseOffset } = result;
-  const [verdict, code] = verdicts[errorCode] ?? otherVerdict(errorCode);
+  // An error of the broker's own (-1, a duplicate too old to place, …) does not say whether it appended.
+  const other: [Verdict, ErrorCode] = isKafkaError(errorCode)
+    ? ['refuse', 'INTERNAL']
+    : ['doubt', 'CONNECTION_LOST'];
+  const [verdict, code] = verdicts[errorCode] ?? other;
   const explained = errorMessage ?? explanations[errorCode];
   const reason = explained ? `${kafkaErrorName(errorCode)}: ${explained}` : kafkaErrorName(errorCode);
   const sentence = `partition ${partition} of topic ${topic}: ${reason}`;
@@ -64,9 +68,4 @@ export function judge(result: PartitionResult): { verdict: Verdict; failure: Fai
   return verdict === 'retry' && baseOffset >= 0
     ? { verdict: 'doubt', failure: new Failure('ACK_TIMEOUT', sentence) }
     : { verdict, failure: new Failure(code, sentence) };
-}
-
-/** An error of the broker's own (-1, a duplicate too old to place, …) does not say whether it appended. */
-function otherVerdict(errorCode: number): [Verdict, ErrorCode] {
-  return isKafkaError(errorCode) ? ['refuse', 'INTERNAL'] : ['doubt', 'CONNECTION_LOST'];
 }

@@ -39,7 +39,10 @@ function openHandler(_config: object, { pipeline, resources }: SinkParts): Sink 
       const progress = { records, handleRecord, startBefore: call.startBefore, index: 0 };
       return untilDeadline(
         context,
-        (error) => lateAt(progress, error),
+        (error) => {
+          const { index } = progress;
+          return { taken: index + 1, failures: [{ index, failureClass: 'transient', error }] };
+        },
         (whole) => handleInOrder(progress, whole),
       );
     },
@@ -76,10 +79,6 @@ async function untilDeadline(
   } finally {
     clearTimeout(timer);
   }
-}
-
-function lateAt({ index }: Progress, error: Error): SinkResult {
-  return { taken: index + 1, failures: [{ index, failureClass: 'transient', error }] };
 }
 
 /** One after the other, up to the first that fails. */

@@ -113,8 +113,12 @@ async function deliver(
     indices.map((index) => ({ index, failureClass, error }));
   try {
     const { status, text } = await post(url, { headers, body, deadline });
-    if (isOfSink(status)) return failAll('sink', sinkFault(status));
-    if (isTooLarge(status) && indices.length > 1) return 'too large';
+    if (isOfSink(status)) {
+      const remedy = 'look at CONSUME_SINK_URL and CONSUME_SINK_HEADERS';
+      const sentence = `the sink answered ${status}, which is not for its records: ${remedy}`;
+      return failAll('sink', new SinkAnswer(sentence));
+    }
+    if ([413, 414].includes(status) && indices.length > 1) return 'too large';
     const failed = failedIndices(text, indices.length);
     const failureClass = classOf(status);
     if (failureClass === undefined && failed === undefined) return [];
@@ -137,15 +141,6 @@ class SinkAnswer extends Error {
 /** The address or the credentials are wrong: no record can change that, and no record is given up for it. */
 function isOfSink(status: number): boolean {
   return (status >= 300 && status < 400) || [401, 403, 404, 405, 407].includes(status);
-}
-
-function sinkFault(status: number): SinkAnswer {
-  const remedy = 'look at CONSUME_SINK_URL and CONSUME_SINK_HEADERS';
-  return new SinkAnswer(`the sink answered ${status}, which is not for its records: ${remedy}`);
-}
-
-function isTooLarge(status: number): boolean {
-  return status === 413 || status === 414;
 }
 
 /** Undefined: done. */

@@ -175,17 +175,15 @@ export class FetchedRecordsReader {
           this.#failure = failure;
           return 0;
         }
-        this.#options.log.error('a batch that cannot be read was skipped', this.#fields(header, failure));
+        this.#options.log.error('a batch that cannot be read was skipped', {
+          ...{ topic: this.#topic, partition: this.#partition, from: this.#from(header), to: lastOffset },
+          ...{ records: header.count, error: failure },
+        });
       }
       this.#position = end;
       this.#offset = Math.max(this.#offset, baseOffset + 1, lastOffset + 1);
       this.#leaderEpoch = leaderEpoch;
     }
-  }
-
-  #fields(header: BatchHeader, error: Failure) {
-    const { lastOffset: to, count: records } = header;
-    return { topic: this.#topic, partition: this.#partition, from: this.#from(header), to, records, error };
   }
 
   /** A compressed message of an older format has only its last record's offset: the others stand before it. */
