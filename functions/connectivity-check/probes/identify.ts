@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import tls, { type ConnectionOptions } from 'node:tls';
-import { remaining } from '../../../src/deadline.ts';
+import { type ConnectionOptions, TLSSocket } from 'node:tls';
 import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
 import { apiVersionsRequest, readApiVersions } from '../../../src/kafka/wire/api-versions.ts';
 import { requestFrame } from '../../../src/kafka/wire/request.ts';
@@ -8,8 +7,11 @@ import { saslHandshakeRequest } from '../../../src/kafka/wire/sasl.ts';
 import type { Fault } from '../faults.ts';
 import { exchange, languageOf, quote } from './answer.ts';
 import { type Dialled, type DialOptions, dial } from './dial.ts';
+import { shake } from './handshake.ts';
 
 const CORRELATION_ID = 1_263_948_353;
+/** Security level 0 allows old versions of the protocol, because only the answer matters here. */
+const ANY_TLS: ConnectionOptions = { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' };
 
 /** What is behind a port, as far as it can be told without a credential. */
 export interface Identity {
@@ -89,12 +91,15 @@ export async function identifyTls(
   const as = stopwatch();
   const dialled = await dial(ip, port, question);
   if (!dialled.socket) return as(unreachable(dialled));
-  const secure = await shake(dialled.socket, deadline, servername === undefined ? {} : { servername });
-  if (typeof secure === 'string') {
+  const options = servername === undefined ? ANY_TLS : { ...ANY_TLS, servername };
+  const secure = await shake(dialled.socket, options, deadline);
+  if (!(secure instanceof TLSSocket)) {
+    const { how, code } = secure;
     dialled.socket.destroy();
     // Who answers with an alert speaks TLS, whatever it minds.
-    if (/ALERT/.test(secure)) return as({ language: 'tls', text: `TLS, refused (${secure})` });
-    return as({ language: secure === 'silent' ? 'silent' : 'unknown', text: `no TLS (${secure})` });
+    if (/ALERT/.test(code)) return as({ language: 'tls', text: `TLS, refused (${code})` });
+    const isSilent = how === 'silent';
+    return as({ language: isSilent ? 'silent' : 'unknown', text: `no TLS (${isSilent ? how : code})` });
   }
   const protocol = secure.getProtocol();
   try {
@@ -119,9 +124,9 @@ export async function identifyTls(
 export async function refusesOldTls(ip: string, port: number, question: Question): Promise<boolean> {
   const dialled = await dial(ip, port, question);
   if (!dialled.socket) return false;
-  const result = await shake(dialled.socket, question.deadline, { maxVersion: 'TLSv1' });
+  const result = await shake(dialled.socket, { ...ANY_TLS, maxVersion: 'TLSv1' }, question.deadline);
   dialled.socket.destroy();
-  return typeof result === 'string' && /ALERT/.test(result);
+  return !(result instanceof TLSSocket) && /ALERT/.test(result.code);
 }
 
 /** The mechanisms that a broker offers, asked on a connection that ApiVersions was answered on. */
@@ -159,31 +164,6 @@ function foreignIdentity(bytes: Buffer): Omit<Identity, 'ms'> {
     unknown: 'no Kafka',
   };
   return { language, text: language === 'tls' ? 'TLS' : `${texts[language]}: ${quote(bytes)}` };
-}
-
-function shake(
-  socket: Socket,
-  deadline: number,
-  options: ConnectionOptions,
-): Promise<tls.TLSSocket | string> {
-  return new Promise((resolve) => {
-    // Security level 0 lets old protocol versions take part: here it only matters what answers.
-    const secure = tls.connect({
-      ...options,
-      socket,
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1',
-      ciphers: 'DEFAULT@SECLEVEL=0',
-    });
-    const timer = setTimeout(() => resolve('silent'), remaining(deadline));
-    const settle = (result: tls.TLSSocket | string) => {
-      clearTimeout(timer);
-      resolve(result);
-    };
-    secure.once('secureConnect', () => settle(secure));
-    secure.on('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));
-    secure.once('close', () => settle('closed'));
-  });
 }
 
 const connectionTexts: Partial<Record<Fault, string>> = {

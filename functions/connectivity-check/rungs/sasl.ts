@@ -15,8 +15,8 @@ import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
 import { type Asking, type Endpoint, question, type Run } from '../ladder/run.ts';
 import { exchange } from '../probes/answer.ts';
 import { dial } from '../probes/dial.ts';
+import { optionsFor, shake } from '../probes/handshake.ts';
 import { mechanismsOf } from '../probes/identify.ts';
-import { shake } from './tls.ts';
 
 const CORRELATION_ID = 1_263_948_356;
 
@@ -109,7 +109,9 @@ async function askMechanisms({ address, ip }: Endpoint, run: Asking): Promise<st
   if (!dialled.socket) return undefined;
   const raw = dialled.socket;
   try {
-    const socket = run.options.tls ? await shake(raw, address.host, run.options.tls, deadline) : raw;
+    const socket = run.options.tls
+      ? await shake(raw, optionsFor(address.host, run.options.tls), deadline)
+      : raw;
     if (!(socket instanceof Socket)) return undefined;
     await exchange(socket, requestFrame(apiVersionsRequest(), CORRELATION_ID, clientId), deadline);
     return (await mechanismsOf(socket, asking))?.mechanisms;

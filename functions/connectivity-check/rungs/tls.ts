@@ -1,9 +1,9 @@
 import { isIP, type Socket } from 'node:net';
-import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { remaining } from '../../../src/deadline.ts';
+import { TLSSocket } from 'node:tls';
 import { addressText } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
 import { type Asking, type Endpoint, probeOf, question, standby } from '../ladder/run.ts';
+import { type HandshakeFailure, optionsFor, shake } from '../probes/handshake.ts';
 import { type Identity, identify, identifyTls, refusesOldTls } from '../probes/identify.ts';
 import type { TlsReport } from '../report.ts';
 import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';
@@ -11,13 +11,6 @@ import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';
 interface Secured {
   socket: TLSSocket;
   report: TlsReport;
-}
-
-/** How a handshake that failed ended, with the bytes that had come by then. */
-interface HandshakeFailure {
-  how: 'alert' | 'closed' | 'reset' | 'silent';
-  code: string;
-  bytesRead: number;
 }
 
 /** A handshake that failed with fewer bytes than this saw no certificate of the server's. */
@@ -35,11 +28,11 @@ export async function encrypt(
 ): Promise<Passed<Secured>> {
   const { host, port } = address;
   const options = run.options.tls ?? {};
-  const handshake = shake(raw, host, options, run.deadline);
+  const handshake = shake(raw, optionsFor(host, options), run.deadline);
   const inPlain = standby(handshake, run, () => identify(ip, port, question(run)));
   const inSmall = standby(handshake, run, () => refusesOldTls(ip, port, question(run)));
   const result = await handshake;
-  if (!(result instanceof tls.TLSSocket)) {
+  if (!(result instanceof TLSSocket)) {
     raw.destroy();
     throw await explain(result, { address, ip }, run, { inPlain, inSmall });
   }
@@ -57,41 +50,6 @@ export async function encrypt(
     evidence: tlsEvidence(report, host),
     notices,
   };
-}
-
-/** TLS over a connection, with any certificate: nothing that goes over it may carry a credential yet. */
-export function shake(
-  raw: Socket,
-  host: string,
-  options: ConnectionOptions,
-  deadline: number,
-): Promise<TLSSocket | HandshakeFailure> {
-  return new Promise((resolve) => {
-    const socket = tls.connect({
-      ...options,
-      socket: raw,
-      host,
-      ...(isIP(host) ? {} : { servername: host }),
-      rejectUnauthorized: false,
-    });
-    const settle = (how: HandshakeFailure['how'], code: string) => {
-      clearTimeout(timer);
-      resolve({ how, code, bytesRead: raw.bytesRead });
-    };
-    const timer = setTimeout(() => settle('silent', 'timeout'), remaining(deadline));
-    // A FIN reaches the TLS socket as an error of Node's own, a reset as the kernel's.
-    raw.once('end', () => settle('closed', 'FIN'));
-    socket.once('secureConnect', () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const code = error.code ?? error.message;
-      const isReset = code === 'ECONNRESET' && !error.message.includes('before secure TLS connection');
-      settle(isReset ? 'reset' : code === 'ECONNRESET' ? 'closed' : 'alert', code);
-    });
-    socket.once('close', () => settle('closed', 'FIN'));
-  });
 }
 
 async function explain(
