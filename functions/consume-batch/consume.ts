@@ -1,3 +1,4 @@
+import { Budget } from '../../src/budget.ts';
 import { remaining } from '../../src/deadline.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
@@ -15,7 +16,6 @@ import type { PartitionHandler, PullTimes } from './pull/partition-handler.ts';
 import type { PullWish } from './pull/pull-wish.ts';
 import { DeadLetters } from './records/dead-letters.ts';
 import { handledBatches } from './records/handled-batches.ts';
-import { Limiter } from './records/limiter.ts';
 import type { CallOrigin, Pipeline } from './records/pipeline.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './records/process-records.ts';
 import { Resources } from './records/resources.ts';
@@ -49,7 +49,8 @@ export class Consumer {
   readonly #sink: Sink;
   readonly #resources: Resources;
   readonly #deadLetters: DeadLetters;
-  readonly #limiter: Limiter;
+  /** As many calls of the sink as may run at once. */
+  readonly #turns: Budget;
   #group: GroupOffsets | undefined;
 
   constructor(options: ConsumerOptions) {
@@ -58,7 +59,7 @@ export class Consumer {
     this.#resources = new Resources(pipeline, log);
     const parts = { connection, producer, pipeline, resources: this.#resources };
     this.#sink = openSink(config.sink, parts);
-    this.#limiter = new Limiter(config.concurrency);
+    this.#turns = new Budget(config.concurrency);
     this.#deadLetters = new DeadLetters(config.deadLetterTopic, {
       producer,
       connection,
@@ -164,11 +165,11 @@ export class Consumer {
     };
   }
 
-  get #processOptions(): Pick<ProcessOptions, 'sink' | 'config' | 'limiter' | 'deadLetters'> {
+  get #processOptions(): Pick<ProcessOptions, 'sink' | 'config' | 'turns' | 'deadLetters'> {
     return {
       sink: this.#sink,
       config: this.#options.config,
-      limiter: this.#limiter,
+      turns: this.#turns,
       deadLetters: this.#deadLetters,
     };
   }

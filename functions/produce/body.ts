@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { Budget } from '../../src/budget.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpRequest, RequestHead } from '../../src/http/message.ts';
-import { MemoryBudget } from '../../src/memory-budget.ts';
 
 const unzip = promisify(gunzip);
 
@@ -11,11 +11,11 @@ const unzip = promisify(gunzip);
  * What all requests of the process together may hold of inflated bodies; the others wait for their turn. There is
  * room for two of the largest, so that one inflates while the other is read, which nothing else interrupts.
  */
-const large = new MemoryBudget(12 * 1024 * 1024);
+const large = new Budget(12 * 1024 * 1024);
 /** The same for bodies that say that they are small, so that they don't wait behind large ones. */
-const small = new MemoryBudget(8 * 1024 * 1024);
+const small = new Budget(8 * 1024 * 1024);
 /** Who reads a large body at this moment. */
-const reading = new MemoryBudget(1);
+const reading = new Budget(1);
 const SMALL = 64 * 1024;
 /** How long they wait at most: what is left of a call's time is for publishing. */
 const MAX_WAIT_MS = 2_000;

@@ -1,9 +1,9 @@
+import { Budget } from '../../src/budget.ts';
 import type {
   FetchedRecords,
   FetchedRecordsReader,
   ReaderOptions,
 } from '../../src/kafka/wire/records/record-batch-reader.ts';
-import { MemoryBudget } from '../../src/memory-budget.ts';
 import { recordingLog } from '../kafka.ts';
 
 const MIB = 1024 * 1024;
@@ -15,7 +15,7 @@ export function readerOptions(options: Partial<ReaderOptions> = {}): ReaderOptio
     checkCrcs: true,
     unreadable: 'stop',
     maxBatchBytes: 64 * MIB,
-    memory: new MemoryBudget(32 * MIB),
+    memory: new Budget(32 * MIB),
     log: recordingLog(),
     ...options,
   };

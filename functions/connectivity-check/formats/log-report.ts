@@ -14,8 +14,6 @@ export function logReport(report: Report, { requestId }: { requestId: string }):
     warnings: warnings.map(({ fault, target }) => `${fault} ${target}`),
     durationMs,
   };
-  const log = createLog('info');
-  if (!ok) log.error(oneLine(report), fields);
-  else if (warnings.length > 0) log.warn(oneLine(report), fields);
-  else log.info(oneLine(report), fields);
+  const level = !ok ? 'error' : warnings.length > 0 ? 'warn' : 'info';
+  createLog('info')[level](oneLine(report), fields);
 }

@@ -1,3 +1,4 @@
+import { groupBy } from '../../../src/group-by.ts';
 import type { Probe, StageResult, TargetReport } from '../report.ts';
 
 /** A target as a person thinks of it: an address that is a bootstrap one and a broker's is one place. */
@@ -34,7 +35,8 @@ export function placeName({ isBootstrap, nodeId }: Place): string {
 
 /** What was asked besides, with those together that answered the same. */
 export function probeLines(probes: readonly Probe[]): string[] {
-  const byAnswer = new Map<string, string[]>();
-  for (const { address, answer } of probes) byAnswer.set(answer, [...(byAnswer.get(answer) ?? []), address]);
-  return [...byAnswer].map(([answer, addresses]) => `asked ${addresses.join(', ')}: ${answer}`);
+  const byAnswer = [...groupBy(probes, ({ answer }) => answer)];
+  return byAnswer.map(
+    ([answer, alike]) => `asked ${alike.map(({ address }) => address).join(', ')}: ${answer}`,
+  );
 }

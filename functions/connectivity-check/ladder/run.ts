@@ -1,4 +1,4 @@
-import type { BlockList, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { remaining, sleep } from '../../../src/deadline.ts';
 import type { ClientOptions } from '../../../src/kafka/connection/client-options.ts';
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
@@ -51,10 +51,6 @@ export function probeOf(
   return { address: addressText({ host: ip, port }), answer: `${how}: ${text}`, ms: Math.round(ms) };
 }
 
-export function isAllowed(allowed: BlockList | undefined, ip: string): boolean {
-  return allowed === undefined || allowed.check(ip, ip.includes(':') ? 'ipv6' : 'ipv4');
-}
-
 /** A second opinion that is asked for when the first answer is late, or bad; once at the most. */
 export function standby<T>(
   first: Promise<unknown>,
@@ -62,21 +58,17 @@ export function standby<T>(
   ask: () => Promise<T>,
 ): () => Promise<T> {
   let asked: Promise<T> | undefined;
-  let isLate = true;
   const start = () => {
     asked ??= ask();
     return asked;
   };
   const answered = first.then(
-    () => {
-      isLate = false;
-    },
-    () => {
-      isLate = false;
-    },
+    () => true,
+    () => true,
   );
-  void Promise.race([answered, sleep(Math.min(patienceMs, remaining(deadline)))]).then(() => {
-    if (isLate) start();
+  const patience = sleep(Math.min(patienceMs, remaining(deadline)));
+  void Promise.race([answered, patience]).then((isAnswered) => {
+    if (!isAnswered) start();
   });
   return start;
 }

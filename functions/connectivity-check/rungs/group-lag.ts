@@ -1,3 +1,4 @@
+import { groupBy } from '../../../src/group-by.ts';
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import { kafkaErrors } from '../../../src/kafka/error-codes.ts';
 import { byPartition, type TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
@@ -20,19 +21,21 @@ export async function lags(
   { groupTopics, autoOffsetReset }: CheckConfig,
   { sessionOf, deadline }: GroupAsking,
 ): Promise<PartitionLag[]> {
-  const byLeader = new Map<number, Committed[]>();
   const committedOf = byPartition(committed);
-  for (const { name: topic, partitions } of topics) {
-    for (const { partition, leader } of partitions) {
+  const offsets = topics.flatMap(({ name: topic, partitions }) =>
+    partitions.flatMap(({ partition, leader }) => {
       const offset = committedOf({ topic, partition })?.offset;
-      if (leader < 0 || (offset === undefined && !groupTopics.includes(topic))) continue;
-      const known = byLeader.get(leader) ?? [];
-      byLeader.set(leader, [...known, { topic, partition, committed: offset ?? null }]);
-    }
-  }
+      if (leader < 0 || (offset === undefined && !groupTopics.includes(topic))) return [];
+      return [{ leader, at: { topic, partition, committed: offset ?? null } }];
+    }),
+  );
   const found = await Promise.all(
-    [...byLeader].map(([leader, offsets]) =>
-      lagsAt(sessionOf(leader), offsets, { autoOffsetReset, deadline }),
+    [...groupBy(offsets, ({ leader }) => leader)].map(([leader, led]) =>
+      lagsAt(
+        sessionOf(leader),
+        led.map(({ at }) => at),
+        { autoOffsetReset, deadline },
+      ),
     ),
   );
   return found.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);

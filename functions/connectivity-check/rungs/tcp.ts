@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { firstOf } from '../../../src/first-of.ts';
 import type { Address } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
-import { type Asking, isAllowed, type Run, standby } from '../ladder/run.ts';
+import { type Asking, type Run, standby } from '../ladder/run.ts';
 import { isLoopback } from '../probes/addresses.ts';
 import { type Dialled, dial } from '../probes/dial.ts';
 import { askSiblings } from '../probes/siblings.ts';
@@ -18,7 +18,8 @@ export async function connect(
   ips: readonly string[],
   run: Asking & Pick<Run, 'check' | 'hostsAsked'>,
 ): Promise<Passed<Connected>> {
-  const allowed = ips.filter((ip) => isAllowed(run.check.allowedAddresses, ip));
+  const { allowedAddresses } = run.check;
+  const allowed = ips.filter((ip) => allowedAddresses?.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4') ?? true);
   if (allowed.length === 0) {
     throw new Broken(
       'ADDRESS_NOT_ALLOWED',

@@ -1,11 +1,12 @@
 import { backoffMs } from '../../../src/backoff.ts';
+import type { Budget } from '../../../src/budget.ts';
 import { sleep } from '../../../src/deadline.ts';
 import { Failure } from '../../../src/errors.ts';
+import { groupBy } from '../../../src/group-by.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { ConsumeConfig } from '../config.ts';
 import { placeOf } from './dead-letter.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import type { Limiter } from './limiter.ts';
 import { type FailureClass, type RecordFailure, TransientError } from './record-failure.ts';
 import type { Sink, SinkCall, SinkResult } from './sink.ts';
 
@@ -15,8 +16,8 @@ export type Outcome = 'handled' | 'dead-lettered' | Failure | undefined;
 export interface ProcessOptions extends SinkCall {
   sink: Sink;
   config: Pick<ConsumeConfig, 'order' | 'retries' | 'retryBackoffMs'>;
-  /** Shared by everything that runs at the same time. */
-  limiter: Limiter;
+  /** Turns at the sink, shared by everything that runs at the same time. */
+  turns: Budget;
   deadLetters: DeadLetters;
   /** Will somebody deliver the record again? If not, what can't be handled now is a dead letter. */
   isRedelivered: boolean;
@@ -111,17 +112,20 @@ class Processing {
 
   /** One call of the sink; what it took and did not fail is done. */
   async #write(run: readonly number[]): Promise<{ taken: number; failed: Failed[] }> {
-    const { sink, limiter } = this.#options;
+    const { sink, turns } = this.#options;
     const batch = pick(this.#records, run);
-    const { taken, failures } = await limiter.run(async (): Promise<SinkResult> => {
-      try {
-        return await sink.write(batch, this.#options);
-      } catch (thrown) {
-        const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-        const all = batch.map((_record, index) => ({ index, failureClass: 'unclassified' as const, error }));
-        return { taken: batch.length, failures: all };
-      }
-    });
+    const turn = await turns.take(1);
+    let result: SinkResult;
+    try {
+      result = await sink.write(batch, this.#options);
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const all = batch.map((_record, index) => ({ index, failureClass: 'unclassified' as const, error }));
+      result = { taken: batch.length, failures: all };
+    } finally {
+      turn?.release();
+    }
+    const { taken, failures } = result;
     for (const index of run.slice(0, taken)) this.outcomes[index] = 'handled';
     const failed = failures.flatMap((failure): Failed[] => {
       const index = run[failure.index];
@@ -218,7 +222,8 @@ function lanes(records: readonly ConsumerRecord[], { config, sink }: ProcessOpti
   if (config.order === 'partition') return byPartition;
   // A sink that takes whole batches gets them in order of their offsets, whatever their keys are.
   if (config.order === 'key') {
-    return sink.oneByOne ? group(records, (record) => keyOf(record)) : byPartition;
+    if (!sink.oneByOne) return byPartition;
+    return [...groupBy(upTo(records.length), (index) => keyOf(records[index])).values()];
   }
   return sink.oneByOne ? records.map((_record, index) => [index]) : byPartition.flatMap(inChunks);
 }
@@ -228,7 +233,8 @@ function partitionLanes(records: readonly ConsumerRecord[]): number[][] {
   // As in every pull.
   const isOne = records.every((record) => record.topic === topic && record.partition === partition);
   if (isOne) return [upTo(records.length)];
-  return group(records, (record) => `${record.topic}/${record.partition}`);
+  const nameOf = (index: number) => `${records[index]?.topic}/${records[index]?.partition}`;
+  return [...groupBy(upTo(records.length), nameOf).values()];
 }
 
 /** A loop, because an iterator takes ten times as long. */
@@ -249,17 +255,6 @@ function inChunks(lane: number[]): number[][] {
 /** In a pull the run is the whole batch, nearly always. */
 function pick(records: readonly ConsumerRecord[], indices: readonly number[]): readonly ConsumerRecord[] {
   return indices.length === records.length ? records : indices.flatMap((index) => records[index] ?? []);
-}
-
-function group(records: readonly ConsumerRecord[], nameOf: (record: ConsumerRecord) => string): number[][] {
-  const groups = new Map<string, number[]>();
-  for (const [index, record] of records.entries()) {
-    const name = nameOf(record);
-    const known = groups.get(name);
-    if (known) known.push(index);
-    else groups.set(name, [index]);
-  }
-  return [...groups.values()];
 }
 
 /** Records without a key have no order among themselves in Kafka's eyes, but they keep theirs here. */

@@ -1,4 +1,5 @@
 import { Failure } from '../../errors.ts';
+import { groupBy } from '../../group-by.ts';
 import type { Broker } from '../connection/broker.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { TopicPartition } from '../wire/by-topic.ts';
@@ -8,12 +9,7 @@ export function byLeader<T extends TopicPartition>(
   connection: Connection,
   partitions: readonly T[],
 ): Map<Broker | undefined, T[]> {
-  const leaders = new Map<Broker | undefined, T[]>();
-  for (const item of partitions) {
-    const leader = connection.leader(item.topic, item.partition);
-    leaders.set(leader, [...(leaders.get(leader) ?? []), item]);
-  }
-  return leaders;
+  return groupBy(partitions, ({ topic, partition }) => connection.leader(topic, partition));
 }
 
 export function noLeader(at: TopicPartition | undefined): Failure {

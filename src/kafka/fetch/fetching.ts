@@ -1,8 +1,8 @@
 import { backoffMs } from '../../backoff.ts';
+import { Budget } from '../../budget.ts';
 import { remaining } from '../../deadline.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import { MemoryBudget } from '../../memory-budget.ts';
 import type { Broker } from '../connection/broker.ts';
 import { connectionFailure } from '../connection/client-errors.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -81,7 +81,7 @@ export class Fetcher {
   readonly #connection: Connection;
   readonly #options: FetcherOptions;
   readonly #log: Log;
-  readonly #memory: MemoryBudget;
+  readonly #memory: Budget;
   readonly #partitions = new Map<string, Partition>();
   /** Leaders that have a Fetch to answer, and how many bytes it asked for. */
   readonly #asked = new Map<Broker, number>();
@@ -93,7 +93,7 @@ export class Fetcher {
     this.#connection = connection;
     this.#options = options;
     this.#log = log;
-    this.#memory = new MemoryBudget(options.maxBytes);
+    this.#memory = new Budget(options.maxBytes);
   }
 
   /** Reads a partition as well, beside those that are being read. */

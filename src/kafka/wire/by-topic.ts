@@ -1,4 +1,5 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { groupBy } from '../../group-by.ts';
 import type { Decoder } from './decoder.ts';
 
 export interface TopicPartition {
@@ -20,14 +21,8 @@ export function byPartition<T extends TopicPartition>(
 }
 
 /** Gathers partitions under their topics. */
-export function byTopic<T extends { topic: string }>(partitions: readonly T[]): [string, T[]][] {
-  const topics = new Map<string, T[]>();
-  for (const item of partitions) {
-    const known = topics.get(item.topic);
-    if (known) known.push(item);
-    else topics.set(item.topic, [item]);
-  }
-  return [...topics];
+export function byTopic<T extends TopicPartition>(partitions: readonly T[]): [string, T[]][] {
+  return [...groupBy(partitions, ({ topic }) => topic)];
 }
 
 /** Writes what follows the number of a partition. */

@@ -1,6 +1,6 @@
+import type { Budget, Lease } from '../../../budget.ts';
 import { Failure, messageOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
-import type { Lease, MemoryBudget } from '../../../memory-budget.ts';
 import type { ConsumerRecord } from '../../../record.ts';
 import type { FetchedPartition, IsolationLevel } from '../fetch.ts';
 import {
@@ -43,7 +43,7 @@ export interface ReaderOptions {
   /** What one batch may grow to. */
   maxBatchBytes: number;
   /** What all readers together hold decompressed. */
-  memory: MemoryBudget;
+  memory: Budget;
   log: Log;
 }
 
