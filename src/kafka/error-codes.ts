@@ -1,6 +1,6 @@
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 
-/** Error codes of the Kafka protocol that are handled by name. */
+/** The error codes of the Kafka protocol that are handled by name. */
 export const kafkaErrors = {
   UNKNOWN_SERVER_ERROR: -1,
   NONE: 0,
@@ -54,7 +54,7 @@ export const kafkaErrors = {
   PRODUCER_FENCED: 90,
 } as const;
 
-/** Whether the protocol has this code, as far as it is known here. */
+/** Whether this code of the protocol is known here. */
 export function isKafkaError(code: number): boolean {
   return nameOf(code) !== undefined;
 }

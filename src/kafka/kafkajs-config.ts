@@ -5,7 +5,7 @@ import { clientOptions } from './connection/client-options.ts';
 import { connectionConfig } from './connection/config.ts';
 
 /**
- * What `new Kafka(…)` of kafkajs takes, from the same variables and certificates as the functions: for its admin
+ * The options for kafkajs's `new Kafka(…)`, from the same variables and certificates as the functions: for its admin
  * client, its consumers and its plug-ins. Throws CONFIG_INVALID.
  */
 export function kafkajsConfig(environment: Environment = processEnvironment): KafkaConfig {

@@ -1,4 +1,4 @@
-// The parts of kafkajs 2.2.4 (pinned) that are used below its public API, as far as they are used.
+// Types for the parts of kafkajs 2.2.4 (pinned) that are used below its public API.
 
 declare module 'kafkajs/src/protocol/encoder.js' {
   export default class Encoder {
@@ -19,6 +19,6 @@ declare module 'kafkajs/src/protocol/encoder.js' {
 }
 
 declare module 'kafkajs/src/protocol/error.js' {
-  /** The error that a code of the protocol stands for: `type` is its name in the protocol. */
+  /** The error for a code of the protocol; `type` is its name there. */
   export function createErrorFromCode(code: number): Error & { type: string; code: number };
 }

@@ -8,15 +8,15 @@ import { Session } from './session.ts';
 import { SharedAttempt } from './shared-attempt.ts';
 
 /**
- * After this long without a word from the broker, a connection proves itself before it is trusted with
- * a record: while a function is frozen, NAT and load balancers forget flows without telling either end.
+ * After this much silence from the broker, a connection must prove itself before it gets a record. While a function
+ * is frozen, NAT and load balancers forget flows without telling either end.
  */
 const PROOF_AFTER_MS = 1_000;
 const PROOF_TIMEOUT_MS = 1_000;
 /** A connection attempt ends after this long, even where its caller has more time. */
 const CONNECTION_TIMEOUT_MS = 10_000;
 
-/** One broker. The connection is opened when first needed, shared by all callers, and opened anew once lost. */
+/** One broker. Its connection is opened when needed, shared, and opened again once it is lost. */
 export class Broker {
   readonly address: Address;
   #session: Session | undefined;
@@ -35,12 +35,12 @@ export class Broker {
     return this.#session !== undefined && this.#session.lost === undefined;
   }
 
-  /** Whether a request on this connection still waits for its response: another one would wait behind it. */
+  /** Whether a request on this connection still waits for its response; the next request would wait behind it. */
   get isWaiting(): boolean {
     return this.#session?.isWaiting ?? false;
   }
 
-  /** Until when (epoch milliseconds) the broker asked not to be sent records; with its connection that ends. */
+  /** Until when (epoch milliseconds) the broker asked not to get records. A new connection starts without a limit. */
   get throttledUntil(): number {
     return this.isConnected ? (this.#session?.throttledUntil ?? 0) : 0;
   }
@@ -49,20 +49,20 @@ export class Broker {
     if (this.#session && ms > 0) this.#session.throttledUntil = Date.now() + ms;
   }
 
-  /** Gives up an attempt at a connection, unless others wait for it as well. */
+  /** Gives up connecting, unless others wait for the connection as well. */
   abandon(): void {
     if (!this.isConnected && this.#opening.callers <= 1) this.close();
   }
 
-  /** Resolves once there is a connection that has spoken within the last second. */
+  /** Resolves once there is a connection on which the broker spoke within the last second. */
   async ready(deadline: number): Promise<void> {
     await this.#readySession(deadline);
   }
 
-  /** Sends a request, over a new connection where needed, and reads the answer; else throws RequestFailed. */
+  /** Sends a request, over a new connection where needed, and reads the response; throws RequestFailed otherwise. */
   async send<T>(request: Request<T>, deadline: number): Promise<T> {
     const session = await this.#readySession(deadline).catch((cause: unknown) => {
-      // Whatever was sent on the way to a connection, this request was not.
+      // Connecting may have sent something, but not this request.
       const timedOut = cause instanceof RequestFailed && cause.timedOut;
       throw new RequestFailed('there is no connection', { timedOut, cause });
     });
@@ -70,7 +70,7 @@ export class Broker {
     return session.send(request, limit === undefined ? deadline : Math.min(deadline, Date.now() + limit));
   }
 
-  /** Ends the connection, or the attempt at one, at once. */
+  /** Ends the connection, or the attempt to connect, at once. */
   close(): void {
     const reason = new RequestFailed('the connection was closed by this client', { sent: true });
     this.#closing.abort(reason);
@@ -115,7 +115,7 @@ export class Broker {
   }
 }
 
-/** A broker that owes an answer is silent for good reason, and that request has a deadline of its own. */
+/** A broker may be silent while it works on a request, and that request has its own deadline. */
 function isFresh(session: Session): boolean {
   if (session.isWaiting) return true;
   const silence = Date.now() - session.heardAt;

@@ -1,4 +1,4 @@
-/** Set by the build to the PEM text of what lies in `certificates/`. */
+/** The build sets it to the PEM text of the files in `certificates/`. */
 declare const BUNDLED_CERTIFICATES: string | undefined;
 
 /** The CA certificates that this bundle trusts, as PEM; empty where the build found none. */

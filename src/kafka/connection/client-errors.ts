@@ -2,7 +2,7 @@ import { Failure, toFailure } from '../../errors.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { AuthenticationRefused, RequestFailed } from './request-failed.ts';
 
-/** Why nothing could be sent: what the socket, TLS or SASL said, without addresses. */
+/** Turns an error of the socket, TLS or SASL into a Failure without addresses. */
 export function connectionFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   const chain = causes(error);
@@ -20,11 +20,11 @@ export function connectionFailure(error: unknown): Failure {
   return new Failure('BROKER_UNREACHABLE', sentence, { cause: error });
 }
 
-/** What a topic's error code in a Metadata answer means for a request; undefined where nothing is wrong. */
+/** The Failure for a topic's error code in a Metadata response; undefined where nothing is wrong. */
 export function metadataFailure(code: number, topic: string): Failure | undefined {
   switch (code) {
     case kafkaErrors.NONE:
-    // The topic is there, but some partition has no leader: the partitions tell which.
+    // The topic exists, but a partition has no leader. The partitions say which.
     case kafkaErrors.LEADER_NOT_AVAILABLE:
       return undefined;
     case kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION:
@@ -75,7 +75,7 @@ function authenticationSentence(chain: Error[]): string {
   return "the cluster refused the function's user name or password";
 }
 
-/** An error and everything below it: its causes, and the parts of an AggregateError (several addresses). */
+/** An error with its causes and the parts of an AggregateError (several addresses were tried). */
 function causes(error: unknown): Error[] {
   const found: Error[] = [];
   const visit = (e: unknown) => {

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { bundledCertificates } from './certificates.ts';
 import type { ConnectionConfig, SslConfig } from './config.ts';
 
-/** What every connection to this cluster is made with. */
+/** Settings for every connection to this cluster. */
 export interface ClientOptions extends Omit<ConnectionConfig, 'securityProtocol' | 'ssl'> {
   tls: ConnectionOptions | undefined;
 }
@@ -12,8 +12,8 @@ export function clientOptions({ ssl, ...config }: ConnectionConfig): ClientOptio
 }
 
 /**
- * The chain is verified in every case. The host name is not where only the bundled certificates are
- * trusted, unless the variable asks for it: DMS's server certificates do not name the broker's address.
+ * Verifies the chain in every case. Where only the bundled certificates are trusted, the host name is not verified
+ * unless the variable asks for it, because DMS's server certificates don't name the broker's address.
  */
 export function tlsOptions(
   { ca, verifyHostname }: SslConfig,
@@ -24,7 +24,7 @@ export function tlsOptions(
   return {
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
-    // An empty `ca` would trust nothing; without one Node's own roots are trusted.
+    // An empty `ca` would trust nothing. Without `ca`, Node's own roots are trusted.
     ...(trusted === '' ? {} : { ca: trusted }),
     ...((verifyHostname ?? !onlyBundled) ? {} : { checkServerIdentity: () => undefined }),
   };

@@ -45,7 +45,7 @@ export interface SaslConfig {
 export interface SslConfig {
   /** PEM text that replaces the bundled certificates. */
   ca: string | undefined;
-  /** Undefined: decided by which certificates are trusted. */
+  /** Undefined: the host name is verified unless only the bundled certificates are trusted. */
   verifyHostname: boolean | undefined;
 }
 
@@ -55,7 +55,7 @@ export interface ConnectionConfig {
   sasl: SaslConfig | undefined;
   ssl: SslConfig | undefined;
   clientId: string;
-  /** Upper bounds in milliseconds beside the remaining time of the call. */
+  /** Upper bounds in milliseconds, beside the call's remaining time. */
   requestTimeout: number | undefined;
   connectionTimeout: number | undefined;
 }
@@ -82,7 +82,7 @@ function saslConfig(variables: Variables): SaslConfig {
 }
 
 function sslConfig(variables: Variables): SslConfig {
-  // Empty is Kafka's own way to switch it off, blanks are not.
+  // Kafka itself uses the empty string to switch this off. Blanks are a slip.
   variables.notBlank('KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM');
   const algorithm = variables.oneOf(
     'KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM',

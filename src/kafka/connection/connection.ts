@@ -19,28 +19,28 @@ import { SharedAttempt } from './shared-attempt.ts';
 
 /** Kafka's own default for `metadata.max.age.ms`. */
 const METADATA_MAX_AGE_MS = 300_000;
-/** How long one address may take before the next one is tried beside it. */
+/** After this long without success at one address, the next one is tried beside it. */
 const HEAD_START_MS = 500;
 const MAX_ATTEMPTS = 3;
-/** How long one broker may take to answer before another one is asked. */
+/** After this long without a response, another broker is asked. */
 const ANSWER_WITHIN_MS = 2_000;
 
 export interface TopicMetadata extends Omit<MetadataTopic, 'errorCode'> {
   /** In the order of their numbers, from 0. */
   partitions: MetadataPartition[];
-  /** When a broker was asked; what has changed since is not in it. */
+  /** When a broker was asked (epoch milliseconds). */
   askedAt: number;
 }
 
 /**
- * The warm connection to one cluster: its brokers and what is known of its topics. Nothing connects
- * before the first call; every call may be made by any number of callers at once.
+ * The warm connection to one cluster: its brokers and its known topics. Nothing connects before the first call, and
+ * any number of callers may share it.
  */
 export class Connection {
   readonly clientId: string;
   readonly #options: ClientOptions;
   readonly #log: Log;
-  /** One broker an address, so that a bootstrap address that is advertised too has one connection. */
+  /** By address, so that a bootstrap address that is also advertised has one connection. */
   readonly #brokers = new Map<string, Broker>();
   readonly #fetchBrokers = new Map<Broker, Broker>();
   #addresses = new Map<number, Address>();
@@ -59,8 +59,8 @@ export class Connection {
   }
 
   /**
-   * What is known of a topic; asked of a broker where nothing is, where it is older than `maxAgeMs`, and
-   * where the topic is not there. Throws UNKNOWN_TOPIC, TOPIC_NOT_AUTHORIZED, BROKER_UNREACHABLE …
+   * The topic's metadata. A broker is asked where nothing is known, where it is older than `maxAgeMs`, and where the
+   * topic did not exist. Throws UNKNOWN_TOPIC, TOPIC_NOT_AUTHORIZED, BROKER_UNREACHABLE …
    */
   async topic(
     name: string,
@@ -75,7 +75,7 @@ export class Connection {
     try {
       for (;;) {
         const topic = await reading.join((until) => this.#readTopic(name, until), deadline);
-        // Somebody else may have asked before.
+        // Another caller's answer may be too old for this one.
         if (topic.askedAt >= oldest) return topic;
       }
     } catch (error) {
@@ -85,40 +85,37 @@ export class Connection {
     }
   }
 
-  /** The names of all topics that this user may see, in order; one without a leader is among them. */
+  /** The names of all topics that this user may see, in order, including topics without a leader. */
   async topicNames(deadline: number): Promise<string[]> {
     const { topics } = await this.#askAnyBroker(allTopicsRequest(), deadline);
     return topics.map(({ name }) => name).sort();
   }
 
-  /** The ids of the cluster's brokers, in order, as a broker says at this moment. */
+  /** The ids of the cluster's brokers, in order, asked from a broker now. */
   async brokerIds(deadline: number): Promise<number[]> {
     const { brokers } = await this.#askAnyBroker(metadataRequest([]), deadline);
     return brokers.map(({ nodeId }) => nodeId).sort((a, b) => a - b);
   }
 
-  /** The leader as last heard of, without asking; undefined while there is none. */
+  /** The last known leader, without asking; undefined where there is none. */
   leader(topic: string, partition: number): Broker | undefined {
     const nodeId = this.#topics.get(topic)?.partitions[partition]?.leader;
     const address = nodeId === undefined ? undefined : this.#addresses.get(nodeId);
     return address && this.#broker(address);
   }
 
-  /** The leader's epoch as last heard of, without asking; -1 where it is not known. */
+  /** The last known epoch of the leader, without asking; -1 where it is not known. */
   leaderEpoch(topic: string, partition: number): number {
     return this.#topics.get(topic)?.partitions[partition]?.leaderEpoch ?? -1;
   }
 
-  /** What is known of the topic may be wrong: whoever needs it next asks a broker. */
+  /** Marks the topic's metadata as outdated: the next caller who needs it asks a broker. */
   distrust(topic: string): void {
     const known = this.#topics.get(topic);
     if (known) known.askedAt = 0;
   }
 
-  /**
-   * The first broker to be reached: connected ones are asked before others, those that owe no answer first, and
-   * those in `late` last.
-   */
+  /** The first broker that is reached: connected before others, idle before busy, those in `late` last. */
   async anyBroker(deadline: number, late: ReadonlySet<Broker> = new Set()): Promise<Broker> {
     const rank = (broker: Broker) =>
       (late.has(broker) ? 4 : 0) + (broker.isConnected ? 0 : 2) + (broker.isWaiting ? 1 : 0);
@@ -133,10 +130,7 @@ export class Connection {
     return [...new Set(addresses.map((address) => this.#broker(address)))];
   }
 
-  /**
-   * The broker that coordinates a group or a transactional id, as the cluster sees it now. Throws
-   * BROKER_UNREACHABLE while there is none.
-   */
+  /** Finds the coordinator of a group or a transactional id. Throws BROKER_UNREACHABLE where there is none. */
   async coordinator(
     kind: CoordinatorKind,
     key: string,
@@ -155,7 +149,7 @@ export class Connection {
     throw new Failure('BROKER_UNREACHABLE', `no coordinator of ${what}: ${kafkaErrorName(errorCode)}`);
   }
 
-  /** A second connection to a leader: a broker answers one request a connection after the other, and a fetch is large. */
+  /** A second connection to a leader: a broker handles a connection's requests in turn, and a fetch is large. */
   forFetching(leader: Broker): Broker {
     const known = this.#fetchBrokers.get(leader);
     if (known) return known;
@@ -164,7 +158,7 @@ export class Connection {
     return broker;
   }
 
-  /** Ends every connection at once. The next call would open new ones. */
+  /** Ends every connection at once. The next call opens new ones. */
   close(): void {
     for (const broker of [...this.#brokers.values(), ...this.#fetchBrokers.values()]) broker.close();
     this.#brokers.clear();
@@ -193,7 +187,7 @@ export class Connection {
     }
   }
 
-  /** A broker may be lost, or frozen, between proving itself and answering; then another one is asked. */
+  /** Asks another broker where the first one is lost or frozen between proving itself and responding. */
   async #askAnyBroker<T>(request: Request<T>, deadline: number): Promise<T> {
     const late = new Set<Broker>();
     for (let attempt = 1; ; attempt++) {
@@ -210,7 +204,7 @@ export class Connection {
     }
   }
 
-  /** Tries one address after the other, the next one as soon as one fails or takes its time. */
+  /** Tries the addresses in order, the next one as soon as one fails or is slow. */
   async #firstReady(brokers: Broker[], deadline: number): Promise<Broker> {
     const failures: unknown[] = [];
     const attempts: Promise<Broker | undefined>[] = [];

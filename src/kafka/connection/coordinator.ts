@@ -12,7 +12,7 @@ import type { Connection } from './connection.ts';
 const FIRST_BACKOFF_MS = 5;
 const MAX_BACKOFF_MS = 250;
 
-/** The coordinator has moved, or is not ready: another broker, or the same one later, will answer. */
+/** The coordinator has moved or is not ready. Another broker, or the same one later, will respond. */
 const moved: readonly number[] = [
   kafkaErrors.COORDINATOR_LOAD_IN_PROGRESS,
   kafkaErrors.COORDINATOR_NOT_AVAILABLE,
@@ -27,8 +27,8 @@ interface AskOptions {
 }
 
 /**
- * The broker that coordinates one group or one transactional id. It is looked for when first needed and
- * again once it has moved. What it is asked may be asked twice: every request here has the same effect then.
+ * The broker that coordinates one group or one transactional id. It is looked up when first needed, and again once it
+ * has moved. A request may be sent twice, so it must have the same effect then.
  */
 export class Coordinator {
   readonly #connection: Connection;
@@ -45,10 +45,9 @@ export class Coordinator {
   }
 
   /**
-   * Asks until the answer holds none of the codes of a moved coordinator nor of `retriable`, and resolves
-   * with it. Throws a Failure where no such answer came by the deadline, or none can come. A request may be
-   * made for the broker that is found, whose id it gets; `aside` sends it over a second connection, because a
-   * broker answers one request of a connection after the other.
+   * Asks until the response has neither a code of a moved coordinator nor one of `retriable`, and resolves with it.
+   * Throws a Failure where no such response came by the deadline or none can come. `request` may be a function of the
+   * broker's id. `aside` uses a second connection, because a broker handles the requests of one connection in turn.
    */
   async ask<T>(
     request: Request<T> | ((nodeId: number) => Request<T>),

@@ -1,18 +1,18 @@
 const SIZE_BYTES = 4;
-/** Of an answer to whoever has not logged in yet: lists of APIs and mechanisms, and steps of a login. */
+/** The largest response before the login: lists of APIs and mechanisms, and steps of the login. */
 export const MAX_BYTES_BEFORE_LOGIN = 1024 * 1024;
-/** Far above every answer that is asked for. A larger claim does not come from a broker: "HTTP" reads as 1.2 GB. */
+/** Far above every response that is asked for. A larger size does not come from a broker: "HTTP" reads as 1.2 GB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Puts together what a socket delivers: frames of four bytes, the size of what follows, and then that.
- * Every byte is copied once, so `push` may be given a buffer that is used again.
+ * Assembles frames from what a socket delivers: four bytes of size, then that many bytes. Every byte is copied once,
+ * so the buffer given to `push` may be reused.
  */
 export class FrameReader {
   readonly #onFrame: (frame: Buffer) => void;
   readonly #size = Buffer.alloc(SIZE_BYTES);
   #frame: Buffer | undefined;
-  /** Of the size, as long as there is no frame, else of the frame. */
+  /** Bytes of the size that have come, or of the frame once there is one. */
   #filled = 0;
   #maxBytes = MAX_BYTES_BEFORE_LOGIN;
 
@@ -21,7 +21,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** The peer is known: its frames may be as large as the answers that are asked for. */
+  /** After the login, frames may be as large as the responses that are asked for. */
   trust(): void {
     this.#maxBytes = MAX_BYTES;
   }

@@ -1,4 +1,4 @@
-/** A request that did not get its answer. `sent`: the broker may have acted on it. */
+/** A request that got no response. `sent`: the broker may have acted on it. */
 export class RequestFailed extends Error {
   override readonly name = 'RequestFailed';
   readonly sent: boolean;
@@ -11,11 +11,11 @@ export class RequestFailed extends Error {
   }
 }
 
-/** The cluster refused the credentials, or the mechanism, or SASL at all; `message` is its own word. */
+/** The cluster refused the credentials, the mechanism, or SASL itself. `message` is the cluster's own. */
 export class AuthenticationRefused extends Error {
   override readonly name = 'AuthenticationRefused';
   readonly code: number;
-  /** Those that the broker would take, where it said so. */
+  /** The mechanisms that the broker offers, where it said so. */
   readonly mechanisms: readonly string[];
 
   constructor(code: number, message: string, mechanisms: readonly string[] = []) {
@@ -25,7 +25,7 @@ export class AuthenticationRefused extends Error {
   }
 }
 
-/** The broker's part of the login is none that a broker which knows the password plays. */
+/** The broker's part of the login is wrong: a broker that knows the password would not send it. */
 export class LoginBroken extends Error {
   override readonly name = 'LoginBroken';
   readonly code = 'ERR_SASL_LOGIN';

@@ -6,8 +6,8 @@ import { AuthenticationRefused } from './request-failed.ts';
 import { Scram } from './scram.ts';
 
 /**
- * Logs in; `ask` sends one request and resolves with its answer. Resolves with the milliseconds after which
- * the broker wants another login (0: never). Throws AuthenticationRefused, or LoginBroken.
+ * Logs in. `ask` sends one request and resolves with its response. Resolves with the milliseconds after which the
+ * broker wants another login (0: never). Throws AuthenticationRefused or LoginBroken.
  */
 export async function logIn(sasl: SaslConfig, ask: <T>(request: Request<T>) => Promise<T>): Promise<number> {
   const { mechanism, username } = sasl;
@@ -31,7 +31,7 @@ export async function logIn(sasl: SaslConfig, ask: <T>(request: Request<T>) => P
   return second.lifetimeMs;
 }
 
-/** A broker's own words could repeat what it was sent, as it is or as programs like to write it. */
+/** A broker's message could repeat the credentials, as they are or in a usual encoding. */
 function withoutSecrets(
   text: string,
   { username, password }: { username: string; password: string },

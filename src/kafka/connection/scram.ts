@@ -7,17 +7,17 @@ const digests = { 'SCRAM-SHA-256': 'sha256', 'SCRAM-SHA-512': 'sha512' } as cons
 
 export type ScramMechanism = keyof typeof digests;
 
-/** RFC 5802, section 5.1, and Kafka's own clients take no fewer. */
+/** The minimum of RFC 5802, section 5.1, and of Kafka's own clients. */
 const MIN_ITERATIONS = 4_096;
-/** Kafka's tools make credentials of up to 16,384. Hashing can't be stopped once it has begun. */
+/** Kafka's tools create credentials with up to 16,384. Hashing can't be stopped once it has begun. */
 const MAX_ITERATIONS = 131_072;
 /** No channel binding: "n,," in base64. */
 const CHANNEL = 'c=biws';
 
 /**
- * The client's side of one SCRAM login (RFC 5802, without channel binding), in its order: `first`, then
- * `final` with the server's first answer, then `verify` with its second. Throws where an answer is not one
- * that a server which knows the password gives.
+ * The client's side of one SCRAM login (RFC 5802, without channel binding). Call `first`, then `final` with the
+ * server's first message, then `verify` with its second. Throws where a message can't come from a server that knows
+ * the password.
  */
 export class Scram {
   readonly #digest: (typeof digests)[ScramMechanism];

@@ -14,7 +14,7 @@ const KEEP_ALIVE_MS = 60_000;
 const READ_BYTES = 16 * 1024;
 /** The longest timer there is. */
 const NEVER = 2 ** 31 - 1;
-/** The share of a login's lifetime after which it is renewed: Kafka refuses a second login within a second. */
+/** The share of a login's lifetime after which it is renewed. Kafka refuses a second login within a second. */
 const RENEW_LOGIN_AFTER = 0.8;
 const NOTHING = Buffer.alloc(0);
 
@@ -29,8 +29,8 @@ interface Pending {
 }
 
 /**
- * One authenticated connection to one broker. Every wait on the broker, of a request or of the login, ends
- * with its own deadline, whatever the broker sends or leaves out.
+ * One authenticated connection to one broker. Every wait for the broker ends at its own deadline, whatever the broker
+ * sends or leaves out.
  */
 export class Session {
   /** When the broker was last heard, in epoch milliseconds. */
@@ -85,8 +85,8 @@ export class Session {
   }
 
   /**
-   * A session over a socket that is connected, and encrypted where that is wanted, and whose broker has
-   * said what it speaks. Authenticates before the deadline; rejects with the reason, as `open` does.
+   * Takes over a socket that is connected, and encrypted where wanted, and whose broker has listed its versions.
+   * Authenticates before the deadline; rejects with the reason, as `open` does.
    */
   static async adopt(
     socket: Socket,
@@ -109,7 +109,7 @@ export class Session {
     return this.#pending.size > 0;
   }
 
-  /** Sends one request and reads its answer. At the deadline the socket is destroyed: nothing stays under way. */
+  /** Sends one request and reads its response. The deadline destroys the socket, so nothing stays under way. */
   async send<T>(request: Request<T>, deadline: number): Promise<T> {
     if (Date.now() >= this.#loggedInUntil) await this.#renewLogin(deadline);
     return this.#ask(request, deadline);
@@ -128,7 +128,7 @@ export class Session {
     }
   }
 
-  /** Runs the steps up to a session that can be used; whatever they wait for, they end by the deadline. */
+  /** Runs the steps that make a session usable. They end by the deadline, whatever they wait for. */
   async #established(deadline: number, steps: () => Promise<void>): Promise<Session> {
     try {
       await this.#inTime(steps(), deadline);
@@ -136,7 +136,7 @@ export class Session {
       this.#frames.trust();
       return this;
     } catch (error) {
-      // The socket's own word says more than that of the request it broke.
+      // The socket's own error says more than that of the request it broke.
       const reason = this.#lost ?? error;
       this.destroy(new RequestFailed('the connection could not be established'));
       throw reason;
@@ -175,7 +175,7 @@ export class Session {
     if (lifetimeMs > 0) this.#loggedInUntil = Date.now() + lifetimeMs * RENEW_LOGIN_AFTER;
   }
 
-  /** Once for all who wait for it: what is sent in the middle of a login would end the connection. */
+  /** Renews the login once for all who wait: a request in the middle of a login would end the connection. */
   #renewLogin(deadline: number): Promise<void> {
     this.#login ??= this.#inTime(this.#logIn(deadline), deadline)
       .catch((error: unknown) => {
@@ -204,7 +204,7 @@ export class Session {
     }
   }
 
-  /** What this broker says, or once said of its versions, makes no sense: the next request asks anew. */
+  /** This broker's response, or its list of versions, makes no sense: the next request connects again. */
   #senseless(failure: RequestFailed): RequestFailed {
     this.destroy(failure);
     return failure;
@@ -226,7 +226,7 @@ export class Session {
       this.#pending.set(correlationId, { request, deadline, sentAt: Date.now(), resolve, reject });
       this.#write(parts);
       if (!request.expectsResponse) {
-        // An empty write tells when all before it has left.
+        // The callback of an empty write tells when everything before it has left.
         this.#socket.write(NOTHING, (error) => {
           if (!error) this.#take(correlationId)?.resolve(NOTHING);
         });
@@ -241,7 +241,7 @@ export class Session {
     this.#socket.uncork();
   }
 
-  /** Ends a request at its deadline, or once the broker has been silent for as long as it may be. */
+  /** Ends a request at its deadline, or once the broker has been silent for too long. */
   #watch(correlationId: number): void {
     const pending = this.#pending.get(correlationId);
     if (!pending) return;
@@ -256,7 +256,7 @@ export class Session {
       sent: true,
       timedOut: true,
     });
-    // A question may stay unanswered; the connection goes on to serve those who wait for more.
+    // A question may stay unanswered. The connection goes on for the other requests.
     if (request.isQuestion && this.#pending.size > 1) this.#take(correlationId)?.reject(failure);
     else this.destroy(failure);
   }
@@ -270,7 +270,7 @@ export class Session {
     }
   }
 
-  /** The answer to a question that was given up belongs to nobody. */
+  /** The response to a question that was given up is dropped. */
   #answered(bytes: Buffer): void {
     this.#take(bytes.readInt32BE(4))?.resolve(bytes.subarray(8));
   }
@@ -288,7 +288,7 @@ function dial(
   tlsOptions: ClientOptions['tls'],
   onBytes: (bytes: Uint8Array) => void,
 ): Socket {
-  // One buffer for all that comes: a stream of Node's would make one, and an event, of every 16 KiB.
+  // One buffer for all that comes. A stream of Node's would make a buffer and an event for every 16 KiB.
   const onread = {
     buffer: Buffer.allocUnsafeSlow(READ_BYTES),
     callback: (length: number, buffer: Uint8Array) => {

@@ -2,13 +2,13 @@ import { remaining, within } from '../../deadline.ts';
 import { RequestFailed } from './request-failed.ts';
 
 /**
- * One attempt at something that any number of callers wait for, each until its own deadline. It ends with
- * the deadline of the caller that began it; whoever has more time begins another one then.
+ * One attempt that any number of callers wait for, each until its own deadline. It ends with the deadline of the
+ * caller that began it. A caller with more time then begins another attempt.
  */
 export class SharedAttempt<T> {
   #attempt: { promise: Promise<T>; deadline: number } | undefined;
 
-  /** How many wait for it at this moment. */
+  /** How many callers wait now. */
   callers = 0;
 
   get isUnderWay(): boolean {
@@ -32,7 +32,7 @@ export class SharedAttempt<T> {
   }
 
   #begin(begin: (deadline: number) => Promise<T>, deadline: number) {
-    // Whatever it waits for, the next caller must not wait for it as well.
+    // An attempt that hangs must not hold up the next caller as well.
     const promise = within(begin(deadline), deadline, late).finally(() => {
       this.#attempt = undefined;
     });

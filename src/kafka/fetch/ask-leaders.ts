@@ -9,21 +9,18 @@ import type { PartitionError } from '../wire/offset-commit.ts';
 import type { Request } from '../wire/request.ts';
 import { byLeader, noLeader } from './by-leader.ts';
 
-/** How long a partition may be without a leader that answers: a fail-over takes seconds. */
+/** How long a partition may lack a leader that responds. A fail-over takes seconds. */
 const PATIENCE_MS = 15_000;
 const BACKOFF_MS = 100;
 
 export interface Patience {
   /** Epoch milliseconds. */
   deadline: number;
-  /** Each leader is asked once, and what it does not answer by the deadline is a Failure. */
+  /** Each leader is asked once; a leader that doesn't respond by the deadline gives a Failure. */
   once?: boolean | undefined;
 }
 
-/**
- * Asks the leaders of the partitions, each for its own: one answer a partition, in their order, or why its leader
- * did not give one.
- */
+/** Asks each leader for its partitions. Resolves with a result, or a Failure, for each one in their order. */
 export async function askLeaders<P extends TopicPartition, A extends PartitionError>(
   connection: Connection,
   partitions: readonly P[],

@@ -4,7 +4,7 @@ import type { Broker } from '../connection/broker.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { TopicPartition } from '../wire/by-topic.ts';
 
-/** Partitions gathered under their leaders as last heard of; under `undefined` those without one. */
+/** Gathers partitions under their last known leaders; those without a leader stand under `undefined`. */
 export function byLeader<T extends TopicPartition>(
   connection: Connection,
   partitions: readonly T[],

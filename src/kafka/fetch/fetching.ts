@@ -16,25 +16,25 @@ import {
   type ReaderOptions,
 } from '../wire/records/record-batch-reader.ts';
 
-/** Records are known to be there, so the broker hardly ever waits for one. */
+/** The records are known to exist, so the broker hardly ever waits for one. */
 const MAX_WAIT_MS = 500;
-/** Of one partition in one answer. */
+/** The limit for one partition in one response. */
 export const PARTITION_BYTES = 2 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-/** Answers of one partition that wait, or are on their way, while another is being handled. */
+/** Responses of one partition that may wait, or be on their way, while another is being handled. */
 const READ_AHEAD = 2;
-/** How long a partition may give nothing, while its leader changes or is gone, before it is given up. */
+/** How long a partition may give nothing, while its leader changes or is gone, before it fails. */
 const PATIENCE_MS = 15_000;
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 500;
 
 interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
   /**
-   * Bytes of answers that are held at once, those being handled included (a larger batch comes all the same),
-   * and as many of what is decompressed.
+   * Bytes of responses that are held at once, including those being handled, and again as many of decompressed
+   * batches. A larger single batch comes all the same.
    */
   maxBytes: number;
-  /** How many records may still be taken: no more than these are read ahead. */
+  /** How many records may still be taken; no more than these are read ahead. */
   recordsLeft: () => number;
   /** Epoch milliseconds. */
   deadline: number;
@@ -43,39 +43,39 @@ interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
 interface FetchPosition extends TopicPartition {
   /** The next offset to be read. */
   offset: number;
-  /** Behind the last offset to be read. */
+  /** The offset behind the last one to be read. */
   end: number;
 }
 
-/** One partition's part of an answer, and what of it is to be read. */
+/** One partition's part of a response, and which of its offsets are to be read. */
 interface Answer {
   fetched: FetchedPartition;
   range: OffsetRange;
 }
 
-/** Its `offset` is behind what was read ahead: where the next Fetch begins. */
+/** A partition and how far it was read ahead: `offset` is where the next Fetch begins. */
 interface Partition extends FetchPosition {
-  /** Read ahead, while what came before is being handled. */
+  /** Responses that were read ahead and wait to be handled. */
   waiting: Answer[];
-  /** Bytes of the answer that is being handled. */
+  /** Bytes of the response that is being handled. */
   handling: number;
   isAsked: boolean;
   isParked: boolean;
   maxBytes: number;
   attempts: number;
-  /** Since when it gives nothing although it is asked (epoch milliseconds). */
+  /** Since when the partition has given nothing although it was asked for (epoch milliseconds). */
   silentSince: number | undefined;
   failure: Failure | undefined;
   waiter: (() => void) | undefined;
-  /** It is read as far as its log goes, which may be no further for now. */
+  /** The partition is read on behind its end, where an empty response is normal. */
   isFollowed: boolean;
-  /** Where its log ended, as a Fetch said last. */
+  /** The end of the log in the last response. */
   lastEnd: number;
 }
 
 /**
- * Reads partitions side by side and ahead: one Fetch a leader at a time, over a connection of its own, for
- * all of its partitions that may be read further. A partition whose leader has gone is asked for again.
+ * Reads partitions side by side and ahead. Each leader has one Fetch at a time, over its own connection, for all its
+ * partitions that may be read further. A partition whose leader is gone is asked for again later.
  */
 export class Fetcher {
   readonly #connection: Connection;
@@ -83,7 +83,7 @@ export class Fetcher {
   readonly #log: Log;
   readonly #memory: Budget;
   readonly #partitions = new Map<string, Partition>();
-  /** Leaders that have a Fetch to answer, and how many bytes it asked for. */
+  /** The leaders that work on a Fetch, and how many bytes it asked for. */
   readonly #asked = new Map<Broker, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #isPumping = false;
@@ -96,7 +96,7 @@ export class Fetcher {
     this.#memory = new Budget(options.maxBytes);
   }
 
-  /** Reads a partition as well, beside those that are being read. */
+  /** Starts to read another partition. */
   add({ topic, partition, offset, end }: FetchPosition): void {
     this.#partitions.set(partitionKey({ topic, partition }), {
       ...{ topic, partition, offset, end },
@@ -116,15 +116,14 @@ export class Fetcher {
   }
 
   /**
-   * The records of one partition that come next; undefined at its end. Call it again once they are
-   * handled: that is when their memory counts as free. Throws a Failure; OFFSET_OUT_OF_RANGE can be
-   * answered with `seek`.
+   * The next records of a partition; undefined at its end. Call it again once they are handled, which frees their
+   * memory. Throws a Failure; after OFFSET_OUT_OF_RANGE, `seek` goes on elsewhere.
    */
   async next(wanted: TopicPartition): Promise<FetchedRecordsReader | undefined> {
     const partition = this.#partitions.get(partitionKey(wanted));
     if (!partition) throw new RangeError(`partition ${wanted.partition} of ${wanted.topic} is not fetched`);
     partition.handling = 0;
-    // What failed while nobody waited may be well again.
+    // A failure from before the caller came may be over.
     if (partition.waiting.length === 0 && partition.failure?.retriable) forgive(partition);
     this.#pump();
     while (!this.#isClosed) {
@@ -139,12 +138,12 @@ export class Fetcher {
     return undefined;
   }
 
-  /** Reads on behind the end, for so long (milliseconds): the broker answers as soon as there is something. */
+  /** Reads on behind the end for so many milliseconds. The broker responds as soon as there is a record. */
   follow(wanted: TopicPartition, ms: number): void {
     const partition = this.#partitions.get(partitionKey(wanted));
     if (!partition) return;
     partition.isFollowed = true;
-    // An answer may have held more than was to be read: that comes again.
+    // A response may have held records behind the end: they are fetched again.
     partition.offset = Math.min(partition.offset, partition.end);
     partition.end = Number.MAX_SAFE_INTEGER;
     this.#later(ms, () => {
@@ -154,12 +153,12 @@ export class Fetcher {
     });
   }
 
-  /** Where the partition's log ended, as far as it is known. */
+  /** The end of the partition's log, as far as it is known. */
   endOf(wanted: TopicPartition): number | undefined {
     return this.#partitions.get(partitionKey(wanted))?.lastEnd;
   }
 
-  /** Reads one partition on from elsewhere, after OFFSET_OUT_OF_RANGE. */
+  /** Goes on at another offset, after OFFSET_OUT_OF_RANGE. */
   seek(position: FetchPosition): void {
     const partition = this.#partitions.get(partitionKey(position));
     if (!partition) return;
@@ -167,13 +166,13 @@ export class Fetcher {
     forgive(partition);
   }
 
-  /** The partition is done with: what was read ahead of it no longer counts. */
+  /** Stops reading a partition and drops what was read ahead of it. */
   leave(partition: TopicPartition): void {
     this.#partitions.delete(partitionKey(partition));
     this.#pump();
   }
 
-  /** No more is asked for. A Fetch that is under way ends with its connection. */
+  /** Stops asking. A Fetch that is under way ends with its connection. */
   close(): void {
     this.#isClosed = true;
     this.#memory.close();
@@ -192,7 +191,7 @@ export class Fetcher {
     });
   }
 
-  /** Soon, so that what several partitions lack in one turn of the loop makes one request. */
+  /** Asks soon, so that one request serves all partitions that lack something in this turn of the loop. */
   #pump(): void {
     if (this.#isPumping || this.#isClosed) return;
     this.#isPumping = true;
@@ -202,7 +201,7 @@ export class Fetcher {
     });
   }
 
-  /** Asks every leader that is free for what its partitions lack. */
+  /** Asks every idle leader for what its partitions lack. */
   #ask(): void {
     if (this.#isClosed) return;
     const wanted = new Map<Broker, Partition[]>();
@@ -217,15 +216,15 @@ export class Fetcher {
     }
     let leaders = wanted.size;
     for (const [leader, partitions] of wanted) {
-      // The broker fills its answer in this order: first who has nothing yet.
+      // The broker fills its response in this order: partitions that have nothing yet come first.
       partitions.sort((a, b) => answersOf(a) - answersOf(b));
-      // A leader that does not answer holds its own share only.
+      // A leader that doesn't respond must not hold more than its share.
       const share = Math.floor((this.#options.maxBytes - this.#heldBytes) / leaders--);
       if (share > 0) void this.#fetch(leader, partitions, Math.min(MAX_ANSWER_BYTES, share));
     }
   }
 
-  /** As their offsets tell; where some are gone from the log, there are fewer. */
+  /** Counted by offsets; where the log has gaps, there are fewer records. */
   get #waitingRecords(): number {
     let records = 0;
     for (const { waiting, offset } of this.#partitions.values()) {
@@ -268,7 +267,7 @@ export class Fetcher {
     } finally {
       for (const partition of partitions) partition.isAsked = false;
       if (throttleMs > 0) this.#later(throttleMs, () => this.#released(leader));
-      // Before anybody handles what came, so that the broker is at work meanwhile.
+      // Before anybody handles this response, so that the broker works meanwhile.
       else this.#released(leader);
       for (const { waiter } of partitions) waiter?.();
     }
@@ -281,7 +280,7 @@ export class Fetcher {
 
   #deliver(asked: readonly Partition[], { partitions: fetched, throttleTimeMs }: FetchResponse): void {
     const answerOf = byPartition(fetched);
-    // One that others filled, or a quota cut short, says nothing about those that it has nothing of.
+    // A response that others filled, or a quota cut short, says nothing about missing partitions.
     const isSilence = throttleTimeMs === 0 && fetched.every(({ records }) => records.length === 0);
     for (const partition of asked) {
       const answer = answerOf(partition);
@@ -315,11 +314,11 @@ export class Fetcher {
       partition.offset = next;
       partition.attempts = 0;
       partition.silentSince = undefined;
-      // Whoever got something goes to the end of the line.
+      // A partition that got something goes to the end of the line.
       if (this.#partitions.delete(partitionKey(partition)))
         this.#partitions.set(partitionKey(partition), partition);
     } else {
-      // A batch that is larger than was asked for comes cut short from brokers before KIP-74.
+      // Brokers before KIP-74 cut a batch short that is larger than asked for.
       partition.maxBytes *= 2;
       this.#park(partition, new Failure('BROKER_UNREACHABLE', `${name(partition)}: no batch comes whole`));
     }
@@ -347,7 +346,7 @@ export class Fetcher {
     }
   }
 
-  /** After a back-off the topic is looked at again and the partition asked for where it is led then. */
+  /** After a back-off, looks up the topic again and asks its leader of that time. */
   #park(partition: Partition, failure: Failure): void {
     if (this.#isClosed) return;
     if (!failure.retriable || isSilentForLong(partition)) {
@@ -383,7 +382,7 @@ export class Fetcher {
   }
 }
 
-/** How many answers of it are handled or wait. */
+/** How many responses of the partition wait or are being handled. */
 function answersOf({ waiting, handling }: Partition): number {
   return waiting.length + (handling > 0 ? 1 : 0);
 }

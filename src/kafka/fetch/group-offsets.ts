@@ -21,19 +21,19 @@ const groupActiveCodes: readonly number[] = [
 
 /** Kafka's own default for `offsets.retention.minutes`. */
 const DEFAULT_RETENTION_MINUTES = 7 * 24 * 60;
-/** A member that does not leave, because this process ends, is expelled after this long; Kafka takes no less. */
+/** A member that doesn't leave, because this process ends, is expelled after this long. Kafka takes no less. */
 const SESSION_TIMEOUT_MS = 6_000;
 const LEAVE_MS = 1_000;
 
-/** The committed offsets of one consumer group, read and written without joining it. */
+/** Reads and writes the committed offsets of a consumer group without joining it. */
 export class GroupOffsets {
   readonly groupId: string;
   readonly #coordinator: Coordinator;
-  /** Epoch milliseconds: when `joinAndLeave` failed last. */
+  /** Epoch milliseconds: when `joinAndLeave` last failed. */
   joinFailedAt: number | undefined;
-  /** Whether the broker has the group coordinator of Kafka 4, as it showed last. */
+  /** Whether the broker has the group coordinator of Kafka 4, by its last response. */
   isNewCoordinator = false;
-  /** Whether offsets of unfinished transactions can be waited for, as the coordinator showed last (Kafka 2.5 or later). */
+  /** Whether the coordinator can hold back offsets of open transactions (Kafka 2.5), by its last response. */
   knowsStable = true;
   #retentionMs: number | undefined;
 
@@ -43,9 +43,9 @@ export class GroupOffsets {
   }
 
   /**
-   * What is committed for each partition, in their order; undefined where none is committed, a Failure where it can't be read.
-   * With `waitForTransactions` an unfinished transaction that has one is waited for (up to the deadline, epoch
-   * milliseconds). Throws a Failure that concerns the whole group.
+   * The committed offset of each partition, in their order: undefined where none is committed, a Failure where it
+   * can't be read. `waitForTransactions` waits, until the deadline (epoch milliseconds), for unfinished transactions
+   * that hold an offset. Throws a Failure that concerns the whole group.
    */
   async committed(
     partitions: readonly TopicPartition[],
@@ -71,8 +71,8 @@ export class GroupOffsets {
   }
 
   /**
-   * Commits offsets: one Failure, or nothing, an offset, in their order. Throws GROUP_ACTIVE, and commits none of
-   * them, where the group has a live member.
+   * Commits offsets. Resolves with a Failure or undefined for each, in their order. Throws GROUP_ACTIVE, and commits
+   * none of them, where the group has a live member.
    */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<(Failure | undefined)[]> {
     const errors = await this.#coordinator.ask(
@@ -91,8 +91,8 @@ export class GroupOffsets {
   }
 
   /**
-   * Throws GROUP_ACTIVE unless the group has no members, of whatever type, at this moment; CONFIG_INVALID where
-   * it is a share group. Resolves with what was found.
+   * Throws GROUP_ACTIVE unless the group has no members of any type now, and CONFIG_INVALID where it is a share
+   * group. Resolves with the group's description.
    */
   async requireNoMembers(deadline: number): Promise<DescribedGroup> {
     const group = await describeGroup(this.groupId, (request) =>
@@ -113,10 +113,7 @@ export class GroupOffsets {
     return group;
   }
 
-  /**
-   * How long Kafka keeps offsets that are not committed again, in milliseconds: as the coordinator says, where it
-   * lets this user see its settings, else Kafka's default.
-   */
+  /** How long Kafka keeps offsets, in milliseconds: its setting where this user may see it, else the default. */
   async retentionMs(deadline: number): Promise<number> {
     if (this.#retentionMs !== undefined) return this.#retentionMs;
     const settings = await this.#coordinator.ask(
@@ -130,22 +127,22 @@ export class GroupOffsets {
   }
 
   /**
-   * Joins the group, which has no members, and leaves it: the time that Kafka keeps the offsets of a group that
-   * has had members begins anew when the last one leaves (KIP-211). Throws a Failure.
+   * Joins a group without members and leaves it. If a group has had members, Kafka counts the lifetime of its offsets
+   * from the moment the last member left (KIP-211), so it begins again. Throws a Failure.
    */
   async joinAndLeave(deadline: number): Promise<void> {
     let memberId = '';
     try {
       const first = await this.#join(memberId, deadline);
       memberId = first.memberId;
-      // Brokers since 2.2 give an id first (KIP-394).
+      // Brokers since 2.2 first give an id (KIP-394).
       const isAsked = first.errorCode === kafkaErrors.MEMBER_ID_REQUIRED;
       const { errorCode } = isAsked ? await this.#join(memberId, deadline) : first;
       if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
       await this.#leave(memberId, deadline);
     } catch (error) {
       this.joinFailedAt = Date.now();
-      // What may have become a member must not keep others out.
+      // A join that may have succeeded must not keep others out.
       if (memberId !== '') await this.#leave(memberId, Date.now() + LEAVE_MS).catch(() => {});
       throw error;
     }
@@ -168,7 +165,7 @@ export class GroupOffsets {
     if (errorCode !== kafkaErrors.NONE) throw this.failure(errorCode);
   }
 
-  /** Asks the group's coordinator something else; resolves with its answer, whatever that says. */
+  /** Asks the group's coordinator another question. Resolves with its response, including error codes. */
   ask<T>(request: Request<T>, errorsOf: (answer: T) => readonly number[], deadline: number): Promise<T> {
     return this.#coordinator.ask(request, errorsOf, {
       deadline,
@@ -176,7 +173,7 @@ export class GroupOffsets {
     });
   }
 
-  /** What an error code in an answer about this group means. */
+  /** The Failure for an error code in a response about this group. */
   failure(errorCode: number, { topic, partition }: Partial<TopicPartition> = {}): Failure {
     if (groupActiveCodes.includes(errorCode)) return this.#active(kafkaErrorName(errorCode));
     const name = kafkaErrorName(errorCode);

@@ -6,9 +6,9 @@ import { type LogEnd, listOffsetsRequest } from '../wire/list-offsets.ts';
 import { askLeaders, type Patience } from './ask-leaders.ts';
 
 /**
- * Where a partition's log begins (`earliest`) or ends (`latest`: the last stable offset under
- * read_committed, else the high watermark), one answer a partition, in their order: an offset, or why
- * its leader did not tell.
+ * Where each partition's log begins (`earliest`) or ends (`latest`: the last stable offset under read_committed, else
+ * the high watermark). Resolves with an offset for each partition, in their order, or with the reason why there is
+ * none.
  */
 export async function logOffsets(
   connection: Connection,

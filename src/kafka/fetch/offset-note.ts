@@ -1,11 +1,11 @@
 /**
- * What a pull writes beside an offset, as its metadata. Kafka tells nobody when an offset was committed, or when
- * a group became empty, and its offsets expire by these times (KIP-211).
+ * The note that a pull stores beside an offset, as its metadata. Kafka doesn't tell when an offset was committed or
+ * when a group became empty, although offsets expire by these times (KIP-211).
  */
 interface OffsetNote {
   /** Epoch milliseconds: when the offset was committed. */
   committedAt: number;
-  /** Epoch milliseconds: when a pull joined the group and left it, so that its lifetime began anew. */
+  /** Epoch milliseconds: when a pull last joined the group and left it, which began the lifetime again. */
   emptiedAt?: number | undefined;
 }
 
@@ -16,7 +16,7 @@ export function noteText({ committedAt, emptiedAt }: OffsetNote): string {
   });
 }
 
-/** Undefined where somebody else wrote the metadata, or nobody. */
+/** Undefined where the metadata is empty or not a note of a pull. */
 export function readNote(metadata: string): OffsetNote | undefined {
   try {
     const { committedAt, emptiedAt } = JSON.parse(metadata);

@@ -27,14 +27,14 @@ export const meanings = {
   },
 } as const satisfies Meanings;
 
-/** What publishing may compress with. */
+/** The codecs that publishing may use. */
 export const compressionTypes = ['none', 'gzip', 'lz4'] as const;
 
 export type Acks = 'all' | '1' | '0';
 
 export interface ProducerConfig {
   acks: Acks;
-  /** `preferred` falls back where the cluster refuses it, `required` does not. */
+  /** `preferred` falls back where the cluster refuses idempotence; `required` does not. */
   idempotence: 'preferred' | 'required' | 'off';
   compression: (typeof compressionTypes)[number];
   lingerMs: number;

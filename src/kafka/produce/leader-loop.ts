@@ -22,15 +22,15 @@ import { type Batch, type Entry, latestDeadline, type PartitionQueue } from './p
 import type { StickyPartitions } from './partitioner.ts';
 import type { IdentityKeeper } from './producer-identity.ts';
 
-/** As many requests may be under way to one leader. */
+/** How many requests may be under way to one leader. */
 const MAX_LOOPS = 2;
-/** What waits for one leader is worth a request of its own. */
+/** From this many waiting bytes on, a leader gets a second request. */
 const MUCH_BYTES = 128 * 1024;
 const ACKS = { all: -1, '1': 1, '0': 0 } as const;
 
 /**
- * Sends what waits: one loop a leader takes what its queues hold, sends it as one Produce request and reads every
- * partition's result; meanwhile the next records gather.
+ * Sends what waits. A loop for each leader takes records from its queues, sends them as one Produce request and reads
+ * every partition's result. Meanwhile the next records gather.
  */
 export class LeaderLoops {
   readonly #connection: Connection;
@@ -39,9 +39,9 @@ export class LeaderLoops {
   readonly #config: ProducerConfig;
   readonly #log: Log;
   readonly #outcomes: Outcomes;
-  /** Queues that hold records, the one served last at the end. */
+  /** Queues that hold records, the last served at the end. */
   readonly #active = new Set<PartitionQueue>();
-  /** How many loops serve a leader: one request under way each. */
+  /** How many loops serve a leader, each with one request under way. */
   readonly #loops = new Map<Broker, number>();
 
   constructor(parts: ProducerParts, config: ProducerConfig) {
@@ -53,7 +53,7 @@ export class LeaderLoops {
     this.#outcomes = new Outcomes(parts, config.acks, (queue) => this.#resume(queue));
   }
 
-  /** These queues hold something new. */
+  /** Starts on queues that have got new records. */
   add(queues: Iterable<PartitionQueue>): void {
     for (const queue of queues) {
       this.#active.add(queue);
@@ -61,7 +61,7 @@ export class LeaderLoops {
     }
   }
 
-  /** The deadline of these has come. */
+  /** Settles entries whose deadline has come. */
   expire(entries: readonly Entry[], afterMs: number): void {
     this.#outcomes.expire(entries, afterMs);
   }
@@ -72,7 +72,7 @@ export class LeaderLoops {
     else if (!queue.isSending) this.#active.delete(queue);
   }
 
-  /** Sees to it that somebody works on this queue: its leader's loop, or a look for the leader. */
+  /** Makes sure that this queue is worked on, by its leader's loop or by a search for the leader. */
   #wake(queue: PartitionQueue): void {
     if (queue.isParked || queue.isSending) return;
     const leader = this.#connection.leader(queue.topic, queue.partition);
@@ -84,8 +84,8 @@ export class LeaderLoops {
   }
 
   /**
-   * One loop a leader lets small requests gather. Where much waits a second one is started, so that the
-   * leader has the next request at hand when it has answered one; the two never have a partition in common.
+   * With one loop a leader, small requests gather. Where much waits, a second loop keeps the leader busy between two
+   * requests. The two never share a partition.
    */
   #serve(leader: Broker): void {
     const loops = this.#loops.get(leader) ?? 0;
@@ -113,7 +113,7 @@ export class LeaderLoops {
     }
   }
 
-  /** A queue whose leader changed while it waited for the old one's loop: the new one may have no loop yet. */
+  /** Wakes queues whose leader has changed: the new leader may have no loop yet. */
   #wakeStrays(): void {
     for (const queue of this.#active) {
       const leader = this.#connection.leader(queue.topic, queue.partition);
@@ -153,7 +153,7 @@ export class LeaderLoops {
     return full ? 0 : Math.min(...queues.map(({ ripeAt }) => ripeAt)) - Date.now();
   }
 
-  /** Records whose deadline comes before the end of the throttle learn it now. */
+  /** Fails the records whose deadline comes before the end of the throttle. */
   async #waitOutThrottle(leader: Broker, queues: readonly PartitionQueue[]): Promise<void> {
     const failure = throttled(leader);
     const entries = queues.flatMap((queue) => queue.entries);
@@ -169,7 +169,7 @@ export class LeaderLoops {
     }
   }
 
-  /** One Produce request: a batch of each queue, as long as they fit. */
+  /** Fills one Produce request with a batch from each queue, as long as they fit. */
   #compose(leader: Broker): Batch[] {
     const batches: Batch[] = [];
     // Another leader's loop may have discarded the producer id a moment ago.
@@ -190,7 +190,7 @@ export class LeaderLoops {
       batches.push(batch);
       room -= overhead + batch.size;
       this.#sticky.taken(queue.topic, queue.partition);
-      // The others come first next time.
+      // The other queues come first next time.
       this.#active.delete(queue);
       this.#active.add(queue);
     }
@@ -198,7 +198,7 @@ export class LeaderLoops {
   }
 
   async #exchange(leader: Broker, batches: readonly Batch[]): Promise<void> {
-    // Only where the producer id was discarded a moment ago; a loop without a wait would stop all timers.
+    // The producer id was discarded a moment ago. A loop without a wait would stop all timers.
     if (batches.length === 0) {
       await sleep(1);
       return;

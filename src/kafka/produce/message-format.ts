@@ -6,8 +6,8 @@ import type { PartitionResult } from '../wire/produce.ts';
 const SETTING = 'message.format.version';
 
 /**
- * A broker answers UNKNOWN_SERVER_ERROR to headers and transactions that the topic's message format has no place
- * for. Where the topic's settings say so, the result gets the error that a producer's id is refused with.
+ * A broker answers UNKNOWN_SERVER_ERROR to headers and transactions that the topic's message format can't hold. Where
+ * the topic's settings confirm that, the result gets the error that a producer id would be refused with.
  */
 export async function namingOldFormat(
   result: PartitionResult,
@@ -15,12 +15,12 @@ export async function namingOldFormat(
   deadline: number,
 ): Promise<PartitionResult> {
   if (result.errorCode !== kafkaErrors.UNKNOWN_SERVER_ERROR) return result;
-  // Without an answer the broker's own word stands.
+  // Without the settings, the broker's own error stands.
   const isOld = await hasOldFormat(leader, result.topic, deadline).catch(() => false);
   return isOld ? { ...result, errorCode: kafkaErrors.UNSUPPORTED_FOR_MESSAGE_FORMAT } : result;
 }
 
-/** False, too, where the user may not see the settings; since 4.0 no topic has such a format. */
+/** Also false where the user may not see the settings. Since Kafka 4.0 no topic has such a format. */
 async function hasOldFormat(broker: Broker, topic: string, deadline: number): Promise<boolean> {
   const settings = await broker.send(describeConfigsRequest('topic', topic, [SETTING]), deadline);
   const minor = /^0\.(\d+)/.exec(settings.get(SETTING) ?? '')?.[1];

@@ -16,7 +16,7 @@ import type { IdentityKeeper } from './producer-identity.ts';
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 250;
 
-/** What all parts of a producer share. */
+/** The parts that all of a producer share. */
 export interface ProducerParts {
   connection: Connection;
   identity: IdentityKeeper;
@@ -25,11 +25,11 @@ export interface ProducerParts {
 }
 
 /**
- * Turns what a leader said of a batch, or left unsaid, into what becomes of its records: an outcome, or another
- * attempt. A batch that was certainly not appended goes back to its queue. A batch that may have been appended is
- * sent again as it is, with its own producer id and sequence, so that the broker can tell a repetition; after a
- * record's final failure the producer id is discarded, because a sequence that is rolled back or left open would make
- * the broker take the next record for a repetition of this one.
+ * Decides what becomes of a batch's records after a leader's response, or after none: an outcome, or another attempt.
+ * A batch that was certainly not appended goes back to its queue. A batch that may have been appended is sent again
+ * unchanged, with its own producer id and sequence, so that the broker recognises the repetition. After a record has
+ * finally failed, the producer id is discarded: with a sequence that was rolled back or left open, the broker would take
+ * the next record for a repetition of this one.
  */
 export class Outcomes {
   readonly #connection: Connection;
@@ -39,7 +39,7 @@ export class Outcomes {
   readonly #acks: Acks;
   readonly #resume: (queue: PartitionQueue) => void;
 
-  /** `resume`: a queue may be sent again after a back-off. */
+  /** `resume` sends a queue again after a back-off. */
   constructor(
     { connection, identity, sticky, log }: ProducerParts,
     acks: Acks,
@@ -76,7 +76,7 @@ export class Outcomes {
     }
   }
 
-  /** A request got no answer: its batches are in doubt if it was sent, else free to be sent again. */
+  /** Handles a request without a response: its batches are in doubt if it was sent, else free to be sent again. */
   unanswered(batches: readonly Batch[], error: unknown): void {
     const failure = connectionFailure(error);
     const sent = error instanceof RequestFailed && error.sent;
@@ -88,7 +88,7 @@ export class Outcomes {
     }
   }
 
-  /** The deadline has come: what was sent may be in the log, what was not is certainly not. */
+  /** Settles entries at their deadline. Those that were sent may be in the log; the others certainly are not. */
   expire(entries: readonly Entry[], afterMs: number): void {
     for (const entry of entries) {
       if (entry.outcome) continue;
@@ -108,21 +108,21 @@ export class Outcomes {
     else this.refuse(queue.entries, failure);
   }
 
-  /** The records fail for good. The producer id goes with them. */
+  /** Fails the records for good. The producer id goes with them. */
   refuse(entries: readonly Entry[], failure: Failure): void {
     for (const entry of entries) entry.settle(entry.batch?.doubt ?? failure);
     this.#identity.discard();
   }
 
-  /** After a back-off the topic is looked at again, and the queue goes on with whoever leads it then. */
+  /** After a back-off, looks up the topic again, and the queue goes on with its leader of that time. */
   park(queue: PartitionQueue, failure: Failure): void {
-    // What a leader said tells more than that nobody answered, for which the time may just have been too short.
+    // A leader's error says more than that nobody responded, which may only mean that the time was too short.
     if (failure.code !== 'BROKER_UNREACHABLE') queue.lastFailure = failure;
     queue.lastFailure ??= failure;
     queue.isParked = true;
     this.#connection.distrust(queue.topic);
     this.#sticky.taken(queue.topic, queue.partition);
-    // The first look costs no time: the leader has most often moved already.
+    // The first look-up is immediate: most often another broker leads already.
     const attempt = queue.attempts++;
     const backoff = attempt === 0 ? 0 : backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
     setTimeout(() => this.#unpark(queue), backoff);
@@ -173,7 +173,7 @@ export class Outcomes {
     }
   }
 
-  /** The batch was refused for some of its records: those fail, the others are sent again. */
+  /** Fails those records that the batch was refused for, and sends the others again. */
   #separate(batch: Batch, { recordErrors }: PartitionResult, failure: Failure): void {
     const guilty = recordErrors
       .map(({ index }) => batch.entries[index])
@@ -189,7 +189,7 @@ export class Outcomes {
     }
   }
 
-  /** Sent again without an identity, once; a batch in doubt can't be, because it is sent as it was or not at all. */
+  /** Sends the batch again once, without an identity. A batch in doubt can only be sent unchanged, so it fails. */
   #withoutIdempotence(batch: Batch, failure: Failure, giveUp: () => void): void {
     try {
       giveUp();
@@ -200,7 +200,7 @@ export class Outcomes {
     }
   }
 
-  /** The batch may be in the log. With idempotence it is sent again as it is, else nobody can help it. */
+  /** The batch may be in the log. With idempotence it is sent again unchanged, otherwise it fails. */
   #doubt(batch: Batch, doubt: Failure): void {
     if (batch.identity) {
       batch.queue.keepInDoubt(batch, doubt);
@@ -210,11 +210,11 @@ export class Outcomes {
     }
   }
 
-  /** The batch was not appended by this attempt; unless an earlier one is in doubt, its records are free again. */
+  /** This attempt did not append the batch. Unless an earlier one is in doubt, its records are free again. */
   #sendAgain(batch: Batch, failure: Failure, { atOnce = false } = {}): void {
     if (batch.doubt) batch.queue.keepInDoubt(batch, batch.doubt);
     else batch.queue.putBack(batch);
-    // What goes out again as it is may be refused again as it was: not without a pause.
+    // A batch that is sent unchanged may be refused again, so wait first.
     if (!atOnce || batch.doubt) this.park(batch.queue, failure);
   }
 
@@ -239,7 +239,7 @@ export function throttled(leader: Broker): Failure {
   return new Failure('THROTTLED', message, { retryAfterMs });
 }
 
-/** Of a batch that the topic's message format has no place for, although it has no producer's id: its headers. */
+/** Blames the headers, where a batch without a producer id doesn't fit the topic's message format. */
 function blamingHeaders({ entries }: Batch, result: PartitionResult): [PartitionResult, Failure] {
   const { topic, partition } = result;
   const message = "the topic's message format is older than Kafka 0.11, and has no headers";

@@ -6,19 +6,19 @@ import type { ProducerIdentity } from '../wire/transactions.ts';
 
 export type Outcome = RecordMetadata | Failure;
 
-/** One record on its way to its outcome, which it gets once. */
+/** One record on its way to its outcome, which is set once. */
 export class Entry {
   readonly queue: PartitionQueue;
   readonly record: TimedRecord;
   readonly bodySize: number;
-  /** Epoch milliseconds: until then the outcome is known, or is that nobody knows it. */
+  /** Epoch milliseconds: by then the outcome is known, even if it is only that nobody can say. */
   readonly deadline: number;
   outcome: Outcome | undefined;
-  /** The batch that took it, from when it is sent until the cluster certainly did not append it. */
+  /** The batch that holds the record, from when it is sent until the cluster certainly did not append it. */
   batch: Batch | undefined;
-  /** Records of a refused batch travel again in runs of half its size, to find the one it was refused for. */
+  /** Records of a refused batch are sent again in runs of half its size, to find the guilty one. */
   run: symbol | undefined;
-  /** When it was first taken into a batch, and how often. */
+  /** When it was first put into a batch, and how often. */
   sentAt: number | undefined;
   attempts = 0;
   readonly #onSettled: (entry: Entry) => void;
@@ -42,7 +42,7 @@ export class Entry {
   }
 }
 
-/** Records that were, or are now, sent together. */
+/** Records that are or were sent together. */
 export interface Batch {
   readonly queue: PartitionQueue;
   readonly entries: readonly Entry[];
@@ -54,25 +54,25 @@ export interface Batch {
   doubt: Failure | undefined;
 }
 
-/** What waits for one partition, in the order of its arrival. At most one batch of it is under way. */
+/** The records that wait for one partition, in the order of arrival. At most one of its batches is under way. */
 export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
   /** A batch is being sent. */
   isSending = false;
-  /** Something that waits may have got its outcome. */
+  /** An entry may have got its outcome while it waited. */
   hasSettled = false;
-  /** A back-off or a look for the new leader is under way. */
+  /** A back-off or a search for the new leader is under way. */
   isParked = false;
   /** Failed attempts since the last success. */
   attempts = 0;
-  /** Why what waits could not be sent so far. */
+  /** Why the waiting records could not be sent so far. */
   lastFailure: Failure | undefined;
-  /** Not before this (epoch milliseconds), so that more records gather (`KAFKA_LINGER_MS`). */
+  /** The queue waits until then (epoch milliseconds), so that more records gather (`KAFKA_LINGER_MS`). */
   ripeAt = 0;
   #waiting: Entry[] = [];
   #waitingBytes = 0;
-  /** A batch in doubt: it goes out again, unchanged, before anything else. */
+  /** A batch in doubt: it is sent again, unchanged, before anything else. */
   #inDoubt: Batch | undefined;
   #sequence: { identity: ProducerIdentity | undefined; next: number } = { identity: undefined, next: 0 };
 
@@ -89,7 +89,7 @@ export class PartitionQueue {
     return this.#waitingBytes;
   }
 
-  /** All entries without an outcome yet that are not under way. */
+  /** All entries that have no outcome yet and are not under way. */
   get entries(): Entry[] {
     return [...(this.#inDoubt?.entries ?? []), ...this.#waiting].filter(({ outcome }) => !outcome);
   }
@@ -111,8 +111,8 @@ export class PartitionQueue {
   }
 
   /**
-   * The next batch of at most `maxBytes`; of one record at the least where `atLeastOne` is set. A batch
-   * in doubt comes first and keeps its identity; a new one takes `identity` and the next sequence.
+   * The next batch of at most `maxBytes`; with `atLeastOne`, it holds one record in any case. A batch in doubt comes
+   * first and keeps its identity. A new batch takes `identity` and the next sequence.
    */
   take(identity: ProducerIdentity | undefined, maxBytes: number, atLeastOne: boolean): Batch | undefined {
     const batch = this.#next(identity, maxBytes, atLeastOne);
@@ -149,7 +149,7 @@ export class PartitionQueue {
     return { queue: this, entries, size, identity, baseSequence: this.#sequence.next, doubt: undefined };
   }
 
-  /** The batch stands in the log: the next one continues its sequence. */
+  /** The batch is in the log: the next one continues its sequence. */
   acknowledged(batch: Batch): void {
     this.attempts = 0;
     this.lastFailure = undefined;
@@ -159,14 +159,14 @@ export class PartitionQueue {
     }
   }
 
-  /** The batch may stand in the log: it is kept as it is. */
+  /** The batch may be in the log, so it is kept unchanged. */
   keepInDoubt(batch: Batch, doubt: Failure): void {
     batch.doubt = doubt;
     this.#inDoubt = batch;
     this.hasSettled = true;
   }
 
-  /** The batch certainly does not stand in the log: its records wait again, before all others. */
+  /** The batch is certainly not in the log: its records wait again, before all others. */
   putBack(batch: Batch): void {
     for (const entry of batch.entries) entry.batch = undefined;
     this.#setWaiting([...batch.entries.filter(({ outcome }) => !outcome), ...this.#waiting]);

@@ -30,8 +30,8 @@ export function murmur2(data: Buffer): number {
 }
 
 /**
- * Where records without a key go: all to one partition until a produce request has taken them, then to
- * another one, so that a request carries one batch instead of one a partition (KIP-480).
+ * Chooses the partition of records without a key: the same one until a produce request has taken it, then another. So
+ * a request carries one batch instead of one for each partition (KIP-480).
  */
 export class StickyPartitions {
   readonly #chosen = new Map<string, number>();
@@ -46,7 +46,7 @@ export class StickyPartitions {
     return choice;
   }
 
-  /** A produce request has taken this partition's records: the next ones go to a partition chosen anew. */
+  /** A produce request has taken this partition's records: the next records go to another one. */
   taken(topic: string, partition: number): void {
     if (this.#chosen.get(topic) === partition) this.#chosen.delete(topic);
   }

@@ -3,11 +3,11 @@ import { isKafkaError, kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import type { PartitionResult } from '../wire/produce.ts';
 
 /**
- * What a partition's error code in a Produce answer means for the batch.
- * `retry`: not appended, and a later attempt may be. `doubt`: it may be in the log. `split`: refused for
- * one of its records. `new-identity`: refused because the broker and we differ about its sequence.
- * `no-idempotence`: the cluster does not let this user produce idempotently. `old-format`: the topic's message
- * format has no place for a producer's id. `refuse`: for good.
+ * What a partition's error code in a Produce response means for the batch.
+ * `retry`: it was not appended, and a later attempt may succeed. `doubt`: it may be in the log. `split`: one of its
+ * records was refused. `new-identity`: the broker expected another sequence. `no-idempotence`: this user may not
+ * produce idempotently. `old-format`: the topic's message format can't hold a producer id. `refuse`: it fails for
+ * good.
  */
 export type Verdict =
   | 'retry'
@@ -39,7 +39,7 @@ const verdicts: Record<number, [Verdict, ErrorCode]> = {
   [kafkaErrors.OUT_OF_ORDER_SEQUENCE_NUMBER]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.INVALID_PRODUCER_EPOCH]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.INVALID_PRODUCER_ID_MAPPING]: ['new-identity', 'BROKER_UNREACHABLE'],
-  // The disk may have failed behind the append, while the leader waited for its followers.
+  // The disk may have failed after the append, while the leader waited for its followers.
   [kafkaErrors.KAFKA_STORAGE_ERROR]: ['doubt', 'ACK_TIMEOUT'],
   [kafkaErrors.UNKNOWN_PRODUCER_ID]: ['new-identity', 'BROKER_UNREACHABLE'],
   [kafkaErrors.FENCED_LEADER_EPOCH]: ['retry', 'NO_LEADER'],
@@ -47,16 +47,16 @@ const verdicts: Record<number, [Verdict, ErrorCode]> = {
   [kafkaErrors.INVALID_RECORD]: ['split', 'INVALID_RECORD'],
 };
 
-/** Of what a broker refuses without a word. */
+/** Explanations for errors that a broker gives no message for. */
 const explanations: Record<number, string> = {
   [kafkaErrors.UNSUPPORTED_FOR_MESSAGE_FORMAT]:
     "the topic's message format is older than Kafka 0.11, and has neither idempotence nor transactions: raise its message.format.version",
 };
 
-/** The verdict on a refused batch, and the failure that its records end with where no later attempt succeeds. */
+/** The verdict on a refused batch, and the failure for its records where no later attempt succeeds. */
 export function judge(result: PartitionResult): { verdict: Verdict; failure: Failure } {
   const { topic, partition, errorCode, errorMessage, baseOffset } = result;
-  // An error of the broker's own (-1, a duplicate too old to place, …) does not say whether it appended.
+  // An error of the broker itself (-1, a duplicate too old to place, …) doesn't say whether it appended.
   const other: [Verdict, ErrorCode] = isKafkaError(errorCode)
     ? ['refuse', 'INTERNAL']
     : ['doubt', 'CONNECTION_LOST'];
@@ -64,7 +64,7 @@ export function judge(result: PartitionResult): { verdict: Verdict; failure: Fai
   const explained = errorMessage ?? explanations[errorCode];
   const reason = explained ? `${kafkaErrorName(errorCode)}: ${explained}` : kafkaErrorName(errorCode);
   const sentence = `partition ${partition} of topic ${topic}: ${reason}`;
-  // An offset beside the error: the leader appended the batch, and lost its place before its followers had it.
+  // With an offset, the leader appended the batch and lost its leadership before its followers had it.
   return verdict === 'retry' && baseOffset >= 0
     ? { verdict: 'doubt', failure: new Failure('ACK_TIMEOUT', sentence) }
     : { verdict, failure: new Failure(code, sentence) };

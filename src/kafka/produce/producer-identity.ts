@@ -8,18 +8,18 @@ import { initProducerIdRequest, type ProducerIdentity } from '../wire/transactio
 import type { ProducerConfig } from './config.ts';
 
 const RETRY_AFTER_MS = 50;
-/** Of transactions: there are none. */
+/** For transactions, which this producer doesn't have. */
 const NO_TIMEOUT_MS = 0;
 
 /**
- * Who the cluster takes this producer for, to whom each partition's sequence counts from 0. The identity is
- * asked for when first needed, shared by all partitions, and discarded after a failure.
+ * The producer id under which the cluster counts each partition's sequence from 0. It is requested when first needed,
+ * shared by all partitions, and discarded after a failure.
  */
 export class IdentityKeeper {
   /** Undefined before `obtain`, after `discard`, and for good where idempotence is off. */
   current: ProducerIdentity | undefined;
   #wanted: ProducerConfig['idempotence'];
-  /** Topics in a message format that has no place for a producer's id. */
+  /** Topics whose message format can't hold a producer id. */
   readonly #without = new Set<string>();
   readonly #asking = new SharedAttempt<void>();
   readonly #log: Log;
@@ -29,18 +29,18 @@ export class IdentityKeeper {
     this.#log = log;
   }
 
-  /** True while records must not be sent for want of a producer id. */
+  /** True while records must wait for a producer id. */
   get isMissing(): boolean {
     return this.#wanted !== 'off' && !this.current;
   }
 
-  /** Throws a Failure, or RequestFailed, where the cluster doesn't give one. */
+  /** Throws a Failure or RequestFailed where the cluster gives no id. */
   async obtain(broker: Broker, deadline: number): Promise<void> {
     if (!this.isMissing) return;
     await this.#asking.join((until) => this.#ask(broker, until), deadline);
   }
 
-  /** The identity for a topic's records; undefined where they go without. */
+  /** The identity for a topic's records; undefined where they have none. */
   of(topic: string): ProducerIdentity | undefined {
     return this.#without.has(topic) ? undefined : this.current;
   }
@@ -49,7 +49,7 @@ export class IdentityKeeper {
     this.current = undefined;
   }
 
-  /** The cluster refuses idempotence. Where it was only preferred, publishing goes on without; else throws CONFIG_INVALID. */
+  /** Gives up idempotence, which the cluster refuses. Throws CONFIG_INVALID where it was required. */
   giveUp(reason: string): void {
     if (this.#wanted === 'required') {
       throw new Failure(
@@ -64,10 +64,7 @@ export class IdentityKeeper {
     this.current = undefined;
   }
 
-  /**
-   * The topic's message format has no idempotence. Where it was only preferred, the topic's records go without;
-   * else throws CONFIG_INVALID.
-   */
+  /** Gives up idempotence for a topic whose message format lacks it. Throws CONFIG_INVALID where it was required. */
   giveUpFor(topic: string, reason: string): void {
     if (this.#wanted === 'required') {
       throw new Failure('CONFIG_INVALID', `KAFKA_ENABLE_IDEMPOTENCE is true, but ${reason}`);
@@ -90,7 +87,7 @@ export class IdentityKeeper {
           this.giveUp(kafkaErrorName(errorCode));
           return;
       }
-      // A broker that has just started has none to give yet.
+      // A broker that has just started may have no ids yet.
       if (remaining(deadline) <= RETRY_AFTER_MS) {
         throw new Failure('BROKER_UNREACHABLE', `no producer id yet: ${kafkaErrorName(errorCode)}`);
       }

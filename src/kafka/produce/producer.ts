@@ -12,22 +12,22 @@ import { Entry, type Outcome, PartitionQueue } from './partition-queue.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { IdentityKeeper } from './producer-identity.ts';
 
-/** What a waiting record and each of its headers take beside their bytes, as measured: nothing is free in memory. */
+/** Measured memory of a waiting record and of each header, beside their bytes. */
 const RECORD_OVERHEAD = 256;
 const HEADER_OVERHEAD = 64;
 
-/** Where the time of one `send` went, in milliseconds, and how many attempts after the first one it took. */
+/** Where the time of one `send` went, in milliseconds, and how many retries it took. */
 export interface SendTrace {
-  /** The first one of this instance, which opened its connection. */
+  /** It was the first call of this instance and opened its connection. */
   cold: boolean;
-  /** Until the topics were known: for a cold start, connecting and authenticating. */
+  /** Until the topics were known; on a cold start this includes connecting and authenticating. */
   connectMs: number;
   queueMs: number;
   ackMs: number;
   retries: number;
 }
 
-/** What a producer has done since it began, and what waits in it now. */
+/** Counts since the producer began, and the bytes that wait now. */
 export interface ProducerFigures {
   acknowledged: number;
   failed: number;
@@ -40,18 +40,18 @@ interface Placed {
   bodySize: number;
 }
 
-/** What is larger leaves a part of the queue to what is not: large requests alone would keep everybody else out. */
+/** Records above this leave a part of the queue free: large requests alone would keep everybody else out. */
 const SMALL_BYTES = 64 * 1024;
 const LARGE_SHARE = 7 / 8;
 
-/** Never seen: an entry resolves only with its outcome. */
+/** Never returned: an entry resolves only with its outcome. */
 const UNSETTLED = new Failure('INTERNAL', 'a record has no outcome');
 
 /**
- * Publishes records and tells what became of each one.
+ * Publishes records and tells the outcome of each one.
  *
- * A record is admitted, placed in the queue of its partition, and sent from there by the loop of its leader
- * (`leader-loop.ts`); what the leader answers decides over its outcome (`outcomes.ts`).
+ * A record is admitted, placed in the queue of its partition, and sent by the loop of its leader (`leader-loop.ts`).
+ * The leader's response decides on its outcome (`outcomes.ts`).
  */
 export class Producer {
   readonly #connection: Connection;
@@ -74,12 +74,12 @@ export class Producer {
     this.#loops = new LeaderLoops(parts, config);
   }
 
-  /** What it publishes over, for whoever has a question for the same cluster. */
+  /** The connection to the same cluster, for other questions. */
   get connection(): Connection {
     return this.#connection;
   }
 
-  /** What it publishes compressed with, for whoever publishes beside it. */
+  /** The codec, for whoever publishes beside it. */
   get compression(): ProducerConfig['compression'] {
     return this.#config.compression;
   }
@@ -88,16 +88,16 @@ export class Producer {
     return { acknowledged: this.#acknowledged, failed: this.#failed, queuedBytes: this.#queuedBytes };
   }
 
-  /** Opens the connection and takes a producer id, so that the first record doesn't wait for them. */
+  /** Opens the connection and requests a producer id, so that the first record doesn't wait for them. */
   async warm(deadline: number): Promise<void> {
     await this.#connection.open(deadline);
     await this.#identity.obtain(await this.#connection.anyBroker(deadline), deadline);
   }
 
   /**
-   * Publishes records and resolves, by the deadline (epoch milliseconds), with one outcome each, in
-   * their order. Throws a Failure, and publishes nothing, where a record can't be published at all:
-   * an unknown topic or partition, a record too large, no room in the queue, no cluster.
+   * Publishes records. Resolves by the deadline (epoch milliseconds) with an outcome for each, in their order. Throws
+   * a Failure, and publishes nothing, where a record can't be published at all: unknown topic or partition, record
+   * too large, queue full, cluster unreachable.
    */
   async send(
     records: readonly ProducerRecord[],
@@ -127,7 +127,7 @@ export class Producer {
     return entries.map(({ outcome }) => outcome ?? UNSETTLED);
   }
 
-  /** What is known of the records' topics; asked anew where a record names a partition that is not known. */
+  /** The metadata of the records' topics. It is read again where a record names an unknown partition. */
   async #topicsOf(records: readonly ProducerRecord[], deadline: number): Promise<Map<string, TopicMetadata>> {
     const highest = new Map<string, number>();
     for (const { topic, partition = 0 } of records) {
@@ -144,7 +144,7 @@ export class Producer {
     return topics;
   }
 
-  /** The bytes of a record's body; throws RECORD_TOO_LARGE where no produce request could hold it. */
+  /** The size of a record's body. Throws RECORD_TOO_LARGE where no produce request can hold it. */
   #sizeOf(record: ProducerRecord, index: number): number {
     const bodySize = recordBodySize(record);
     const { maxRequestSize } = this.#config;
@@ -174,7 +174,7 @@ export class Producer {
     return { record, queue: this.#queue(record.topic, partition), bodySize };
   }
 
-  /** Takes room in the queue, in bytes, before anything is waited for. Throws QUEUE_FULL. */
+  /** Takes room in the queue, in bytes, before any wait. Throws QUEUE_FULL. */
   #admit(records: readonly ProducerRecord[], sizes: readonly number[]): number {
     const bytes = records.reduce((sum, record, index) => sum + heldBytes(record, sizes[index] ?? 0), 0);
     const { maxQueueBytes } = this.#config;
@@ -189,7 +189,7 @@ export class Producer {
     return bytes;
   }
 
-  /** Resolves with the entries, in order, once each has its outcome: by the deadline. */
+  /** Resolves with the entries, in order, once each has its outcome. */
   #enqueue(placed: readonly Placed[], deadline: number): Promise<Entry[]> {
     const now = Date.now();
     return new Promise((resolve) => {
@@ -233,7 +233,7 @@ export class Producer {
   }
 }
 
-/** What a record takes in memory until it has its outcome. */
+/** The memory that a record takes until it has its outcome. */
 function heldBytes({ headers }: Pick<ProducerRecord, 'headers'>, bodySize: number): number {
   return bodySize + RECORD_OVERHEAD + headers.length * HEADER_OVERHEAD;
 }

@@ -29,24 +29,24 @@ import { namingOldFormat } from './message-format.ts';
 import { partitionOfKey, StickyPartitions } from './partitioner.ts';
 import { judge } from './produce-verdict.ts';
 
-/** A transaction that is left open (a killed process) is aborted by the coordinator after this long. */
+/** The coordinator aborts a transaction after this long, if the process was killed. */
 const TRANSACTION_TIMEOUT_MS = 60_000;
-/** Kafka's own default for `batch.size` is 16 KiB, a broker's limit about 1 MiB: a batch stays below that. */
+/** A batch stays below the brokers' limit of about 1 MiB. */
 const BATCH_BYTES = 900 * 1024;
 const PRODUCE_BACKOFF_MS = 20;
-/** Until offsets that a broker does not show yet are looked at again. */
+/** The first wait for offsets that a broker doesn't show yet; it doubles each time. */
 const FIRST_LOOK_MS = 2;
-/** No member of any group has this name, so that the broker refuses it unless the group is empty. */
+/** No group has a member of this name, so the broker refuses it unless the group is empty. */
 const NO_SUCH_MEMBER = 'kafka-functions-outside-the-group';
-/** TxnOffsetCommit v2 is the last that names no member. */
+/** TxnOffsetCommit v2 is the last version that names no member. */
 const WITHOUT_MEMBER = 2;
 
 interface OffsetToMove extends OffsetToCommit {
-  /** What the group has committed now, as its owner read it after `begin`; undefined: nothing. */
+  /** The committed offset as its owner read it after `begin`; undefined: none. */
   from: number | undefined;
 }
 
-/** Another producer with the same transactional id has begun: this one has nothing to say any more. */
+/** Another producer with the same transactional id has begun and shut this one out. */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
 }
@@ -59,9 +59,9 @@ const fencedCodes: readonly number[] = [
 ];
 
 /**
- * One producer of transactions, with a transactional id of its own. `begin` ends whatever a predecessor
- * with the same id left behind and shuts it out; from then on `transact` publishes records and commits a
- * group's offsets as one: all of it or nothing.
+ * A producer of transactions with its own transactional id. `begin` ends the transaction of a predecessor with the
+ * same id and shuts it out. After that, `transact` publishes records and commits a group's offsets together, or does
+ * neither.
  */
 export class TransactionalProducer {
   readonly #connection: Connection;
@@ -73,7 +73,7 @@ export class TransactionalProducer {
   readonly #sticky = new StickyPartitions();
   readonly #sequences = new Map<string, number>();
   #identity: ProducerIdentity | undefined;
-  /** Brokers before 2.8 refuse the name even where the group is empty; describing the group has to do there. */
+  /** Brokers before 2.8 refuse the name even where the group is empty. Describing the group has to do there. */
   #namesMember = true;
 
   constructor(
@@ -91,7 +91,7 @@ export class TransactionalProducer {
     this.#compression = compression;
   }
 
-  /** Takes the transactional id over; read committed offsets only after it. Throws a Failure. */
+  /** Takes over the transactional id. Read committed offsets only after it. Throws a Failure. */
   async begin(deadline: number): Promise<void> {
     this.#sequences.clear();
     this.#identity = undefined;
@@ -102,10 +102,9 @@ export class TransactionalProducer {
   }
 
   /**
-   * Publishes the records and commits the offsets in one transaction. Throws Fenced where another
-   * producer has taken over, `RecordsRefused` where the cluster refuses a record (the transaction is
-   * aborted and may be tried without it), GROUP_ACTIVE, or another Failure; after any of these nothing is visible,
-   * except where the Failure's delivery is `unknown`: then nobody knows until `begin`.
+   * Publishes the records and commits the offsets in one transaction. Throws Fenced where another producer has taken
+   * over, RecordsRefused where the cluster refuses a record (try again without it), GROUP_ACTIVE, or another Failure.
+   * Nothing is visible then, unless the Failure's delivery is `unknown`: only the next `begin` tells.
    */
   async transact(
     records: readonly ProducerRecord[],
@@ -116,7 +115,7 @@ export class TransactionalProducer {
       if (records.length > 0) await this.#publish(records, deadline);
       await this.#sendOffsets(offsets, deadline);
     } catch (error) {
-      // Whoever was shut out by the broker has nothing left to abort.
+      // A producer that was shut out has nothing left to abort.
       if (this.#identity) await this.#abort(deadline);
       throw error;
     }
@@ -128,7 +127,7 @@ export class TransactionalProducer {
     const nthOfEach = (n: number) => queues.flatMap((batches) => batches[n] ?? []);
     const request = addPartitionsToTxnRequest(this.#transaction, nthOfEach(0));
     await this.#ask(request, deadline, (errors) => errors.map(({ errorCode }) => errorCode));
-    // A partition's batches go one after the other, so that its sequence can't overtake itself.
+    // A partition's batches go in turn, because their sequences must arrive in order.
     for (let n = 0, batches = nthOfEach(0); batches.length > 0; batches = nthOfEach(++n)) {
       await this.#produce(batches, deadline);
     }
@@ -160,7 +159,7 @@ export class TransactionalProducer {
     return [...queues.values()];
   }
 
-  /** Sends batches of different partitions, each to its leader, until every one is in the log. */
+  /** Sends batches of different partitions, each to its leader, until all are in the log. */
   async #produce(batches: readonly PendingBatch[], deadline: number): Promise<void> {
     let open = await Promise.all(batches.map((batch) => this.#encode(batch)));
     let failure: Failure | undefined;
@@ -182,7 +181,7 @@ export class TransactionalProducer {
           await this.#produceTo(leader, parts, deadline);
         } catch (error) {
           if (error instanceof Fenced || error instanceof RecordsRefused) throw error;
-          // The sequence makes a repetition harmless: the broker knows what it has appended.
+          // Repeating is harmless: the broker recognises the sequence.
           failure = connectionFailure(error);
           if (!failure.retriable) throw failure;
           rest.push(...parts);
@@ -221,14 +220,14 @@ export class TransactionalProducer {
       this.#requireNoFence(errorCode);
       const { verdict, failure } = judge(result);
       if (verdict === 'split') throw new RecordsRefused(failure);
-      // A broker's error without a meaning here may pass: a new identity tries again.
+      // An error that has no meaning here may pass, so it is retried.
       throw failure.code === 'INTERNAL' ? new Failure('BROKER_UNREACHABLE', failure.message) : failure;
     }
   }
 
   /**
-   * The group is described last, so that whoever joins while the transaction is open is still noticed: such a
-   * member would begin at the offset before it.
+   * Commits the offsets in the transaction. The group is described last, so that a member who joins while the
+   * transaction is open is noticed: it would begin at the old offset.
    */
   async #sendOffsets(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
     const { groupId, knowsStable, isNewCoordinator } = this.#group;
@@ -237,8 +236,8 @@ export class TransactionalProducer {
     await this.#ask(request, deadline, (answer) => [answer.errorCode]);
     let errors = await this.#commitOffsets(offsets, deadline);
     if (this.#namesMember && errors.some(({ errorCode }) => errorCode === kafkaErrors.UNKNOWN_MEMBER_ID)) {
-      // Either the group has a member, which this throws for, or had one a moment ago, or the broker is an old
-      // one. Newer ones would take a commit that names nobody beside members.
+      // Either the group has a member, and this throws, or it had one a moment ago, or the broker is old. A newer
+      // broker would accept a commit without a member name beside live members.
       const { knowsTypes } = await this.#group.requireNoMembers(deadline);
       if (!knowsTypes) {
         this.#namesMember = false;
@@ -252,15 +251,15 @@ export class TransactionalProducer {
     }
     await this.#group.requireNoMembers(deadline);
     if (knowsStable) return;
-    // Before Kafka 2.5 nothing told at `begin` whether a predecessor's offsets were still to come; by now they have.
-    // The broker may have counted this transaction's offsets as the predecessor's, and then the commit is right.
+    // Before Kafka 2.5, `begin` could not tell whether a predecessor's offsets were still to come. By now they have.
+    // The broker may have taken this transaction's offsets for the predecessor's, and then only a commit is right.
     requireAt(offsets, await this.#committed(offsets, deadline), ({ from, offset }) => [from, offset]);
   }
 
   /**
-   * The group coordinator before Kafka 4 shows a transaction's offsets some time after its end, and takes for them
-   * whatever the same producer has sent until then (GroupMetadata.completePendingTxnOffsetCommit): the next
-   * transaction's, too, even if that one is aborted. So the last one's have to be seen before others are sent.
+   * Waits until the last transaction's offsets are visible. The group coordinator before Kafka 4 applies a
+   * transaction's offsets some time after its end, and by mistake also those that the same producer has sent since
+   * (GroupMetadata.completePendingTxnOffsetCommit), even if that later transaction is aborted.
    */
   async #requireSettled(offsets: readonly OffsetToMove[], deadline: number): Promise<void> {
     for (let wait = FIRST_LOOK_MS; ; wait *= 2) {
@@ -298,14 +297,14 @@ export class TransactionalProducer {
     return this.#group.ask(request, (errors) => errors.map(({ errorCode }) => errorCode), deadline);
   }
 
-  /** Ends the transaction, and the producer's own account of it. What can't be aborted now, `begin` will. */
+  /** Ends the transaction and forgets the identity. If it can't be aborted now, `begin` will do it. */
   async #abort(deadline: number): Promise<void> {
     try {
       await this.#end(false, deadline);
     } catch (error) {
       this.#log.debug('a transaction could not be aborted', { error });
     }
-    // Whether the broker has counted what was sent is not known.
+    // Nobody knows whether the broker has counted the records, so the sequence is lost.
     this.#identity = undefined;
   }
 
@@ -326,7 +325,7 @@ export class TransactionalProducer {
     }
   }
 
-  /** Asks the transaction's coordinator; throws Fenced, or a Failure, for an error code. */
+  /** Asks the transaction's coordinator. Throws Fenced, or a Failure, for an error code. */
   async #ask<T>(
     request: Request<T>,
     deadline: number,
@@ -337,7 +336,7 @@ export class TransactionalProducer {
       retriable: [kafkaErrors.CONCURRENT_TRANSACTIONS],
     });
     for (const errorCode of errorsOf(answer)) {
-      // OPERATION_NOT_ATTEMPTED is said of partitions that are fine, beside the one that is not.
+      // OPERATION_NOT_ATTEMPTED means that another partition of the request has an error.
       if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.OPERATION_NOT_ATTEMPTED) continue;
       this.#requireNoFence(errorCode);
       const message = `transaction of ${this.#transactionalId}: ${kafkaErrorName(errorCode)}`;
@@ -346,7 +345,7 @@ export class TransactionalProducer {
     return answer;
   }
 
-  /** Throws Fenced where the code says that another producer has begun. */
+  /** Throws Fenced where the code means that another producer has begun. */
   #requireNoFence(errorCode: number): void {
     if (!fencedCodes.includes(errorCode)) return;
     this.#identity = undefined;
@@ -365,7 +364,7 @@ export class TransactionalProducer {
   }
 }
 
-/** The cluster refuses one of the records, whichever it is: too large, or not valid for its topic. */
+/** The cluster refuses one of the records, too large or invalid for its topic, and may not say which. */
 export class RecordsRefused extends Error {
   override readonly name = 'RecordsRefused';
   readonly failure: Failure;
@@ -388,7 +387,7 @@ const failureCodes: Record<number, ErrorCode> = {
   [kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION]: 'UNKNOWN_TOPIC',
 };
 
-/** Throws Fenced where a committed offset is none of those that it may be. */
+/** Throws Fenced where a committed offset is not one of the allowed ones. */
 function requireAt(
   offsets: readonly OffsetToMove[],
   committed: readonly (number | undefined)[],

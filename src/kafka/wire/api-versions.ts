@@ -8,10 +8,7 @@ export interface ApiVersion {
   maxVersion: number;
 }
 
-/**
- * The one request that every Kafka answers before anybody is authenticated, in the one version that all of
- * them have spoken. It serves as proof of life, too.
- */
+/** Every Kafka answers this request before the login, in this version. It also proves that a connection is alive. */
 export function apiVersionsRequest(): Request<ApiVersion[]> {
   return {
     apiKey: 18,
@@ -23,7 +20,7 @@ export function apiVersionsRequest(): Request<ApiVersion[]> {
   };
 }
 
-/** The body of the answer, without length and correlation id; undefined where it is none. */
+/** Reads the body of the response, without length and correlation id; undefined where it is something else. */
 export function readApiVersions(payload: Buffer): ApiVersion[] | undefined {
   try {
     return decodeApiVersions(payload);

@@ -7,12 +7,12 @@ export interface TopicPartition {
   partition: number;
 }
 
-/** For maps; no topic's name holds a slash. */
+/** A key for maps. No topic's name holds a slash. */
 export function partitionKey({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
-/** Finds the item of a partition. */
+/** Returns a function that finds the item of a partition. */
 export function byPartition<T extends TopicPartition>(
   items: readonly T[],
 ): (at: TopicPartition) => T | undefined {
@@ -25,7 +25,7 @@ export function byTopic<T extends TopicPartition>(partitions: readonly T[]): [st
   return [...groupBy(partitions, ({ topic }) => topic)];
 }
 
-/** Writes what follows the number of a partition. */
+/** Writes the fields after the number of a partition. */
 type WritePartition<T> = (encoder: Encoder, item: T) => Encoder;
 
 /** Writes partitions under their topics, as most requests have them. */

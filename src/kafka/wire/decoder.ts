@@ -1,7 +1,7 @@
 /**
- * Reads an answer of the Kafka protocol from its start to its end (kafka.apache.org/protocol#protocol_types).
- * Whatever sizes and counts a peer writes, nothing beyond the answer is read, and no more is allotted than the
- * answer has bytes: each of these throws a RangeError. kafkajs's own decoder allots as much as it is told.
+ * Reads a response of the Kafka protocol from start to end (kafka.apache.org/protocol#protocol_types). Sizes and
+ * counts of the peer are not trusted: it throws a RangeError instead of reading beyond the response or allocating
+ * more than the response has bytes. kafkajs's own decoder allocates as much as it is told.
  */
 export class Decoder {
   readonly #bytes: Buffer;
@@ -31,7 +31,7 @@ export class Decoder {
     return this.#bytes.readBigInt64BE(this.#advance(8));
   }
 
-  /** An offset, a time or a duration: a 64-bit number that JavaScript's own numbers hold. */
+  /** An offset, a time or a duration: a 64-bit number that fits JavaScript's own numbers. */
   readLong(): number {
     return Number(this.readInt64());
   }
@@ -40,7 +40,7 @@ export class Decoder {
     return this.#text(this.readInt16());
   }
 
-  /** A slice of the answer. */
+  /** A slice of the response, not a copy. */
   readBytes(): Buffer | null {
     const length = this.readInt32();
     if (length < 0) return null;
@@ -48,12 +48,12 @@ export class Decoder {
     return this.#bytes.subarray(start, start + length);
   }
 
-  /** Empty where the answer has null; a RangeError where it has more than `max` elements. */
+  /** Empty where the response has null. Throws a RangeError above `max` elements. */
   readArray<T>(read: () => T, max = Number.POSITIVE_INFINITY): T[] {
     return this.#elements(this.readInt32(), read, max);
   }
 
-  /** The compact string of flexible versions (KIP-482). */
+  /** A compact string of flexible versions (KIP-482). */
   readUVarIntString(): string | null {
     return this.#text(this.readUVarInt() - 1);
   }
@@ -62,7 +62,7 @@ export class Decoder {
     return this.#elements(this.readUVarInt() - 1, read);
   }
 
-  /** Steps over the fields that a flexible version may carry. */
+  /** Skips the tagged fields of a flexible version. */
   readTaggedFields(): void {
     for (let left = this.readUVarInt(); left > 0; left--) {
       this.readUVarInt();
@@ -87,7 +87,7 @@ export class Decoder {
   }
 
   #elements<T>(count: number, read: () => T, max = Number.POSITIVE_INFINITY): T[] {
-    // Every element takes a byte at least; -1 stands for null.
+    // Every element takes at least a byte; -1 stands for null.
     if (count < -1 || count > Math.min(max, this.#bytes.length - this.#position)) {
       throw new RangeError(`an answer of ${this.#bytes.length} bytes holds an array of ${count} elements`);
     }

@@ -5,8 +5,8 @@ import type { Request } from './request.ts';
 const types = { topic: 2, broker: 4 } as const;
 
 /**
- * A DescribeConfigs request (v1 and v2) for settings of a topic, or of the broker that is asked, whose id is its
- * name. The answer holds those that the cluster lets this user see.
+ * A DescribeConfigs request (v1 and v2) for settings of a topic, or of the broker that is asked (its name is its id).
+ * The response holds those that this user may see.
  */
 export function describeConfigsRequest(
   type: keyof typeof types,

@@ -4,7 +4,7 @@ import { Decoder } from './decoder.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
-/** What kind of members a group has, or had last: each kind has an API of its own. */
+/** The kind of members that a group has, or had last. Each kind has its own API. */
 export type GroupType = 'classic' | 'consumer' | 'share' | 'streams';
 
 export interface GroupDescription {
@@ -12,36 +12,36 @@ export interface GroupDescription {
   type: GroupType;
   /** `Empty`, `Stable`, `Dead` … */
   state: string;
-  /** Undefined where the answer does not count them. */
+  /** Undefined where the response doesn't count them. */
   members: number | undefined;
-  /** Of a classic group that has had members, such as `consumer`; empty where it never had one. */
+  /** The kind of members that a classic group has had, such as `consumer`; empty where it never had any. */
   protocolType: string;
   /** Undefined where the broker is too old to say (before Kafka 2.3). */
   operations: Operation[] | undefined;
 }
 
-/** A group, described by a broker that may not know every type of group. */
+/** A group as described by a broker that may not know every type of group. */
 export interface DescribedGroup extends GroupDescription {
-  /** Whether the broker would have told of members of a type that DescribeGroups does not know. */
+  /** Whether the broker knows types of members that DescribeGroups doesn't. */
   knowsTypes: boolean;
 }
 
-/** DescribeGroups: v3 is the first that tells what the user may do; kafkajs stops at v2. */
+/** DescribeGroups v3 is the first version that lists the user's permissions. */
 const CLASSIC = { apiKey: 15, apiName: 'DescribeGroups', highestVersion: 3 };
 
-/** KIP-848, KIP-932 and KIP-1071. The answers begin alike; only a streams group's members stand behind more. */
+/** KIP-848, KIP-932 and KIP-1071. Their responses begin alike, but a streams group has more before its members. */
 const typed = {
   consumer: { apiKey: 69, apiName: 'ConsumerGroupDescribe', highestVersion: 1, countsMembers: true },
   share: { apiKey: 77, apiName: 'ShareGroupDescribe', highestVersion: 1, countsMembers: true },
   streams: { apiKey: 89, apiName: 'StreamsGroupDescribe', highestVersion: 0, countsMembers: false },
 } as const;
 
-/** What a broker says of a group that is of another type, or of a type that is switched off. */
+/** The errors for a group of another type, or of a type that is switched off. */
 const ofAnotherType: readonly number[] = [kafkaErrors.GROUP_ID_NOT_FOUND, kafkaErrors.UNSUPPORTED_VERSION];
 
 /**
- * A group of whatever type, as its coordinator sees it; nobody joins it. DescribeGroups alone calls a group of
- * one of the newer types dead, so each API that the broker has is asked. `ask` sends one of these questions.
+ * Describes a group of any type, as its coordinator sees it, without joining. DescribeGroups alone calls a group of a
+ * newer type dead, so every API that the broker has is asked. `ask` sends one of these requests.
  */
 export async function describeGroup(
   groupId: string,
@@ -94,7 +94,7 @@ function decodeClassicGroup(decoder: Decoder, version: number): GroupDescription
   return { errorCode, type: 'classic', state, members, protocolType, operations };
 }
 
-/** Undefined where the broker has no such groups. */
+/** Undefined where the broker has no groups of this type. */
 function describeTypedGroup(
   groupId: string,
   type: keyof typeof typed,

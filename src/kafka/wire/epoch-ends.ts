@@ -11,15 +11,15 @@ interface LeaderEpoch extends TopicPartition {
   leaderEpoch: number;
 }
 
-/** Where the records of a leader's epoch end in the log. */
+/** The end of a leader epoch's records in the log. */
 interface EpochEnd extends PartitionError {
-  /** -1: the log does not know this epoch nor a later one. */
+  /** -1: the log knows neither this epoch nor a later one. */
   endOffset: number;
 }
 
 /**
- * An OffsetForLeaderEpoch request (v3, the first that consumers may ask; KIP-320), to be asked of the partitions'
- * leader. Brokers before 2.3 are taken to have each epoch without an end.
+ * An OffsetForLeaderEpoch request (v3, the first for consumers; KIP-320) to the partitions' leader. For brokers
+ * before 2.3, no epoch counts as ended.
  */
 export function epochEndsRequest(epochs: readonly LeaderEpoch[]): Request<EpochEnd[]> {
   return {

@@ -7,20 +7,20 @@ import type { Request } from './request.ts';
 const HIGHEST_VERSION = 11;
 const API_KEY = 1;
 const CONSUMER = -1;
-/** Beyond the time that the broker may wait: then it, or the way to it, is taken for dead. */
+/** After this long beyond the broker's own wait, the broker or the way to it counts as dead. */
 const MAX_SILENCE_MS = 10_000;
 
 export const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
 export type IsolationLevel = keyof typeof isolationLevels;
 
-/** Where to read on in one partition, and how much of it (a first batch that is larger comes whole). */
+/** Where to read on in one partition, and how much. A larger first batch comes whole. */
 interface FetchTarget extends TopicPartition {
   offset: number;
   maxBytes: number;
 }
 
 interface FetchOptions {
-  /** Milliseconds that the broker may wait for the first byte. */
+  /** How long the broker may wait for the first byte, in milliseconds. */
   maxWait: number;
   maxBytes: number;
   isolationLevel: IsolationLevel;
@@ -29,11 +29,11 @@ interface FetchOptions {
 export interface FetchedPartition extends TopicPartition {
   errorCode: number;
   highWatermark: number;
-  /** Offset of the first record of the oldest open transaction, else the high watermark. */
+  /** The first offset of the oldest open transaction, else the high watermark. */
   lastStableOffset: number;
   /** Transactions whose records, from `firstOffset` on, end with an abort marker. */
   abortedTransactions: { producerId: bigint; firstOffset: number }[];
-  /** Record batches as they stand in the log, a slice of the answer; the last one may be cut short. */
+  /** Record batches as they are in the log, a slice of the response. The last one may be cut short. */
   records: Buffer;
 }
 
@@ -42,7 +42,7 @@ export interface FetchResponse {
   partitions: FetchedPartition[];
 }
 
-/** A Fetch request (v4 to v11) without a fetch session; the answer's records are not decoded and not copied. */
+/** A Fetch request (v4 to v11) without a fetch session. The records are neither decoded nor copied. */
 export function fetchRequest(
   targets: readonly FetchTarget[],
   { maxWait, maxBytes, isolationLevel }: FetchOptions,

@@ -14,7 +14,7 @@ interface FoundCoordinator {
   port: number;
 }
 
-/** A FindCoordinator request (v1 and v2); the error code says why there is none. */
+/** A FindCoordinator request (v1 and v2). The error code says why there is none. */
 export function findCoordinatorRequest(kind: CoordinatorKind, key: string): Request<FoundCoordinator> {
   return {
     apiKey: 10,

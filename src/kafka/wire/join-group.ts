@@ -2,12 +2,9 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
-/**
- * What consumers of the classic protocol offer each other: whoever joins at the same moment finds the one that
- * it uses, and is not refused.
- */
+/** The assignors of classic consumers, so that one that joins at the same moment finds its own. */
 const ASSIGNORS = ['range', 'cooperative-sticky', 'sticky', 'roundrobin', 'RoundRobinAssigner'];
-/** Of a consumer that wants no topic (org.apache.kafka.common.protocol: ConsumerProtocolSubscription v0). */
+/** The subscription of a consumer that wants no topic (ConsumerProtocolSubscription v0). */
 const NO_SUBSCRIPTION = new Encoder().writeInt16(0).writeArray([]).writeInt32(-1).buffer;
 
 export interface JoinedGroup {
@@ -15,7 +12,7 @@ export interface JoinedGroup {
   memberId: string;
 }
 
-/** A JoinGroup request (v2 to v5) of a consumer that wants no topic. Its answer waits for the group's rebalance. */
+/** A JoinGroup request (v2 to v5) of a consumer that wants no topic. The response waits for the group's rebalance. */
 export function joinGroupRequest(
   groupId: string,
   memberId: string,

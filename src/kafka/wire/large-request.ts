@@ -2,15 +2,15 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import type { Request } from './request.ts';
 
 const API_KEY = 18;
-/** Versions with tagged fields (Kafka 2.4): below them no request of any size is without effect. */
+/** The first version with tagged fields (Kafka 2.4). Before, every large request has an effect. */
 const FIRST_FLEXIBLE_VERSION = 3;
 /** More than the largest packet of any network, jumbo frames included. */
 const SIZE = 16 * 1024;
 const UNKNOWN_TAG = 1_000;
 
 /**
- * A request of 16 KB that does nothing: ApiVersions with a tagged field that no broker knows, which all of
- * them have to skip (KIP-482). Older brokers get an empty one.
+ * A request of 16 KB without effect: ApiVersions with an unknown tagged field, which every broker has to skip
+ * (KIP-482). Older brokers get an empty request.
  */
 export function largeRequest(): Request<undefined> {
   return {

@@ -7,7 +7,7 @@ import type { Request } from './request.ts';
 
 /** Special timestamps: where a log begins, and where it ends. */
 const timestamps = { latest: -1, earliest: -2 } as const;
-/** A place in a log: one of its ends, or a time (epoch milliseconds). */
+/** A place in a log: its beginning, its end, or a time (epoch milliseconds). */
 export type LogEnd = keyof typeof timestamps | number;
 
 const CONSUMER = -1;
@@ -17,9 +17,8 @@ interface ListedOffset extends PartitionError {
 }
 
 /**
- * A ListOffsets request (v2 and v3), to be asked of the partitions' leader. The latest offset is that of the next
- * record (the high watermark), under read_committed the last stable offset; that of a time is the first record's that
- * is not older, -1 where there is none.
+ * A ListOffsets request (v2 and v3) to the partitions' leader. The latest offset is the high watermark, or under
+ * read_committed the last stable offset. For a time it is the first record that is not older, -1 where there is none.
  */
 export function listOffsetsRequest(
   partitions: readonly TopicPartition[],

@@ -3,11 +3,11 @@ import { Decoder } from './decoder.ts';
 import { NOT_SAID, type Operation, readOperations } from './operations.ts';
 import type { Request } from './request.ts';
 
-/** v8 is the first that tells what the user may do, and the last before tagged fields; kafkajs stops at v6. */
+/** v8 is the first version that lists the user's permissions, and the last before tagged fields. */
 const HIGHEST_VERSION = 8;
 const LOWEST_VERSION = 5;
 const API_KEY = 3;
-/** Ten times what the largest clusters have. */
+/** Ten times as many as the largest clusters have. */
 const MAX_BROKERS = 10_000;
 
 interface MetadataBroker {
@@ -45,8 +45,8 @@ export interface MetadataResponse {
 }
 
 /**
- * A Metadata request (v5 to v8) that creates no topic and asks what this user may do with those it names:
- * none where the list is empty, or all that there are.
+ * A Metadata request (v5 to v8) for all topics or the named ones; an empty list asks for the brokers alone. It
+ * creates no topic, and asks for the user's permissions.
  */
 export function metadataRequest(topics: readonly string[] | 'all'): Request<MetadataResponse> {
   return {
@@ -69,8 +69,8 @@ export function metadataRequest(topics: readonly string[] | 'all'): Request<Meta
 }
 
 /**
- * A Metadata request for all topics that this user may see. A cluster may have a million partitions: each is
- * shown to `onPartition`, and none is kept.
+ * A Metadata request for all topics that this user may see. A cluster may have a million partitions, so each goes to
+ * `onPartition` and none is kept.
  */
 export function allTopicsRequest(
   onPartition: (partition: MetadataPartition) => void = () => {},

@@ -3,16 +3,16 @@ import { readByTopic, type TopicPartition, writeByTopic } from './by-topic.ts';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
-/** A consumer that has not joined: the broker takes its commits only while the group has no members. */
+/** The broker takes commits from a consumer that has not joined only while the group has no members. */
 const NO_GENERATION = -1;
 const NO_MEMBER = '';
 export const NO_LEADER_EPOCH = -1;
 
 export interface OffsetToCommit extends TopicPartition {
   offset: number;
-  /** Of the record before the offset, where it is known. */
+  /** The leader epoch of the record before the offset, where it is known. */
   leaderEpoch?: number;
-  /** Text of the committer's own, at most 4,096 bytes by Kafka's default. */
+  /** The committer's own text, at most 4,096 bytes by Kafka's default. */
   metadata?: string;
 }
 
@@ -20,7 +20,7 @@ export interface PartitionError extends TopicPartition {
   errorCode: number;
 }
 
-/** An OffsetCommit request (v5 and v6) of nobody's member; kafkajs stops at v5, which has no leader epoch. */
+/** An OffsetCommit request (v5 and v6) without membership. v6 is the first with a leader epoch. */
 export function offsetCommitRequest(
   groupId: string,
   offsets: readonly OffsetToCommit[],
@@ -38,7 +38,7 @@ export function offsetCommitRequest(
   };
 }
 
-/** As OffsetCommit and, below v3, TxnOffsetCommit have them. */
+/** Writes offsets as OffsetCommit and, below v3, TxnOffsetCommit have them. */
 export function writeOffsets(body: Encoder, offsets: readonly OffsetToCommit[], hasEpoch: boolean): Encoder {
   return writeByTopic(body, offsets, (encoder, { offset, leaderEpoch, metadata = '' }) => {
     encoder.writeInt64(offset);

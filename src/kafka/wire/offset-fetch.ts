@@ -10,7 +10,7 @@ import { Decoder } from './decoder.ts';
 import { NO_LEADER_EPOCH, type PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
-/** v7 is the first that can leave out what a transaction has not committed yet (KIP-447, Kafka 2.5). */
+/** v7 is the first version that can hold back offsets of unfinished transactions (KIP-447, Kafka 2.5). */
 const HIGHEST_VERSION = 7;
 const FIRST_FLEXIBLE_VERSION = 6;
 const FIRST_STABLE_VERSION = 7;
@@ -21,7 +21,7 @@ export interface CommittedOffset extends PartitionError {
   offset: number;
   /** -1: not known. */
   leaderEpoch: number;
-  /** Text that its committer wrote beside it. */
+  /** The committer's own text. */
   metadata: string;
 }
 
@@ -33,9 +33,9 @@ interface OffsetFetchResponse {
 }
 
 /**
- * An OffsetFetch request (v2 to v7) for some partitions, or for every offset of the group that this user may see.
- * With `requireStable` the broker (from v7 on) answers UNSTABLE_OFFSET_COMMIT for a partition that an unfinished
- * transaction has an offset for, instead of the offset before it.
+ * An OffsetFetch request (v2 to v7) for some partitions, or for all offsets of the group that this user may see. With
+ * `requireStable`, a broker answers (from v7 on) UNSTABLE_OFFSET_COMMIT for a partition with an offset in an
+ * unfinished transaction; otherwise it answers the offset before it.
  */
 export function offsetFetchRequest(
   groupId: string,

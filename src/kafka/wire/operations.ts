@@ -1,4 +1,4 @@
-/** Bits of the operations that a broker says a user may do (org.apache.kafka.common.acl.AclOperation). */
+/** The bits of the operations that a user may do (org.apache.kafka.common.acl.AclOperation). */
 const BITS = {
   READ: 3,
   WRITE: 4,
@@ -14,7 +14,7 @@ const BITS = {
 
 export type Operation = keyof typeof BITS;
 
-/** What a broker answers where it was not asked, or is too old to say. */
+/** The broker was not asked, or is too old to say. */
 export const NOT_SAID = -2_147_483_648;
 
 /** The operations in a bit field; undefined where the broker didn't say. */

@@ -4,7 +4,7 @@ import { Decoder } from './decoder.ts';
 import type { PartitionError } from './offset-commit.ts';
 import { headerSize, type Request } from './request.ts';
 
-/** v8 is the last version before tagged fields, and the first whose refusals come with a sentence. */
+/** v8 is the last version before tagged fields, and the first with error messages. */
 const HIGHEST_VERSION = 8;
 const API_KEY = 0;
 
@@ -21,12 +21,12 @@ interface ProduceOptions {
 }
 
 export interface PartitionResult extends PartitionError {
-  /** Offset of the batch's first record; -1 where the append failed. */
+  /** The offset of the batch's first record; -1 where the append failed. */
   baseOffset: number;
   /** Epoch milliseconds on topics with LogAppendTime, else -1. */
   logAppendTime: number;
   errorMessage: string | null;
-  /** The records that a batch was refused for, by their place in it; empty where the broker doesn't say. */
+  /** The records that the batch was refused for, by their index; empty where the broker doesn't say. */
   recordErrors: { index: number; message: string | null }[];
 }
 
@@ -35,20 +35,17 @@ interface ProduceResponse {
   throttleTimeMs: number;
 }
 
-/** Bytes of a non-transactional Produce frame without any topic. */
+/** The size of a non-transactional Produce frame without any topic. */
 export function produceSize(clientId: string): number {
   return headerSize(clientId) + 2 + 2 + 4 + 4;
 }
 
-/** Bytes of one partition's part of the frame beside its record batch, its topic's name included. */
+/** The size of one partition in the frame without its record batch, including the topic's name. */
 export function partitionSize(topic: string): number {
   return 2 + Buffer.byteLength(topic) + 4 + 4 + 4;
 }
 
-/**
- * A Produce request (v3 to v8) that reads every partition's result; kafkajs's own throws at the first
- * partition that failed and hides what became of the others.
- */
+/** A Produce request (v3 to v8) that reads every partition's result; kafkajs's throws at the first failure. */
 export function produceRequest(
   batches: readonly PartitionBatch[],
   { acks, timeout, transactionalId }: ProduceOptions,
@@ -61,7 +58,7 @@ export function produceRequest(
     encodeBody: () => {
       const topics = byTopic(batches);
       const parts: Buffer[] = [];
-      // What stands between two record batches goes into one part.
+      // The bytes between two record batches go into one part.
       let between = new Encoder()
         .writeString(transactionalId ?? null)
         .writeInt16(acks)

@@ -1,20 +1,20 @@
-/** One API of the Kafka protocol, asked once: how its body is written and its answer read. */
+/** One request of the Kafka protocol: how to write its body and read its response. */
 export interface Request<T> {
   apiKey: number;
   apiName: string;
-  /** The oldest version spoken here, 0 by default: a broker whose limit is lower does not know this API. */
+  /** The oldest version spoken here, 0 by default. A broker with a lower limit doesn't know this API. */
   lowestVersion?: number;
-  /** The newest version that `encodeBody` and `decode` speak; the broker's own limit may be lower. */
+  /** The newest version that `encodeBody` and `decode` speak. The broker's limit may be lower. */
   highestVersion: number;
-  /** False for Produce with `acks=0`, which the broker does not answer. */
+  /** False for Produce with `acks=0`, which the broker doesn't answer. */
   expectsResponse: boolean;
-  /** It changes nothing: where its answer is late, the connection need not be given up for it. */
+  /** It changes nothing. The connection may go on where the response is late. */
   isQuestion?: boolean;
-  /** How long nothing at all may come while the answer is awaited, however long that takes as a whole. */
+  /** The longest silence of the broker while the response is awaited, however long that takes as a whole. */
   maxSilenceMs?: number;
-  /** Taken for the answer of a broker that does not know this API; without it the request fails there. */
+  /** The answer for a broker that doesn't know this API; without it the request fails there. */
   unspoken?: { answer: T };
-  /** The body in parts, in order: they are sent as they are, without being copied together. */
+  /** The body in parts, in order. They are sent without being joined. */
   encodeBody(version: number): Buffer[];
   decode(payload: Buffer, version: number): T;
 }
@@ -37,7 +37,7 @@ export function frame(
   return [header, ...body];
 }
 
-/** The whole request in the newest version that is spoken here, for a socket without a session. */
+/** The whole request in the newest version spoken here, for a socket without a session. */
 export function requestFrame(request: Request<unknown>, correlationId: number, clientId: string): Buffer {
   const version = request.highestVersion;
   return Buffer.concat(frame(request, { version, correlationId, clientId }, request.encodeBody(version)));

@@ -2,13 +2,13 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { Decoder } from './decoder.ts';
 import type { Request } from './request.ts';
 
-/** What a broker says to a mechanism: its error code, and the mechanisms it would take. */
+/** The broker's answer to a mechanism: an error code, and the mechanisms that it takes. */
 interface SaslHandshake {
   errorCode: number;
   mechanisms: string[];
 }
 
-/** One step of a login, as the broker answers it. */
+/** The broker's answer to one step of a login. */
 export interface SaslStep {
   errorCode: number;
   errorMessage: string | null;
@@ -17,10 +17,7 @@ export interface SaslStep {
   lifetimeMs: number;
 }
 
-/**
- * A SaslHandshake request (v1): it names the mechanism of the requests that follow, and logs nobody in.
- * kafkajs has it too, but drops the list of mechanisms that comes with a refusal.
- */
+/** A SaslHandshake request (v1). It names the mechanism of the requests that follow, and logs nobody in. */
 export function saslHandshakeRequest(mechanism: string): Request<SaslHandshake> {
   return {
     apiKey: 17,
@@ -36,7 +33,7 @@ export function saslHandshakeRequest(mechanism: string): Request<SaslHandshake> 
   };
 }
 
-/** A SaslAuthenticate request (v0 and v1): one message of the mechanism's own protocol. */
+/** A SaslAuthenticate request (v0 and v1): one message of the mechanism. */
 export function saslAuthenticateRequest(bytes: Buffer): Request<SaslStep> {
   return {
     apiKey: 36,

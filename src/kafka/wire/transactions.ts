@@ -4,7 +4,7 @@ import { Decoder } from './decoder.ts';
 import { decodePartitionErrors, type PartitionError } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
-/** Who writes a transaction: the coordinator gives id and epoch together, and refuses an older epoch. */
+/** The producer of a transaction. The coordinator gives id and epoch together, and refuses an older epoch. */
 export interface ProducerIdentity {
   producerId: bigint;
   producerEpoch: number;
@@ -71,7 +71,7 @@ export function addOffsetsToTxnRequest(
   };
 }
 
-/** An EndTxn request (v0 and v1). It is answered before the transaction's markers are written. */
+/** An EndTxn request (v0 and v1). The response comes before the transaction's markers are written. */
 export function endTxnRequest(transaction: TransactionIdentity, isCommit: boolean): Request<ErrorAnswer> {
   return {
     apiKey: 26,

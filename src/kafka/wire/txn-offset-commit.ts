@@ -10,7 +10,7 @@ import {
 } from './offset-commit.ts';
 import type { Request } from './request.ts';
 
-/** v3 is the first that names the group's member (KIP-447); kafkajs stops at v1. */
+/** v3 is the first version that names the group's member (KIP-447). */
 const HIGHEST_VERSION = 3;
 const FIRST_FLEXIBLE_VERSION = 3;
 const API_KEY = 28;
@@ -21,7 +21,7 @@ export interface TxnOffsetCommit {
   producerId: bigint;
   producerEpoch: number;
   groupId: string;
-  /** Sent from v3 on: with a name that no member has, the broker refuses unless the group is empty. */
+  /** Sent from v3 on. With a name that no member has, the broker refuses unless the group is empty. */
   memberId: string;
   offsets: readonly OffsetToCommit[];
 }

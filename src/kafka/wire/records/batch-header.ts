@@ -1,7 +1,4 @@
-/**
- * Where the parts of a RecordBatch v2 stand (kafka.apache.org/documentation/#recordbatch). Up to the magic byte
- * older message sets look alike.
- */
+/** The layout of a RecordBatch v2 (kafka.apache.org/documentation/#recordbatch); older ones begin alike. */
 export const LENGTH_AT = 8;
 const LENGTH_END = 12;
 const LEADER_EPOCH_AT = 12;
@@ -22,18 +19,18 @@ export const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 export const CURRENT_MAGIC = 2;
 
-/** What stands in front of a batch's records. */
+/** The fields before a batch's records. */
 export interface BatchHeader {
-  /** Where it begins in its bytes, and where the next batch does. */
+  /** Where the batch begins in its bytes, and where the next one does. */
   start: number;
   end: number;
   /** The message format; below 2 only the offsets are known. */
   magic: number;
-  /** Of the leader that appended it; -1 in older formats. */
+  /** The epoch of the leader that appended it; -1 in older formats. */
   leaderEpoch: number;
   baseOffset: number;
   lastOffset: number;
-  /** How many records it holds; undefined in older formats. */
+  /** The number of its records; undefined in older formats. */
   count: number | undefined;
   crc: number;
   codec: number;
@@ -41,11 +38,11 @@ export interface BatchHeader {
   isControl: boolean;
   producerId: bigint;
   baseTimestamp: number;
-  /** Epoch milliseconds on topics with LogAppendTime. */
+  /** Epoch milliseconds, on topics with LogAppendTime. */
   appendTime: number | undefined;
 }
 
-/** The header of the batch that begins at `start`; undefined where the batch does not lie in `bytes` as a whole. */
+/** The header of the batch that begins at `start`; undefined where `bytes` don't hold the whole batch. */
 export function batchAt(bytes: Buffer, start: number): BatchHeader | undefined {
   if (start + MAGIC_AT >= bytes.length) return undefined;
   const end = start + LENGTH_END + bytes.readInt32BE(start + LENGTH_AT);
@@ -53,7 +50,7 @@ export function batchAt(bytes: Buffer, start: number): BatchHeader | undefined {
   const smallest = magic < CURRENT_MAGIC ? MAGIC_AT + 1 : BATCH_OVERHEAD;
   if (end > bytes.length || end < start + smallest) return undefined;
   const baseOffset = Number(bytes.readBigInt64BE(start));
-  // The offset of an older compressed message is that of the last one inside it.
+  // An older compressed message has the offset of its last inner message.
   if (magic < CURRENT_MAGIC) return { ...ofOldFormat, start, end, magic, baseOffset, lastOffset: baseOffset };
   const attributes = bytes.readInt16BE(start + ATTRIBUTES_AT);
   const hasAppendTime = (attributes & LOG_APPEND_TIME) !== 0;
@@ -80,7 +77,7 @@ const ofOldFormat = {
   ...{ leaderEpoch: -1, producerId: -1n, baseTimestamp: 0, appendTime: undefined },
 };
 
-/** Where to read on after these batches; undefined where not one of them is whole. */
+/** The offset to read on at, behind these batches; undefined where none is whole. */
 export function offsetBehind(batches: Buffer): number | undefined {
   let last: BatchHeader | undefined;
   for (const header of headers(batches)) last = header;

@@ -1,9 +1,9 @@
 import { VarintCursor } from './varint-cursor.ts';
 
 /**
- * Throws unless the bytes hold what their batch announces: so many records, one behind the other up to the
- * end, each as long as its parts, at offsets that rise inside the batch. Whatever a codec made of a batch, no
- * record of it is handled, and no offset behind it committed, before this is so.
+ * Throws unless the bytes hold the records that their batch announces: the right number, without gaps, each as long
+ * as its parts, with rising offsets inside the batch. It runs before any record is handled or any offset behind it is
+ * committed, whatever a codec has made of the batch.
  */
 export function checkRecords(
   bytes: Buffer,

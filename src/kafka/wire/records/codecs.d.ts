@@ -1,7 +1,7 @@
-// The parts that are used of libraries without types of their own.
+// Types for the used parts of libraries that have none.
 
 declare module 'snappyjs' {
-  /** Answers with the kind of array that it is given; throws where the block would grow beyond `maxLength`. */
+  /** Returns the kind of array that it gets. Throws where the block would exceed `maxLength`. */
   export function uncompress(compressed: Uint8Array, maxLength?: number): Uint8Array;
 }
 

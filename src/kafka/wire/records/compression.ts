@@ -9,7 +9,7 @@ export const compressionTypes = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as con
 
 const deflate = promisify(gzip);
 
-/** A record batch with its records compressed; as it is where that would not make it smaller. */
+/** Compresses a batch's records, unless that would not make it smaller. */
 export async function compressBatch(batch: Buffer, type: ProducerConfig['compression']): Promise<Buffer> {
   if (type === 'none') return batch;
   const records = await compressors[type](batch.subarray(BATCH_OVERHEAD));
@@ -22,13 +22,13 @@ export async function compressBatch(batch: Buffer, type: ProducerConfig['compres
 }
 
 /**
- * The first bytes of an LZ4 frame whose blocks stand each for itself, which Java's client insists on: magic,
- * flags, block size 4 MiB, checksum of these two. lz4js doesn't set that flag, and it is true of a single block
- * only: each block is compressed as a frame of its own.
+ * The first bytes of an LZ4 frame with independent blocks, which Java's client insists on: magic, flags, block size 4
+ * MiB, and the checksum of these two. lz4js doesn't set that flag. It is true of a single block, so each block is
+ * compressed as its own frame.
  */
 const LZ4_BLOCK_BYTES = 4 * 1024 * 1024;
 const LZ4_FRAME_START = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]);
-/** A block of no bytes ends the frame. */
+/** An empty block ends the frame. */
 const LZ4_FRAME_END = Buffer.alloc(4);
 
 const compressors = {
@@ -44,7 +44,7 @@ const compressors = {
   },
 };
 
-/** The same bytes. */
+/** A view of the same bytes. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,12 +1,12 @@
 import { BLOCK_BYTES, type Blocks, loadBlocks } from './crc32c-simd.ts';
 
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4), sixteen bytes a step ("slicing by 16") and four a load:
- * kafkajs takes one byte a step, which at 60 MB/s would be a quarter of a core.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), sixteen bytes a step ("slicing by 16"), read as four words. One byte a
+ * step, as in kafkajs, would take a quarter of a core at 60 MB/s.
  */
 const POLYNOMIAL = 0x82f63b78;
 const SLICES = 16;
-/** Words are read in the machine's own order, which the steps below take to be least significant byte first. */
+/** The steps below need words that are read with the least significant byte first. */
 const READS_WORDS = new Uint8Array(new Int32Array([1]).buffer)[0] === 1;
 
 const table = new Int32Array(SLICES * 256);
@@ -20,7 +20,7 @@ for (let i = 256; i < table.length; i++) {
   table[i] = (previous >>> 8) ^ (table[previous & 0xff] ?? 0);
 }
 
-/** Before so many bytes in blocks, loading the sixteen streams of crc32c-simd.ts takes longer than they save. */
+/** For less input in whole blocks, loading crc32c-simd.ts takes longer than it saves. */
 const WORTH_LOADING = 32 * 1024 * 1024;
 let blockBytes = 0;
 let blocks: Blocks | undefined;
@@ -38,7 +38,7 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
 }
 
 function sliced(initial: number, bytes: Uint8Array, start: number, end: number): number {
-  // Words have to be aligned: the bytes before the first one, and those after the last, go one by one.
+  // Words have to be aligned, so the bytes before the first word and after the last go one by one.
   const aligned = Math.min(end, start + (-(bytes.byteOffset + start) & 3));
   const steps = READS_WORDS ? Math.floor((end - aligned) / SLICES) : 0;
   let crc = byteByByte(initial, bytes, start, aligned);

@@ -3,20 +3,20 @@ import { asBuffer, compressionTypes } from './compression.ts';
 import { decompressLz4, lz4Bound } from './lz4.ts';
 import { withFittingWindows, zstdBound } from './zstd.ts';
 
-/** How one codec is read. Whatever the bytes say, no more memory is taken than `bound` told before. */
+/** Reads one codec. It never takes more memory than `bound` said before, whatever the bytes claim. */
 export interface Codec {
-  /** The bytes that these give, at the most. Throws where they can't be read. */
+  /** The most bytes that these can give. Throws where they can't be read. */
   bound(bytes: Buffer): number;
   /** Throws where they can't be read, or give more than `bound`. */
   decompress(bytes: Buffer, bound: number): Buffer;
 }
 
-/** The codec of a batch; an unknown one is named by its number. */
+/** The name of a batch's codec; an unknown codec is named by its number. */
 export function compressionType(codec: number): string {
   return compressionTypes[codec] ?? `codec ${codec}`;
 }
 
-/** The codec, loaded when a batch first needs it. Throws where there is none, naming it. */
+/** Loads a codec when a batch first needs it. Throws, with its name, where it is unknown. */
 export async function loadCodec(type: string): Promise<Codec> {
   switch (type) {
     case 'gzip':
@@ -64,11 +64,11 @@ function gzipBound(bytes: Buffer): number {
 }
 
 function gunzip(bytes: Buffer, bound: number): Buffer {
-  // In one piece: pieces would be put together in as much memory again.
+  // In one piece: several would be joined in as much memory again.
   return gunzipSync(bytes, { maxOutputLength: Math.max(1, bound), chunkSize: Math.max(64, bound + 1) });
 }
 
-/** What Java's client and others put around blocks (xerial's SnappyOutputStream); a bare block has none. */
+/** The frame that Java's client and others put around blocks (xerial's SnappyOutputStream). A bare block has none. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const XERIAL_HEADER = 16;
 /** A copy of three bytes gives 64 (google/snappy, format_description.txt, section 2.2). */
@@ -99,7 +99,7 @@ function snappyBound(block: Uint8Array): number {
   throw new Error(`${block.length} bytes of snappy can't give the ${announced} that they announce`);
 }
 
-/** A plain array: snappyjs answers with the kind of array that it is given. */
+/** snappyjs returns the kind of array that it gets, and a plain one is wanted. */
 function asArray(bytes: Buffer): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,7 +1,7 @@
 /**
- * LZ4 frames (lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4), with every option that Kafka's brokers
- * accept: block and content checksums, content size, every block size. Blocks may depend on each other as
- * well, which brokers refuse. The libraries on npm misread block checksums, or are native.
+ * Reads LZ4 frames (lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4) with every option that Kafka's brokers
+ * accept: block and content checksums, content size, every block size. It also reads blocks that depend on each
+ * other, which brokers refuse. The libraries on npm misread block checksums or are native.
  */
 const MAGIC = 0x184d2204;
 const VERSION_MASK = 0xc0;
@@ -12,7 +12,7 @@ const DICTIONARY = 0x01;
 const CHECKSUM_BYTES = 4;
 const STORED = 0x80000000;
 const MIN_MATCH = 4;
-/** Of a compressed block, a byte gives no more: it lengthens a match by 255 at the most. */
+/** A byte of a compressed block lengthens a match by at most 255. */
 const MAX_RATIO = 255;
 /** By the number in the frame's block descriptor. */
 const blockSizes: Record<number, number> = { 4: 1 << 16, 5: 1 << 18, 6: 1 << 20, 7: 1 << 22 };
@@ -21,11 +21,11 @@ interface Block {
   start: number;
   end: number;
   isStored: boolean;
-  /** The bytes that it gives, at the most. */
+  /** The most bytes that the block can give. */
   bound: number;
 }
 
-/** The bytes that the first frame in `bytes` gives, at the most. Throws where it can't be read. */
+/** The most bytes that the first frame in `bytes` can give. Throws where it can't be read. */
 export function lz4Bound(bytes: Buffer): number {
   const { blocks, contentSize } = readFrame(bytes);
   const bound = blocks.reduce((sum, block) => sum + block.bound, 0);
@@ -35,8 +35,8 @@ export function lz4Bound(bytes: Buffer): number {
 }
 
 /**
- * The content of the first frame in `bytes`, of at most `bound` bytes; what stands behind it is not looked at.
- * Checksums are stepped over: a batch has one of its own. Throws where the frame can't be read.
+ * Decompresses the first frame in `bytes`, of at most `bound` bytes, and ignores what follows. Checksums are skipped,
+ * because a batch has its own. Throws where the frame can't be read.
  */
 export function decompressLz4(bytes: Buffer, bound: number): Buffer {
   const { blocks, contentSize } = readFrame(bytes);
@@ -59,7 +59,7 @@ function readFrame(bytes: Buffer): { blocks: Block[]; contentSize: number | unde
   const hasSize = (flags & CONTENT_SIZE) !== 0;
   const contentSize = hasSize ? Number(bytes.readBigUInt64LE(6)) : undefined;
   const blocks: Block[] = [];
-  // Behind the descriptor stands its checksum, of one byte.
+  // The descriptor ends with its checksum, of one byte.
   for (let at = 6 + (hasSize ? 8 : 0) + 1; ; ) {
     const header = bytes.readUInt32LE(at);
     if (header === 0) return { blocks, contentSize };
@@ -73,7 +73,7 @@ function readFrame(bytes: Buffer): { blocks: Block[]; contentSize: number | unde
   }
 }
 
-/** Writes behind the first `size` bytes of `content`, which matches refer to; returns the size after it. */
+/** Writes a block behind the first `size` bytes of `content`, which its matches refer to. Returns the new size. */
 function readBlock(
   bytes: Buffer,
   { start, end, isStored, bound }: Block,
@@ -117,13 +117,13 @@ function readBlock(
 }
 
 function copyLiterals(bytes: Buffer, at: number, length: number, content: Buffer, to: number): number {
-  // A call is dearer than a few bytes one by one.
+  // For a few bytes, a loop is cheaper than a call.
   if (length > 16) return bytes.copy(content, to, at, at + length);
   for (let index = 0; index < length; index++) content[to + index] = bytes[at + index] as number;
   return length;
 }
 
-/** A match may reach into what it writes itself: then it repeats the bytes before it. */
+/** A match may overlap what it writes: then it repeats the bytes before it. */
 function copyMatch(content: Buffer, to: number, offset: number, length: number): number {
   if (length > 16 && offset >= length) {
     content.copyWithin(to, to - offset, to - offset + length);

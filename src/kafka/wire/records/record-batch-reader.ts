@@ -23,13 +23,13 @@ export interface FetchedRecords {
   records: ConsumerRecord[];
   /** Behind the last record, and behind markers, aborted records and gaps. */
   nextOffset: number;
-  /** Of the batch before `nextOffset`; -1 where it is not known. */
+  /** The leader epoch of the batch before `nextOffset`; -1 where it is not known. */
   leaderEpoch: number;
-  /** Of the records, decompressed. */
+  /** Of the decompressed records. */
   bytes: number;
 }
 
-/** From `offset` up to, without, `end`. */
+/** From `offset` up to, but without, `end`. */
 export interface OffsetRange {
   offset: number;
   end: number;
@@ -38,18 +38,18 @@ export interface OffsetRange {
 export interface ReaderOptions {
   isolationLevel: IsolationLevel;
   checkCrcs: boolean;
-  /** What happens to a batch that can't be read: it stops its partition, or is told of and stepped over. */
+  /** Whether a batch that can't be read stops its partition, or is logged and skipped. */
   unreadable: 'stop' | 'skip';
-  /** What one batch may grow to. */
+  /** The largest size of one decompressed batch. */
   maxBatchBytes: number;
-  /** What all readers together hold decompressed. */
+  /** Memory for the decompressed batches of all readers together. */
   memory: Budget;
   log: Log;
 }
 
 /**
- * What one Fetch answer holds of one partition, from `offset` on, decoded as it is taken. Keys and values
- * are slices of the answer (of the decompressed batch, where it is compressed): no byte is copied.
+ * Decodes one partition of a Fetch response, from `offset` on, as its records are taken. Keys and values are slices
+ * of the response or of the decompressed batch: no byte is copied.
  */
 export class FetchedRecordsReader {
   readonly #bytes: Buffer;
@@ -65,11 +65,11 @@ export class FetchedRecordsReader {
   #position = 0;
   /** The batch whose records are being taken. */
   #batch: OpenBatch | undefined;
-  /** Of decompressed batches whose records were handed out; the last one is the open batch's. */
+  /** For decompressed batches whose records were handed out; the last is the open batch's. */
   #leases: Lease[] = [];
-  /** What was waited for, for the next batch. */
+  /** Memory that was waited for, for the next batch. */
   #granted: Lease | undefined;
-  /** Why the next batch can't be read; what stood before it was taken first. */
+  /** Why the next batch can't be read. The records before it are taken first. */
   #failure: Failure | undefined;
 
   private constructor(
@@ -102,8 +102,8 @@ export class FetchedRecordsReader {
   }
 
   /**
-   * Whatever was taken before is handled by now. Resolves once there is something to take, or nothing more:
-   * a batch that is decompressed may have to wait until others have given back their memory.
+   * Frees the memory of what was taken before. Resolves once there is something to take, or nothing more:
+   * decompressing may have to wait until others free theirs.
    */
   async ready(): Promise<void> {
     for (const lease of this.#leases.splice(0, this.#leases.length - (this.#batch?.isCompressed ? 1 : 0))) {
@@ -118,9 +118,9 @@ export class FetchedRecordsReader {
   }
 
   /**
-   * Up to `maxRecords` records of at most about `maxBytes` (one at the least), after `ready`. No record and the
-   * same `nextOffset` as before: there is nothing more. All are of one leader's epoch. Throws a Failure, once everything before it has been
-   * taken, where a batch can't be read.
+   * Takes up to `maxRecords` records of about `maxBytes` (at least one), after `ready`. They all have one leader
+   * epoch. Without records and with the same `nextOffset` as before, there is nothing more. Throws a Failure where a
+   * batch can't be read, once everything before it was taken.
    */
   take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
     const records: ConsumerRecord[] = [];
@@ -141,16 +141,13 @@ export class FetchedRecordsReader {
     return { records, nextOffset: this.#offset, leaderEpoch: this.#leaderEpoch, bytes };
   }
 
-  /** What was taken is handled, and nothing more will be. */
+  /** Frees all memory; nothing more is taken. */
   close(): void {
     for (const lease of this.#leases.splice(0)) lease.release();
     this.#granted?.release();
   }
 
-  /**
-   * Opens the next batch that holds records to be read, if there is one; steps over the others. Returns the
-   * bytes that are lacking to decompress it, else 0.
-   */
+  /** Opens the next batch with records to be read. Returns the bytes missing to decompress it, else 0. */
   #openBatch(): number {
     for (;;) {
       const header = batchAt(this.#bytes, this.#position);
@@ -186,7 +183,7 @@ export class FetchedRecordsReader {
     }
   }
 
-  /** A compressed message of an older format has only its last record's offset: the others stand before it. */
+  /** A compressed message of an older format has only its last record's offset; the others come before it. */
   #from({ magic, baseOffset }: BatchHeader): number {
     return magic < CURRENT_MAGIC ? this.#offset : Math.max(baseOffset, this.#offset);
   }
@@ -210,7 +207,7 @@ export class FetchedRecordsReader {
     }
   }
 
-  /** Keeps account of aborted transactions as Kafka's own consumer does (CompletedFetch.nextFetchedRecord). */
+  /** Tracks aborted transactions as Kafka's own consumer does (CompletedFetch.nextFetchedRecord). */
   #isReadable(header: BatchHeader): boolean {
     const { isControl, isTransactional, producerId, lastOffset } = header;
     if (this.#options.isolationLevel === 'read_uncommitted') return !isControl;
@@ -237,7 +234,7 @@ export class FetchedRecordsReader {
     return this.#bytes.readInt16BE(record.position + 2) === ABORT_MARKER;
   }
 
-  /** The bytes that are missing, where there is too little memory for it. */
+  /** Returns the missing bytes where there is too little memory. */
   #open(header: BatchHeader): OpenBatch | number {
     const { baseOffset, lastOffset, leaderEpoch, count = 0, baseTimestamp, appendTime } = header;
     const isCompressed = header.codec !== 0;
@@ -277,7 +274,7 @@ export class FetchedRecordsReader {
     }
   }
 
-  /** Adds to `records` and tells how many bytes they take. */
+  /** Appends to `records` and returns how many bytes they take. */
   #readRecords(batch: OpenBatch, records: ConsumerRecord[], maxRecords: number, maxBytes: number): number {
     const { bytes, end, baseOffset, baseTimestamp, appendTime } = batch;
     const cursor = new VarintCursor(bytes, batch.position, end);
@@ -315,7 +312,7 @@ export class FetchedRecordsReader {
   }
 }
 
-/** The Error that names the codec, where there is none: it matters once its batch is reached. */
+/** Loads a codec, or returns the Error, which matters once its batch is reached. */
 async function codecOf(codec: number): Promise<Codec | Error> {
   try {
     return await loadCodec(compressionType(codec));

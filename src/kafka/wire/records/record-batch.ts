@@ -11,7 +11,7 @@ import {
 import { crc32c } from './crc32c.ts';
 import { sizeOfVarint, writeVarint } from './varint.ts';
 
-/** A record as the wire needs it: every record has a timestamp (epoch milliseconds) by now. */
+/** A record as it is written: it always has a timestamp (epoch milliseconds). */
 export interface TimedRecord {
   key: Buffer | null;
   value: Buffer | null;
@@ -19,7 +19,7 @@ export interface TimedRecord {
   timestamp: number;
 }
 
-/** Who wrote the batch, and the sequence of its first record; absent without idempotence. */
+/** The producer of a batch, and the sequence of its first record; absent without idempotence. */
 export interface BatchIdentity {
   producerId: bigint;
   producerEpoch: number;
@@ -27,7 +27,7 @@ export interface BatchIdentity {
   transactional?: boolean;
 }
 
-/** The record's bytes that don't depend on its place in a batch: attributes, key, value and headers. */
+/** The size of the parts that don't depend on the record's place in a batch: attributes, key, value and headers. */
 export function recordBodySize({ key, value, headers }: Omit<TimedRecord, 'timestamp'>): number {
   let size = 1 + sizeOfBytes(key) + sizeOfBytes(value) + sizeOfVarint(headers.length);
   for (const header of headers) {
@@ -37,18 +37,18 @@ export function recordBodySize({ key, value, headers }: Omit<TimedRecord, 'times
   return size;
 }
 
-/** The bytes of a batch that holds this record alone. */
+/** The size of a batch that holds this record alone. */
 export function singleBatchSize(bodySize: number): number {
   // Both deltas are zero, one byte each.
   return BATCH_OVERHEAD + sizeOfVarint(bodySize + 2) + bodySize + 2;
 }
 
-/** What a record adds to a batch at the most: a length of five bytes, deltas of ten and five. */
+/** The most bytes that a record adds to a batch: a length of five, deltas of ten and five. */
 export function recordSizeBound(bodySize: number): number {
   return bodySize + 20;
 }
 
-/** Records as one RecordBatch v2 in a buffer of exactly its size; offset and leader epoch are the broker's. */
+/** Encodes records as one RecordBatch v2. The broker sets its offset and leader epoch. */
 export function encodeRecordBatch(records: readonly TimedRecord[], identity?: BatchIdentity): Buffer {
   const baseTimestamp = records[0]?.timestamp ?? 0;
   let maxTimestamp = baseTimestamp;

@@ -2,7 +2,7 @@ import type { Header } from '../../../record.ts';
 
 const NO_HEADERS: readonly Header[] = Object.freeze([]);
 
-/** Reads the parts of a record one after the other (varints: org.apache.kafka.common.utils.ByteUtils). */
+/** Reads the parts of a record in order (varints: org.apache.kafka.common.utils.ByteUtils). */
 export class VarintCursor {
   position: number;
   readonly #bytes: Buffer;
@@ -28,7 +28,7 @@ export class VarintCursor {
     return (value >>> 1) ^ -(value & 1);
   }
 
-  /** Exact up to 2^53 either side, which holds every timestamp; above 31 bits it counts in doubles. */
+  /** Exact up to 2^53 either side, which holds every timestamp. Above 31 bits it counts in doubles. */
   varlong(): number {
     const bytes = this.#bytes;
     let byte = bytes[this.position++] as number;

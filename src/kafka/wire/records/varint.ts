@@ -1,7 +1,7 @@
 /**
  * Kafka's signed variable-length integers: zig-zag, then seven bits a byte, least significant first
- * (org.apache.kafka.common.utils.ByteUtils). Beyond 31 bits, where JavaScript's shifts stop, the
- * arithmetic is on doubles; beyond 2^52, where doubled numbers would be rounded, on bigints.
+ * (org.apache.kafka.common.utils.ByteUtils). JavaScript's shifts stop at 31 bits, so larger numbers are doubles, and
+ * beyond 2^52, where doubling would round, bigints.
  */
 const MAX_INT31 = 0x7fffffff;
 const MAX_EXACT = 2 ** 52;

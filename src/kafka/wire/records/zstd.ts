@@ -1,6 +1,6 @@
 /**
- * What zstd frames (RFC 8878) say of themselves, read before anything is decompressed: fzstd allots the window
- * that a frame asks for, of up to 2 GB, whatever little it holds.
+ * Reads what zstd frames (RFC 8878) say of themselves before anything is decompressed. fzstd allocates the window
+ * that a frame asks for, up to 2 GB, however little the frame holds.
  */
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
@@ -14,21 +14,18 @@ const blockTypes = { raw: 0, rle: 1, compressed: 2 } as const;
 
 interface Frame {
   end: number;
-  /** Where its window descriptor stands; undefined where its content is its window. */
+  /** Where its window descriptor is; undefined where the content is the window. */
   windowAt: number | undefined;
-  /** The bytes that it gives, at the most. */
+  /** The most bytes that the frame can give. */
   bound: number;
 }
 
-/** The bytes that all frames in `bytes` give, at the most. Throws where they can't be read. */
+/** The most bytes that all frames in `bytes` can give. Throws where they can't be read. */
 export function zstdBound(bytes: Buffer): number {
   return frames(bytes).reduce((sum, { bound }) => sum + bound, 0);
 }
 
-/**
- * The same frames, none of which asks for a larger window than it can use: no match reaches back beyond what
- * the frame holds.
- */
+/** Lowers the windows of the frames to what they can use: no match reaches back beyond what the frame holds. */
 export function withFittingWindows(bytes: Buffer): Buffer {
   const fitted = Buffer.from(bytes);
   for (const { windowAt, bound } of frames(bytes)) {
