@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
-/** Why something that should hold certificates can't be taken, as a sentence without a subject. */
+/** Why something can't be read as certificates, as a sentence without its subject. */
 export class CertificateRefused extends Error {
   override readonly name = 'CertificateRefused';
 }
@@ -15,8 +15,8 @@ const certificateLabels = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICA
 const pkcs7Labels = ['PKCS7', 'CMS'];
 
 /**
- * The certificates in a PEM text (RFC 7468) as people have it, in DER, or in PKCS #7 (a `.p7b`), each once. TLS
- * must get these, not the text: OpenSSL passes over what it can't read. Throws CertificateRefused.
+ * Reads the certificates in a PEM text (RFC 7468) as people have it, in DER, or in PKCS #7 (a `.p7b`), each once.
+ * Give TLS the result and not the text: OpenSSL silently skips what it can't read. Throws CertificateRefused.
  */
 export function readCertificates(content: Buffer): X509Certificate[] {
   const certificates = isDer(content) ? ofDer(content) : ofText(content);
@@ -34,7 +34,7 @@ export function signatureAlgorithmOf(der: Buffer): string {
   return identifier ? der.toString('hex', identifier.start, identifier.end) : '';
 }
 
-/** In text no `0` is followed by a byte of 0x80 or more. */
+/** In text, no `0` is followed by a byte of 0x80 or more. */
 function isDer(content: Buffer): boolean {
   return content[0] === SEQUENCE && (content[1] ?? 0) >= 0x80;
 }
@@ -55,7 +55,7 @@ function ofDer(der: Buffer): X509Certificate[] {
 
 function ofText(content: Buffer): X509Certificate[] {
   if (content.includes(0)) throw new CertificateRefused(kindOfBinary(content));
-  // An environment variable often has its line ends written out.
+  // Environment variables often hold `\n` instead of line ends.
   const text = content.toString('latin1').replace(/\\r\\n|\\n|\\r/g, '\n');
   const begun = text.split('-----BEGIN ').length - 1;
   const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,40})-----([\s\S]*?)-----END \1-----/g)];
@@ -84,7 +84,7 @@ function bytesOf(body: string): Buffer {
   return Buffer.from(base64, 'base64');
 }
 
-/** What follows the certificate is not part of it: a TRUSTED CERTIFICATE has OpenSSL's own notes there. */
+/** Ignores what follows the certificate: a TRUSTED CERTIFICATE has OpenSSL's own notes there. */
 function certificateOf(der: Buffer): X509Certificate {
   try {
     return new X509Certificate(der.subarray(0, elementAt(der, 0).end));
@@ -103,7 +103,7 @@ function ofPkcs7(der: Buffer): X509Certificate[] {
   return found.map(({ at, end }) => certificateOf(der.subarray(at, end)));
 }
 
-/** An element of DER (X.690, section 8.1): where it stands, and its content. */
+/** An element of DER (X.690, section 8.1): where it begins and ends, and where its content begins. */
 interface Element {
   tag: number;
   at: number;

@@ -1,14 +1,14 @@
-/** A deadline is a moment in epoch milliseconds: it can be handed on, and every wait below derives from it. */
+/** A deadline is a moment in epoch milliseconds. It can be passed on, and every wait derives from it. */
 
 /**
- * Whole milliseconds left, never negative: `AbortSignal.timeout` refuses a fraction, and a negative timer would
- * be warned of by newer versions of Node. Deadlines that are a part of another one have fractions.
+ * Whole milliseconds left, never negative: `AbortSignal.timeout` refuses fractions, and newer versions of Node warn
+ * of negative timers. A deadline that was computed as a share of another may be a fraction.
  */
 export function remaining(deadline: number): number {
   return Math.max(0, Math.floor(deadline - Date.now()));
 }
 
-/** Waits for `promise` until the deadline and not longer; then rejects with what `error` makes. */
+/** Waits for `promise` until the deadline, then rejects with what `error` makes. */
 export async function within<T>(promise: Promise<T>, deadline: number, error: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const expiry = new Promise<never>((_resolve, reject) => {

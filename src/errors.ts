@@ -1,6 +1,6 @@
 import { visible } from './visible.ts';
 
-/** May the record be in the log all the same? `none`: certainly not. `unknown`: nobody can say. */
+/** Whether the record may be in the log in spite of the failure. `none`: certainly not. `unknown`: nobody can say. */
 export type Delivery = 'none' | 'unknown';
 
 interface ErrorKind {
@@ -10,7 +10,7 @@ interface ErrorKind {
   delivery: Delivery;
 }
 
-/** The public contract of every failure: what a caller sees follows from its code alone. */
+/** The public contract of every failure. All that a caller sees follows from its code. */
 const kinds = {
   MALFORMED_REQUEST: { status: 400, errorCode: 400, retriable: false, delivery: 'none' },
   API_KEY_REFUSED: { status: 401, errorCode: 40102, retriable: false, delivery: 'none' },
@@ -51,7 +51,7 @@ export type ErrorCode = keyof typeof kinds;
 
 export const errorCodes = Object.keys(kinds) as ErrorCode[];
 
-/** A place in the input that is wrong: `records[0].partition`, and why. */
+/** A place in the input that is wrong, such as `records[0].partition`, and why. */
 export interface ValidationError {
   path: string;
   message: string;
@@ -65,20 +65,20 @@ interface FailureDetails {
 }
 
 /**
- * The one error of this project. `message` is for the caller and names no address, credential or stack;
- * what only an operator may see is in `cause`, which goes to the log.
+ * The only error class for callers. `message` names no address, credential or stack. Details for operators go into
+ * `cause`, which is logged.
  */
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly code: ErrorCode;
   readonly validationErrors: readonly ValidationError[] | undefined;
-  /** When a retry has a chance, where that is known. */
+  /** When a retry may succeed, where that is known. */
   readonly retryAfterMs: number | undefined;
-  /** What the answer says in headers besides: the methods that would have been served, the types, the login. */
+  /** Headers that the response needs besides: the allowed methods, the accepted types, the login. */
   readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, message: string, details: FailureDetails = {}) {
-    // Much of what messages name was said by somebody else, and they end on terminals.
+    // Messages often quote what somebody else sent, and they end up on terminals.
     super(visible(message), { cause: details.cause });
     this.code = code;
     this.validationErrors = details.validationErrors;
@@ -117,7 +117,7 @@ export function causesOf(error: unknown): Error[] {
   return chain;
 }
 
-/** Whatever was thrown, as a Failure: anything that is not one already is a defect of ours. */
+/** Turns whatever was thrown into a Failure. Anything else than a Failure is a defect of ours. */
 export function toFailure(error: unknown): Failure {
   return error instanceof Failure
     ? error

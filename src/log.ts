@@ -6,7 +6,7 @@ export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 export type LogFields = Record<string, unknown>;
 
-/** One JSON line an event, through `console`, because the platform tags those lines with the request id. */
+/** Writes JSON lines through `console`, because the platform tags those with the request id. */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -22,10 +22,10 @@ export function logLevel(variables: Variables): LogLevel {
   return variables.oneOf('LOG_LEVEL', logLevels, 'info');
 }
 
-/** The platform cuts lines at 90 KiB; a line cut in the middle is not JSON. */
+/** The platform cuts lines at 90 KiB, and a cut line is not JSON. */
 const MAX_VALUE_LENGTH = 4_096;
 
-/** A log that drops what is below `level`. Errors among the fields are written with their causes. */
+/** Creates a log that drops lines below `level`. Errors among the fields are written with their causes. */
 export function createLog(level: LogLevel): Log {
   const threshold = logLevels.indexOf(level);
   const write = (lineLevel: LogLevel) =>
@@ -38,7 +38,7 @@ export function createLog(level: LogLevel): Log {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }
 
-/** A log whose every line has these fields, too: what is known of a call, made once for it. */
+/** Creates a log that adds these fields to every line, for one call. */
 export function withFields(log: Log, known: LogFields): Log {
   const write = (level: LogLevel) => (message: string, fields?: LogFields) =>
     log[level](message, { ...known, ...fields });
@@ -55,8 +55,8 @@ function plain(_key: string, value: unknown): unknown {
 }
 
 /**
- * An error and its causes in one sentence, with the stack only of the one where it began, and not of a Failure
- * that is no defect: its code says what it is.
+ * An error and its causes in one sentence, with the stack of the innermost one. A Failure has no stack unless it is a
+ * defect: its code says enough.
  */
 function describe(error: Error): { error: string; stack?: string } {
   const chain = causesOf(error);

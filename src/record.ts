@@ -4,7 +4,7 @@ export interface Header {
   value: Buffer | null;
 }
 
-/** What is published. A null value is a tombstone; without a partition the key (or the batch) decides. */
+/** A record to publish. A null value is a tombstone. Without a partition, the key or the batch decides. */
 export interface ProducerRecord {
   topic: string;
   partition?: number;
@@ -15,13 +15,13 @@ export interface ProducerRecord {
   timestamp?: number;
 }
 
-/** Where an acknowledged record stands. The offset is null with `acks=0`, where nobody said it. */
+/** The place of an acknowledged record. The offset is null with `acks=0`, where the broker doesn't tell. */
 export interface RecordMetadata {
   partition: number;
   offset: number | null;
 }
 
-/** What was received. A coordinate is absent where the source of the record does not carry it. */
+/** A received record. A coordinate is absent where the source doesn't carry it. */
 export interface ConsumerRecord {
   topic: string;
   partition?: number;

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 const REDACTED = '[redacted]';
 
-/** A credential. Printed, logged, serialised or concatenated it reads `[redacted]`; only `reveal()` gives it. */
+/** A credential. It reads `[redacted]` when printed, logged, serialised or concatenated; only `reveal()` gives it. */
 export class Secret {
   readonly #value: string;
 

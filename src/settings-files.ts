@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import type { Environment } from './variables.ts';
 
-/** What the function of that name has in this checkout: the shell's variables, over those of `settings/`. */
+/** The environment of a function in this checkout: the shell's variables, then `settings/`. */
 export function environmentOf(name: string): Environment {
   const read = (file: string): NodeJS.Dict<string> => {
     const path = fileURLToPath(new URL(`../settings/${file}.env`, import.meta.url));

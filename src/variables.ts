@@ -9,7 +9,7 @@ import { Secret } from './secret.ts';
 import { bundleFolder } from './settings.ts';
 import { isTopicName, TOPIC_NAME_RULE } from './topic.ts';
 
-/** Reads one variable: the platform's user data first, then the process's environment. */
+/** Reads one variable: from the platform's user data, then from the process's environment. */
 export type Environment = (name: string) => string | undefined;
 
 export interface Address {
@@ -22,24 +22,24 @@ export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whatever docs/configuration.md says of a variable that the code that reads it does not. */
+/** The parts of docs/configuration.md that the reading code doesn't tell. */
 export interface Meaning {
   meaning: string;
-  /** Stands for the default where that is not a constant. */
+  /** Shown as the default where that is not a constant. */
   unset?: string;
-  /** Must not be in a bundle, nor be shown. */
+  /** It must neither be in a bundle nor be shown. */
   secret?: true;
 }
 
-/** By name. Declared beside the code that reads them, and in no bundle. */
+/** By the variable's name. Declared beside the code that reads it, and not bundled. */
 export type Meanings = Readonly<Record<string, Meaning>>;
 
 const MAX_INT32 = 2 ** 31 - 1;
 const HEADER_NAME = /^[\w!#$%&'+.^`|~-]+$/;
 
 /**
- * Reads what `parse` asks for. Everything that is missing or malformed is reported in one Failure
- * `CONFIG_INVALID`, by variable name and without values, since a value may be a secret.
+ * Reads a configuration with `parse`. Everything missing or malformed is reported in one Failure CONFIG_INVALID, by
+ * variable name and without values, since a value may be a secret.
  */
 export function readConfig<T>(environment: Environment, parse: (variables: Variables) => T): T {
   const variables = new Variables(environment);
@@ -50,7 +50,7 @@ export function readConfig<T>(environment: Environment, parse: (variables: Varia
   return config;
 }
 
-/** Typed reading of variables; a wrong one is noted in `problems` and a harmless value is handed on. */
+/** Reads typed variables. A wrong one is noted in `problems`, and a harmless value returned. */
 export class Variables {
   readonly problems: string[] = [];
   readonly #environment: Environment;
@@ -59,19 +59,19 @@ export class Variables {
     this.#environment = environment;
   }
 
-  /** The first problem of a variable is told: it may be read more than once. */
+  /** Notes only the first problem of a variable, which may be read more than once. */
   reject(name: string, problem: string): void {
     if (!this.problems.some((known) => known.startsWith(`${name} `)))
       this.problems.push(`${name} ${problem}`);
   }
 
-  /** Rejects blanks where they would open what the variable is there to close (CWE-636). */
+  /** Rejects blanks where they would open what the variable should close (CWE-636). */
   notBlank(name: string): void {
     const value = this.#environment(name);
     if (value && value.trim() === '') this.reject(name, 'must not be blank: give it a value, or remove it');
   }
 
-  /** Undefined where unset; the consoles of both clouds store an emptied field as an empty string. */
+  /** Undefined where unset. The consoles of both clouds store an emptied field as an empty string. */
   text(name: string): string | undefined;
   text(name: string, fallback: string): string;
   text(name: string, fallback?: string): string | undefined {
@@ -118,7 +118,7 @@ export class Variables {
     return fallback;
   }
 
-  /** Empty where unset. Blanks and commas alone are a slip, and must not open what the list is there to close (CWE-636). */
+  /** Empty where unset. Blanks and commas alone must not open what the list should close (CWE-636). */
   list(name: string): string[] {
     const value = this.#environment(name) ?? '';
     const items = value
@@ -131,13 +131,13 @@ export class Variables {
     return items;
   }
 
-  /** Undefined where the variable is set to `none` or to nothing, which here says the same. */
+  /** Undefined where the variable is `none` or empty. */
   textOrNone(name: string, fallback: string): string | undefined {
     const value = this.#environment(name)?.trim();
     return value === undefined ? fallback : value === '' || value === 'none' ? undefined : value;
   }
 
-  /** A topic name in which `{topic}` stands for the source topic; it must not lead back to one of `sources`. */
+  /** Checks a topic name with `{topic}` for the source topic. It must not lead back to one of `sources`. */
   topicTemplate(name: string, template: string | undefined, sources: readonly string[]): void {
     if (template === undefined || template === '') return;
     const resolved = (sources.length > 0 ? sources : ['t']).map((topic) =>
@@ -157,13 +157,13 @@ export class Variables {
     return text ?? '';
   }
 
-  /** A JSON object of header names and values; the values are secrets. */
+  /** Reads a JSON object of header names and values, which are secrets. */
   headers(name: string): Record<string, Secret> {
     const text = this.text(name);
     if (text === undefined) return {};
     try {
       const entries = Object.entries(JSON.parse(text) as Record<string, string>);
-      // The platform's own rules for names and values; its message would repeat the value.
+      // Checks names and values by the platform's rules, whose message would repeat the value.
       new Headers(entries);
       if (text.startsWith('{') && entries.every(([, value]) => typeof value === 'string')) {
         return Object.fromEntries(entries.map(([key, value]) => [key, new Secret(value)]));
@@ -181,8 +181,8 @@ export class Variables {
   }
 
   /**
-   * Names and `prefix*` of request headers, in any case, that become a record's. What carries credentials is only
-   * matched by its whole name; Idempotency-Key, which every route takes, by nothing.
+   * Reads names and `prefix*` patterns of request headers, in any case, that are copied to a record. A pattern
+   * doesn't match headers with credentials. Nothing matches Idempotency-Key, which every route takes.
    */
   headerPatterns(name: string): (header: string) => boolean {
     const patterns = this.list(name).map((pattern) => pattern.toLowerCase());
@@ -206,7 +206,7 @@ export class Variables {
     return topic;
   }
 
-  /** Names and `prefix*`. Kafka's own topics (`__…`) are only matched by a pattern that says so. */
+  /** Reads names and `prefix*` patterns. Kafka's own topics (`__…`) match only a pattern that begins so. */
   topicPatterns(name: string): (topic: string) => boolean {
     const patterns = this.list(name);
     if (patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
@@ -219,7 +219,7 @@ export class Variables {
     return (topic) => (patterns.length === 0 ? ['*'] : patterns).some(matches(topic));
   }
 
-  /** Networks as `10.0.0.0/8,fd00::/8`, or single addresses; undefined where unset. */
+  /** Reads networks such as `10.0.0.0/8,fd00::/8`, or single addresses; undefined where unset. */
   networks(name: string): BlockList | undefined {
     const items = this.list(name);
     if (items.length === 0) return undefined;
@@ -252,7 +252,7 @@ export class Variables {
     return addresses.filter((address) => address !== undefined);
   }
 
-  /** The certificates of a text in the shapes that people have (`certificate-reader.ts`), or of a file in the bundle, as plain PEM. */
+  /** Reads certificates from a text (see `certificate-reader.ts`) or a file in the bundle, as plain PEM. */
   certificates(name: string): string | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
@@ -290,7 +290,7 @@ export class Variables {
   }
 }
 
-/** Of `file:<path>`: the path of a file that the build puts beside the bundle. */
+/** For `file:<path>`, the path of a file that the build puts beside the bundle. */
 export function bundledPath(value: string): string | undefined {
   return /^file:(.*)$/.exec(value)?.[1];
 }

@@ -1,6 +1,6 @@
 import { mediaType } from './message.ts';
 
-/** The media types of an Accept header, those that are liked best first, without those at q=0 (RFC 9110, section 12.5.1). */
+/** The media types of an Accept header, the preferred ones first, without those at q=0 (RFC 9110, section 12.5.1). */
 export function acceptedTypes(accept = '*/*'): string[] {
   if (!accept.includes(',') && !accept.includes(';')) return [mediaType(accept)];
   return accept

@@ -5,7 +5,7 @@ import { visible } from '../visible.ts';
 export const JSON_TYPE = 'application/json';
 const DEFAULT_RETRY_AFTER_MS = 1_000;
 
-/** An HTTP request as every function takes it, whichever gateway or server it came through. */
+/** An HTTP request as every function gets it, from any gateway or server. */
 export interface HttpRequest {
   method: string;
   /** Without the query string, still percent-encoded. */
@@ -14,15 +14,15 @@ export interface HttpRequest {
   /** Names in lower case. */
   headers: Readonly<Record<string, string>>;
   body: Buffer;
-  /** Where the gateway has matched the path itself. */
+  /** Set where the gateway has matched the path itself. */
   pathParameters?: Readonly<Record<string, string>>;
-  /** The platform's, else the caller's own, else a new one; every answer carries it. */
+  /** The platform's id, else the caller's, else a new one. Every response carries it. */
   requestId: string;
-  /** The body parsed as JSON, where that has been done on the way. */
+  /** The body parsed as JSON, where that was already done. */
   json?: unknown;
 }
 
-/** What is known of a request before its body has come. */
+/** The request before its body has come. */
 export type RequestHead = Omit<HttpRequest, 'body' | 'json'>;
 
 export interface HttpResponse {
@@ -37,12 +37,12 @@ export type Serve = (request: HttpRequest, deadline: number) => Promise<HttpResp
 /** What serves a request, found by its head. Throws what the head shows to be wrong: its body need not be read then. */
 export type Route = (head: RequestHead) => Serve;
 
-/** May this text stand in a header and in a log line as it is? */
+/** Whether this text may stand in a header and in a log line as it is. */
 export function isRequestId(text: unknown): text is string {
   return typeof text === 'string' && /^[\w.:=+/-]{1,128}$/.test(text);
 }
 
-/** The caller's own id of a request where it is harmless, else a new one. */
+/** The caller's own id of the request where it is harmless, else a new one. */
 export function callersRequestId(headers: HttpRequest['headers']): string {
   const own = headers['x-request-id'];
   return isRequestId(own) ? own : randomUUID();
@@ -59,7 +59,7 @@ export function jsonResponse(status: number, body: unknown, type = JSON_TYPE): H
   return { status, headers: { 'content-type': type }, body: visible(JSON.stringify(body)) };
 }
 
-/** The error body of the contract, with whatever else is known. */
+/** The error body of the contract, with `more` members. */
 export function failureResponse(failure: Failure, type = JSON_TYPE, more: object = {}): HttpResponse {
   const { message, validationErrors, retriable, retryAfterMs = DEFAULT_RETRY_AFTER_MS } = failure;
   const { error_code, ...verdict } = failureVerdict(failure);

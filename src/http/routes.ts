@@ -5,17 +5,17 @@ export type Method = 'GET' | 'POST';
 export interface RouteAbout {
   /** HEAD is served wherever GET is. */
   methods: readonly Method[];
-  /** Of the HTTP server alone, and not of produce behind a gateway. */
+  /** Served by the HTTP server only, and not by produce behind a gateway. */
   isServers?: true;
-  /** Served with `PRODUCE_ROUTES=webhooks`, too. */
+  /** Also served with `PRODUCE_ROUTES=webhooks`. */
   ofWebhooks?: true;
-  /** What a caller shows where there are keys: by default a key; a signature where webhooks are signed. */
+  /** Needed where keys are configured: by default a key, or a signature where webhooks are signed. */
   shows?: 'nothing' | 'signature';
 }
 
 /**
- * Every path that is served over HTTP; of those that fit, the first one counts. Publishing, the description of the
- * interface, access, the labels of metrics and refusals all go by it.
+ * Every path that is served over HTTP. The first one that matches counts. Publishing, OpenAPI, access, metrics'
+ * labels and refusals all use this table.
  */
 export const routes = {
   '/topics/{topic}/partitions/{partition}': { methods: ['GET', 'POST'] },
@@ -31,7 +31,7 @@ export const routes = {
   '/metrics': { methods: ['GET'], isServers: true },
   '/connectivity-check': { methods: ['GET'], isServers: true },
   '/consume-batch': { methods: ['POST'], isServers: true },
-  // What the platform calls in a custom image; `FUNCTION` says for which function.
+  // The platform calls these in a custom image; `FUNCTION` says for which function.
   '/invoke': { methods: ['POST'], isServers: true, ofWebhooks: true },
   '/init': { methods: ['POST'], isServers: true, ofWebhooks: true },
 } as const satisfies Readonly<Record<string, RouteAbout>>;
@@ -42,10 +42,10 @@ export type ServerPath = {
 }[Path];
 export type ProducePath = Exclude<Path, ServerPath>;
 
-/** As `routes`, for whoever looks at all of them. */
+/** All of `routes`, as a list. */
 export const allRoutes: readonly [Path, RouteAbout][] = Object.entries(routes) as [Path, RouteAbout][];
 
-/** Matches a path as a whole, or as what stands behind whatever prefix a gateway puts before it. */
+/** Matches the whole path, or its end behind any prefix that a gateway puts before it. */
 export function patternOf(path: Path, where: 'whole' | 'end'): RegExp {
   if (path === '/') return /^\/?$/;
   const segments = path

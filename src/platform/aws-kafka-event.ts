@@ -5,7 +5,7 @@ import { base64Bytes } from './base64.ts';
 import { isObject, type Members } from './members.ts';
 
 /**
- * The answer that AWS reads when ReportBatchItemFailures is on: it goes on from the lowest failed offset of each
+ * The response that AWS reads when ReportBatchItemFailures is on: it goes on from the lowest failed offset of each
  * partition. @types/aws-lambda has it for queues and streams only.
  */
 export function kafkaBatchResponse(failed: readonly ConsumerRecord[]) {
@@ -37,7 +37,7 @@ export function readAwsKafkaEvent({ records }: Members): ConsumerRecord[] {
 
 function readRecord(entry: unknown, name: string, path: string): ConsumerRecord {
   if (!isObject(entry)) throw malformed(`${path} must be an object`);
-  // A topic's name may hold hyphens, a partition does not.
+  // A topic's name may hold hyphens, a partition may not.
   const hyphen = name.lastIndexOf('-');
   const { topic = name.slice(0, hyphen), partition = Number(name.slice(hyphen + 1)) } = entry;
   if (typeof topic !== 'string' || !isTopicName(topic)) throw malformed(`${path}.topic must be a topic name`);
@@ -58,7 +58,7 @@ function wholeNumber(value: unknown, path: string): number {
   throw malformed(`${path} must be a whole number`);
 }
 
-/** Events leave the key out where a record has none, and a tombstone's value is null, whatever `MSKEvent` says. */
+/** Keys may be absent and a tombstone's value is null, in spite of the type `MSKEvent`. */
 function bytes(text: unknown, path: string): Buffer | null {
   if (text === undefined || text === null) return null;
   const decoded = typeof text === 'string' ? base64Bytes(text) : undefined;

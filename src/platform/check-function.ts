@@ -7,17 +7,17 @@ import { httpHandler } from './http-function.ts';
 import { isObject } from './members.ts';
 import { isTimer } from './trigger.ts';
 
-/** What a checking function does, whoever triggers it. */
+/** A function that checks something, without the platform. */
 export interface CheckFunction<Report> {
   run(call: Call): Promise<Report>;
   serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
-  /** Writes the line that a run by timer leaves. */
+  /** Logs the report of a run by timer. */
   log(report: Report, call: Call): void;
-  /** What a run by timer fails with, because the platform's alarms know calls and no reports; undefined: with nothing. */
+  /** The error of a run by timer, because the platform's alarms only see calls that fail. */
   fault(report: Report, call: Call): string | undefined;
 }
 
-/** A handler with the two parameters that the platform counts. Every event that is not an HTTP request runs the check. */
+/** Creates a handler with the two parameters that the platform counts. Any event but HTTP runs the check. */
 export function checkHandler<Report>(
   check: CheckFunction<Report>,
 ): (event: unknown, context: PlatformContext) => Promise<unknown> {

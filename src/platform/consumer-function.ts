@@ -7,11 +7,11 @@ import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpHandler } from './http-function.ts';
 import { readTrigger } from './trigger.ts';
 
-/** What a consuming function does, whoever triggers it. */
+/** A function that consumes records, without the platform. */
 export interface ConsumerFunction {
-  /** The members that a direct call may have, to say what it wants. */
+  /** The members that a direct call may have. */
   wishes: readonly string[];
-  /** Handles records that a trigger brought; `isRedelivered`: it brings failed ones again. */
+  /** Handles records that a trigger brought. `isRedelivered`: it brings failed records again. */
   push(records: readonly ConsumerRecord[], call: Call & { isRedelivered: boolean }): Promise<Pushed>;
   pull(wish: unknown, call: Call): Promise<object>;
   serve(request: HttpRequest, call: Call): Promise<HttpResponse>;
@@ -20,13 +20,13 @@ export interface ConsumerFunction {
 interface Pushed {
   failures: { record: ConsumerRecord; failure: Failure }[];
   answer: object;
-  /** Whether AWS has been told to read which records failed; else it takes every answer for success. */
+  /** Whether AWS was told to read which records failed; otherwise it takes every response for success. */
   partialResponse: boolean;
 }
 
 /**
- * A handler for the triggers of a consuming function, with the two parameters that the platform counts.
- * An HTTP call gets its answer in any case; else what fails is thrown as `CODE: sentence`.
+ * Creates a handler for every trigger of a consuming function, with the two parameters that the platform counts. An
+ * HTTP call always gets a response. For other triggers, a failure is thrown as `CODE: sentence`.
  */
 export function consumerHandler(
   consumer: ConsumerFunction,
@@ -55,7 +55,7 @@ export function consumerHandler(
   };
 }
 
-/** What makes AWS bring the whole batch again. */
+/** The failure that makes AWS bring the whole batch again. */
 function wholeBatch(cause: Failure, failed: number, all: number): Failure {
   const sentence =
     `${failed} of ${all} records failed: ${cause.message}; all of them come again, unless the event source mapping ` +
@@ -63,7 +63,7 @@ function wholeBatch(cause: Failure, failed: number, all: number): Failure {
   return new Failure(cause.code, sentence, { cause });
 }
 
-/** The platform reports an error by its message alone; the causes are for the log. */
+/** The platform reports only an error's message, so its causes are logged here. */
 function thrown(failure: Failure, { requestId }: Call): Error {
   const { code, message } = failure;
   createLog('info').error('the call failed', { requestId, code, error: failure });

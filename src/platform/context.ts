@@ -3,7 +3,7 @@ import { isRequestId } from '../http/message.ts';
 import { processEnvironment } from '../settings.ts';
 import type { Environment } from '../variables.ts';
 
-/** FunctionGraph's context, as its Node.js runtime hands it out; only what is used here. */
+/** The used part of FunctionGraph's context, as its Node.js runtime provides it. */
 export interface FunctionGraphContext {
   getRequestID(): string;
   getRemainingTimeInMilliSeconds(): number;
@@ -12,18 +12,18 @@ export interface FunctionGraphContext {
 
 export type PlatformContext = FunctionGraphContext | LambdaContext;
 
-/** One call of a function, whichever platform makes it. */
+/** One call of a function, from any platform. */
 export interface Call {
-  /** Empty where the platform gives none that a header could carry. */
+  /** Empty where the platform gives no id that fits into a header. */
   requestId: string;
-  /** Epoch milliseconds: by then the answer is on its way. */
+  /** Epoch milliseconds: the response must be on its way by then. */
   deadline: number;
   environment: Environment;
 }
 
-/** What is kept of the remaining time for writing the answer and for the platform itself. */
+/** Time that is kept for writing the response and for the platform itself. */
 const RESERVE_MS = 250;
-/** Where the platform doesn't say how much time there is (a test, a container). */
+/** Used where the platform doesn't tell the remaining time (a test, a container). */
 const DEFAULT_TIME_MS = 30_000;
 
 export function callOf(context: PlatformContext | undefined): Call {

@@ -4,7 +4,7 @@ import { base64Bytes } from './base64.ts';
 import { malformed, readHeaders, readQuery } from './http-fields.ts';
 import { isObject, type Members } from './members.ts';
 
-/** Whether a gateway sent the event, in a form that is understood or not: the answer must be an HTTP response. */
+/** Whether a gateway sent the event, in any form: the answer must be an HTTP response then. */
 export function isHttpEvent(event: unknown): boolean {
   return isObject(event) && (typeof event.httpMethod === 'string' || isV2(event) || isLattice(event));
 }
@@ -26,8 +26,8 @@ function headersOrNone(event: Members): Record<string, string> {
 }
 
 /**
- * The HTTP request in an event of FunctionGraph's APIG, of AWS's API Gateway in either version (a function URL sends
- * version 2) or of a load balancer. Throws MALFORMED_REQUEST where any part of it has another shape.
+ * Reads the HTTP request in an event of FunctionGraph's APIG, of AWS's API Gateway in either version (a function URL
+ * sends version 2) or of a load balancer. Throws MALFORMED_REQUEST where any part of it has another shape.
  */
 export function readHttpEvent(event: unknown, requestId: string): HttpRequest {
   if (!isObject(event)) throw malformed('it is no object');
@@ -44,8 +44,8 @@ export function readHttpEvent(event: unknown, requestId: string): HttpRequest {
 }
 
 /**
- * The answer in the one shape that all gateways take; anything else would be a 500 of the gateway's own. A load
- * balancer that sends lists of header values drops every header of an answer that has none.
+ * The response in the one shape that all gateways take; they turn anything else into their own 500. A load balancer
+ * that sends lists of header values drops the headers of a response without such lists.
  */
 export function httpResult(
   { status, headers, body }: HttpResponse,
@@ -83,7 +83,7 @@ function target(event: Members): { method: string; path: string } {
   return { method, path: path ?? '/' };
 }
 
-/** Version 2 of AWS's event has the stage in its path, unless it is the default one. */
+/** Version 2 of AWS's event has the stage in its path, unless it is the default stage. */
 function v2Target({ version, rawPath, rawQueryString, requestContext }: Members): {
   method: string;
   path: string;
@@ -113,7 +113,7 @@ function bodyOf({ body, isBase64Encoded }: Members): Buffer {
   return bytes;
 }
 
-/** Members that are strings. */
+/** The members that are strings. */
 function strings(members: unknown): Record<string, string> {
   const result: Record<string, string> = Object.create(null);
   if (!isObject(members)) return result;

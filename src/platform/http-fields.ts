@@ -4,21 +4,21 @@ import { isObject, type Members } from './members.ts';
 /** The values of each header or query parameter, in their order. */
 type Fields = Record<string, string[]>;
 
-/** Header names in lower case, a repeated header as one list (RFC 9110, section 5.2). Throws MALFORMED_REQUEST. */
+/** Headers in lower case, a repeated one as a list (RFC 9110, section 5.2). Throws MALFORMED_REQUEST. */
 export function readHeaders(event: Members): Record<string, string> {
   const lowerCase = (name: string) => name.toLowerCase();
   const fields = merged(event, 'headers', 'multiValueHeaders', lowerCase);
-  // Version 2 of AWS's event takes the cookies out of the headers.
+  // Version 2 of AWS's event moves the cookies out of the headers.
   if (event.cookies !== undefined) Object.assign(fields, fieldsOf({ cookie: event.cookies }, 'cookies'));
   return joined(fields, (name) => (name === 'cookie' ? '; ' : ', '));
 }
 
-/** The values of a repeated query parameter are joined by commas, whichever gateway sends them. Throws MALFORMED_REQUEST. */
+/** Reads the query. Repeated parameters are joined by commas, for every gateway. Throws MALFORMED_REQUEST. */
 export function readQuery(event: Members): Record<string, string> {
   const { rawQueryString, requestContext } = event;
   if (typeof rawQueryString === 'string') return decodedQuery(rawQueryString);
   const fields = merged(event, 'queryStringParameters', 'multiValueQueryStringParameters');
-  // A load balancer of AWS hands names and values on as they came; API Gateway and APIG decode them.
+  // AWS's load balancer passes names and values on undecoded; API Gateway and APIG decode them.
   if (isObject(requestContext) && isObject(requestContext.elb)) {
     const pairs = Object.entries(fields).flatMap(([name, values]) =>
       values.map((value) => `${name}=${value}`),
@@ -34,14 +34,14 @@ function decodedQuery(text: string): Record<string, string> {
   return joined(fields);
 }
 
-/** A name that is in both forms has the values of the second, which has all of them. */
+/** A name that is in both forms takes the values of `multiple`, which has all of them. */
 function merged(event: Members, single: string, multiple: string, rename?: (name: string) => string): Fields {
   const all = fieldsOf(event[single], single, rename);
   return Object.assign(all, fieldsOf(event[multiple], multiple, rename));
 }
 
 function fieldsOf(members: unknown, what: string, rename = (name: string) => name): Fields {
-  // Without a prototype, so that no member of an event reaches one.
+  // Without a prototype, so that no member of an event can reach one.
   const fields: Fields = Object.create(null);
   if (members === undefined || members === null) return fields;
   if (!isObject(members)) throw malformed(`${what} must be an object`);

@@ -7,13 +7,13 @@ import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';
 
-/** What a larger body holds is built by nobody but the function that asked for it, within its own bounds. */
+/** Larger bodies are parsed only by the function that wants them, within its own bounds. */
 const MAX_PARSED_BYTES = 64 * 1024;
 
-/** middy takes AWS's context for granted and hands it on untouched; ours is in its place. */
+/** middy expects AWS's context and passes it on untouched, so a Call can take its place. */
 type MiddyContext = LambdaContext & Call;
 
-/** What the middlewares see: a body that is not too large as text for the parser, and the request with the body's own bytes. */
+/** The event for the middlewares: a body that is not too large as text for the parser, and the whole request. */
 interface ParsedEvent {
   headers: Readonly<Record<string, string>>;
   body: unknown;
@@ -22,8 +22,8 @@ interface ParsedEvent {
 }
 
 /**
- * A gateway's handler with the two parameters that the platform counts; middy's own has none. The event and the
- * context are read before middy sees them: middy looks for AWS's context methods, and its body parser for two
+ * Creates a gateway's handler with the two parameters that the platform counts; middy's own has none. The event and
+ * the context are read before middy sees them: middy looks for AWS's context methods, and its body parser for two
  * spellings of one header. `refuse` answers where `serve` throws or could not be called; it gets no request where the
  * event holds none.
  */
@@ -55,18 +55,18 @@ export function httpHandler(
   };
 }
 
-/** Whatever kept the request from the function, its configuration and so its own log may be missing. */
+/** Logs without the function's own log, which may be missing together with its configuration. */
 function logRefusal(failure: Failure, requestId: string): void {
   const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
   createLog('info')[level]('request failed', { requestId, code: failure.code, error: failure });
 }
 
 /**
- * The parser, less its errors: it answers 415 to malformed JSON, and knows neither the caller's formats
- * nor an absent content type. What it can't parse the function itself looks at, and says what is wrong.
+ * The body parser without its errors. It would answer 415 to malformed JSON, and knows neither the vendor's types nor
+ * a missing content type. The function itself judges what it could not parse.
  */
 function jsonBody(): middy.MiddlewareObj<ParsedEvent, HttpResponse, Error, MiddyContext> {
-  // Its types know the events of AWS; what it reads are `headers`, `body` and `isBase64Encoded`.
+  // Its types are for AWS's events, but it reads only `headers`, `body` and `isBase64Encoded`.
   const parser = httpJsonBodyParser({
     disableContentTypeError: true,
   }) as unknown as middy.MiddlewareObj<ParsedEvent>;

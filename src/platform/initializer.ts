@@ -1,12 +1,12 @@
 import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 
-/** The first request comes after the initializer: nobody waits longer for it than this. */
+/** The first request waits for the initializer, so it must not take longer than this. */
 const MAX_TIME_MS = 10_000;
 
 /**
- * An initializer with the two parameters that the platform counts. What fails in it is logged and not
- * thrown: the first request tries again, and answers for what it meets.
+ * Creates an initializer with the two parameters that the platform counts. It logs a failure instead of throwing it:
+ * the first request tries again and reports its own failure.
  */
 export function initializerOf(
   open: (call: Call) => Promise<unknown>,

@@ -1,4 +1,4 @@
-/** What arrives is parsed JSON of any shape: members are looked at one by one. */
+/** Parsed JSON of any shape: each member has to be checked. */
 export type Members = Record<string, unknown>;
 
 export function isObject(value: unknown): value is Members {

@@ -5,15 +5,15 @@ import { isHttpEvent } from './http-event.ts';
 import { isKafkaEvent, readKafkaEvent } from './kafka-event.ts';
 import { isObject, type Members } from './members.ts';
 
-/** Who calls a consuming function, and what comes with it. */
+/** The trigger of a consuming function, and what came with it. */
 export type Trigger =
-  /** FunctionGraph ignores what the function answers; AWS delivers again what it names as failed. */
+  /** FunctionGraph ignores the response; AWS delivers again the records that it names as failed. */
   | { kind: 'records'; from: 'functiongraph' | 'aws'; records: ConsumerRecord[] }
   | { kind: 'http' }
-  /** A timer, or a direct call: `wish` is what it says of the pull. */
+  /** A timer or a direct call; `wish` narrows the pull. */
   | { kind: 'pull'; wish: Members };
 
-/** Reads an event of any trigger; `wishes` are the members that a direct call may have. Throws MALFORMED_REQUEST. */
+/** Reads an event of any trigger. `wishes` are the members that a direct call may have. Throws MALFORMED_REQUEST. */
 export function readTrigger(event: unknown, wishes: readonly string[]): Trigger {
   if (!isObject(event)) throw unknownEvent(event === null ? 'null' : typeof event);
   if (isHttpEvent(event)) return { kind: 'http' };
@@ -29,7 +29,7 @@ export function isTimer({ trigger_type: type, source }: Members): boolean {
   return type === 'TIMER' || source === 'aws.events' || source === 'aws.scheduler';
 }
 
-/** What was typed at the trigger: a JSON object, or a note that is none of our business. */
+/** The text that was typed at the trigger: a JSON object, or a note that is ignored. */
 function userEvent(text: unknown): Members {
   if (typeof text !== 'string') return {};
   try {
