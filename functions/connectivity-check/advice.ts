@@ -8,9 +8,9 @@ import type { Run } from './ladder/run.ts';
 import { accessModeOf, accessPorts, isLoopback, isPrivate, ownAddresses } from './probes/addresses.ts';
 import type { Finding, Probe } from './report.ts';
 
-/** What an explanation may look at. */
+/** The facts that an explanation may use. */
 interface Case {
-  /** `host:port`, or the topic, partition or group that is meant. */
+  /** `host:port`, or the topic, partition or group with the fault. */
   target: string;
   host: string;
   port: number;
@@ -18,12 +18,12 @@ interface Case {
   evidence: string;
   probes: readonly Probe[];
   findings: Findings;
-  /** The address was advertised by the cluster, not configured. */
+  /** The cluster advertised the address; it was not configured. */
   isAdvertised: boolean;
   dms: Wording;
 }
 
-/** The words for a cluster that may be DMS for Kafka, else those for any other. */
+/** Returns the first words for a cluster that may be DMS for Kafka, else the others. */
 type Wording = (dms: string, other?: string) => string;
 
 type Explanation = (c: Case) => { cause: string; remedy: string };
@@ -31,7 +31,7 @@ const OTHER_CLOUDS = /\.(amazonaws\.com|confluent\.cloud|servicebus\.windows\.ne
 
 type BrokenLadder = NonNullable<Climb['ladder']['broken']>;
 
-/** One cause and one remedy for the fault that decided, in the terms of the cluster at hand. */
+/** Explains a fault with one cause and one remedy, in the words of the cluster at hand. */
 export function adviseFault(climb: Climb, broken: BrokenLadder, findings: Findings): Finding {
   const isAdvertised = broken.fault.startsWith('ADVERTISED_');
   const target = broken.target ?? addressText(climb.address);
@@ -44,13 +44,13 @@ export function adviseFault(climb: Climb, broken: BrokenLadder, findings: Findin
   return { fault: broken.fault, target, cause: `${introduction}${cause}`, remedy };
 }
 
-/** What a warning means and what to do about it, in time. */
+/** Explains a warning and how to act on it in time. */
 export function adviseWarning({ warning, target, detail }: Notice, { run }: Findings): Finding {
   const { cause, remedy } = warnings[warning](detail, wordingFor(run));
   return { fault: warning, target, cause, remedy };
 }
 
-/** DMS always has the same ports, on addresses; the console that its words lead to is nobody else's. */
+/** DMS always has these ports, on IP addresses, and its console exists for nobody else. */
 function wordingFor({ connection }: Run): Wording {
   const isDms = connection.bootstrapServers.every(
     ({ host, port }) => accessPorts.includes(port) && !isLoopback(host) && !OTHER_CLOUDS.test(host),
@@ -363,7 +363,7 @@ function notKafka({ target, evidence, dms }: Case, what: string): { cause: strin
   };
 }
 
-/** Of the mechanisms that the broker named, those that this function speaks. */
+/** Names the mechanisms that both the broker and this function speak. */
 function mechanismRemedy({ evidence, dms }: Case): string {
   const offered = /it offers (.*)$/.exec(evidence)?.[1]?.split(', ') ?? [];
   const spoken = saslMechanisms.filter((mechanism) => offered.includes(mechanism));
@@ -373,7 +373,7 @@ function mechanismRemedy({ evidence, dms }: Case): string {
     : `Enable one of ${saslMechanisms.join(', ')} on the brokers (sasl.enabled.mechanisms)${hint}: this function speaks no other.`;
 }
 
-/** The rule or route that opens this port, by the access mode that the port belongs to. */
+/** The rule or route that opens this port, by the port's access mode. */
 function openPort({ port, host, ips }: Case): string {
   const from = ownAddresses().slice(0, 3).join(' or ') || 'the subnet of this function';
   const rule = `In the security group of the instance allow inbound TCP ${port} from ${from}`;
@@ -389,7 +389,7 @@ function openPort({ port, host, ips }: Case): string {
   }
 }
 
-/** Where other addresses of the cluster answer, neither the port nor the rules for it are what is wrong. */
+/** Where other addresses of the cluster answer, the port and its rules are right: one broker is down. */
 function brokerAlone(
   { target, findings, dms }: Case,
   what: string,
@@ -404,7 +404,7 @@ function brokerAlone(
   };
 }
 
-/** A dead address that was configured belongs into the list for when its broker is back. */
+/** A dead configured address should stay in the list until its broker is back. */
 function silentBootstraps({ findings }: Case): string {
   const silent = findings.bootstraps.filter(
     ({ ladder }) => ladder.broken && stageOf(ladder.broken.fault) === 'tcp',

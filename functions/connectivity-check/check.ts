@@ -20,17 +20,17 @@ import { roundTrip } from './rungs/round-trip.ts';
 import { judgeTopic, missingDeadLetterTopics, readSettings, topicReport } from './rungs/topic.ts';
 import { writeReport } from './verdict.ts';
 
-/** What is kept for writing the report. */
+/** Time that is kept for writing the report. */
 const RESERVE_MS = 60;
 const PATIENCE_MS = 1_000;
-/** A bootstrap address that is dead delays the report by this at most where all else is well. */
+/** A dead bootstrap address delays the report by at most this, where all else is well. */
 const STRAGGLER_MS = 3_500;
-/** Metadata names what is dialled: a cluster larger than this is looked at in part. */
+/** Metadata decides what is dialled, so only this many brokers of a cluster are checked. */
 const MAX_BROKERS = 100;
 
 /**
- * Climbs from every bootstrap address, and then to every broker that the cluster advertises, side by side;
- * looks at the topic, the group and the permissions; and names the first broken rung. Resolves by the deadline.
+ * Climbs from every bootstrap address, then to every broker that the cluster advertises, side by side. Checks the
+ * topic, the group and the permissions, and names the first broken rung. Resolves by the deadline.
  */
 export async function check(
   config: { connection: ConnectionConfig; check: CheckConfig },
@@ -82,7 +82,7 @@ async function straggling({ seat, run, startedAt, brokers }: Findings): Promise<
   await sleep(remaining(until));
 }
 
-/** The part of the ladder that needs the cluster's own word for what there is. */
+/** Climbs the rungs that need metadata of the cluster. */
 async function lookAround(
   findings: Findings,
   climbing: readonly Promise<Climb>[],
@@ -114,7 +114,7 @@ async function climbBrokers(
   );
 }
 
-/** True where every advertised broker was reached: only then the rungs above can be. */
+/** True where every advertised broker was reached. Otherwise the rungs above can't be climbed. */
 async function brokersRung({ brokers, down }: Findings, seat: Climb): Promise<boolean> {
   const broken = brokers.flatMap(({ address, ladder }) =>
     ladder.broken ? [{ address, ...ladder.broken }] : [],
@@ -193,7 +193,7 @@ async function permissionsRung(
   });
 }
 
-/** One record to each broker that leads a partition of the topic, side by side. */
+/** Sends one record to each broker that leads a partition of the topic, side by side. */
 async function roundTripRung(findings: Findings, seat: Climb, sessionOf: SessionOf): Promise<void> {
   const { run, brokers, topic } = findings;
   const {
@@ -219,7 +219,7 @@ async function roundTripRung(findings: Findings, seat: Climb, sessionOf: Session
       const made = ladder.climb('round-trip', () =>
         roundTrip(session, where, { acksAll, deadline }, (trip) => trips.push(trip)),
       );
-      // Its ladder knows; the other brokers' trips go on.
+      // The broken rung is noted on its ladder. The other brokers' trips go on.
       await made.catch(() => {});
     }),
   );

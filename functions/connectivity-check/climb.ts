@@ -18,22 +18,22 @@ import { explainHangUp, logIn } from './rungs/sasl.ts';
 import { connect } from './rungs/tcp.ts';
 import { encrypt } from './rungs/tls.ts';
 
-/** What an address gave that was climbed to the end. */
+/** The result of a climb to the end. */
 export interface Reached {
   session: Session;
   metadata: MetadataResponse;
-  /** Resolves with the milliseconds waited where a large frame got lost, else with undefined. */
+  /** Resolves with the milliseconds waited where a large frame was lost, else with undefined. */
   largeFrame: Promise<number | undefined>;
 }
 
-/** One address and how far up its ladder this run came. */
+/** One address, and how far its ladder was climbed. */
 export interface Climb {
   address: Address;
   nodeId: number | undefined;
   ladder: Ladder;
   ips: string[];
   tls: TlsReport | undefined;
-  /** Present once metadata was answered. */
+  /** Set once the address has answered Metadata. */
   reached: Reached | undefined;
 }
 
@@ -41,7 +41,7 @@ export function newClimb(address: Address, role: 'bootstrap' | 'broker', nodeId?
   return { address, nodeId, ladder: new Ladder(role), ips: [], tls: undefined, reached: undefined };
 }
 
-/** Climbs from the address's name to its answer to Metadata. Never rejects: the ladder says what broke. */
+/** Climbs from the address's name up to its metadata. Never rejects: the ladder notes what broke. */
 export async function climbTo(climb: Climb, topics: readonly string[], run: Run): Promise<Climb> {
   try {
     await ascend(climb, topics, run);
@@ -122,7 +122,7 @@ async function askMetadata(
   }
 }
 
-/** A broker that answered small requests, and did not answer a large one, is behind a hole for large packets. */
+/** A broker that answers small requests but not a large one is behind a network that drops large packets. */
 export async function judgeLargeFrames(climbs: readonly Climb[]): Promise<void> {
   await Promise.all(
     climbs.map(async ({ ladder, reached }) => {
@@ -134,7 +134,7 @@ export async function judgeLargeFrames(climbs: readonly Climb[]): Promise<void> 
   );
 }
 
-/** Sends one frame that no single packet holds, once a connection; resolves with the wait if it was in vain. */
+/** Sends a frame that doesn't fit one packet, once a connection. Resolves with the wait if no response came. */
 function sendLargeFrame(session: Session, run: Run): Promise<number | undefined> {
   const known = run.largeFrames.get(session);
   if (known) return known;
@@ -151,7 +151,7 @@ function sendLargeFrame(session: Session, run: Run): Promise<number | undefined>
   return sent;
 }
 
-/** A request after ApiVersions that got no answer, or none that can be read. */
+/** The fault of a request after ApiVersions without a response, or with one that can't be read. */
 export function unanswered(error: unknown, request: string): Broken {
   const evidence = `${request} was not answered (${messageOf(error)})`;
   if (!(error instanceof RequestFailed)) return new Broken('NOT_KAFKA', evidence);

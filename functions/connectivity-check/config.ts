@@ -24,23 +24,23 @@ export interface CheckConfig {
   topic: string | undefined;
   group: string | undefined;
   roundTrip: boolean;
-  /** What the functions beside the check do with the topic, as far as the variables tell; both where they don't. */
+  /** Whether the other functions write to or read from the topic; both where the variables don't tell. */
   needsWrite: boolean;
   needsRead: boolean;
   needsIdempotence: boolean;
   acksAll: boolean;
   deadLetterTopics: string[];
-  /** Those that the group reads, or will. */
+  /** The topics that the group reads, or will read. */
   groupTopics: string[];
   autoOffsetReset: (typeof offsetResets)[number];
   timeoutMs: number | undefined;
-  /** Does a run by timer that finds a fault fail? */
+  /** Whether a run by timer fails when it finds a fault. */
   throws: boolean;
-  /** What may be dialled; undefined: wherever the bootstrap servers and the brokers' metadata point. */
+  /** The networks that may be dialled; undefined: all that the bootstrap servers and the brokers' metadata name. */
   allowedAddresses: BlockList | undefined;
 }
 
-/** Everything that the function reads. */
+/** All variables that the function reads. */
 export function functionConfig(variables: Variables) {
   return {
     connection: connectionConfig(variables),
@@ -52,7 +52,7 @@ export function functionConfig(variables: Variables) {
 export function checkConfig(variables: Variables): CheckConfig {
   const sourceTopics = variables.list('CONSUME_TOPICS');
   const group = variables.text('CHECK_GROUP_ID');
-  // Not checked here: what the cluster makes of an invalid name is one of the answers.
+  // The name is not checked here: the cluster's answer to an invalid name is part of the report.
   const topic = variables.text('CHECK_TOPIC');
   const roundTrip = variables.flag('CHECK_ROUND_TRIP', false);
   if (roundTrip && topic === undefined) variables.reject('CHECK_ROUND_TRIP', 'true needs CHECK_TOPIC');
@@ -79,7 +79,7 @@ export function checkConfig(variables: Variables): CheckConfig {
   };
 }
 
-/** Read alone as well: it counts where the rest of the configuration is wrong, which is a fault, too. */
+/** Also read alone, because it counts where the rest of the configuration is wrong, which is a fault as well. */
 export function checkThrows(variables: Variables): boolean {
   return variables.flag('CHECK_THROW', true);
 }
@@ -88,7 +88,7 @@ function isSet(variables: Variables, names: readonly string[]): boolean {
   return names.some((name) => variables.text(name) !== undefined);
 }
 
-/** None where no dead-letter topic is configured: nothing says then that records are consumed here. */
+/** Empty where no dead-letter topic is configured, because then nothing says that records are consumed here. */
 function deadLetterTopics(variables: Variables, sourceTopics: readonly string[]): string[] {
   const consumes = isSet(variables, ['CONSUME_TOPICS', 'CONSUME_DEAD_LETTER_TOPIC']);
   const template = variables.textOrNone('CONSUME_DEAD_LETTER_TOPIC', '{topic}.dead-letter');

@@ -1,4 +1,4 @@
-/** `npm run doctor`: the check with this shell's variables, as text, and an exit code for each layer. */
+/** `npm run doctor`: checks with this shell's variables, prints text, and exits with a code for each layer. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/errors.ts';
 import { environmentOf } from '../../src/settings-files.ts';
@@ -27,7 +27,7 @@ if (typeof wanted === 'string') {
   await check(wanted.json);
 }
 
-/** Where the command line makes no sense, why. */
+/** A string says why the command line makes no sense. */
 function readArguments() {
   try {
     return parseArgs({
@@ -46,7 +46,7 @@ async function check(json: boolean): Promise<void> {
     environment: environmentOf('connectivity-check'),
     deadline: Date.now() + Number(process.env.CHECK_TIMEOUT_MS || DEFAULT_TIMEOUT_MS),
   });
-  // Ends with the last byte written: a name that is still being resolved would hold the process for seconds.
+  // Exits once the last byte is written. A name that is still being resolved would hold the process for seconds.
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textReport(report), () =>
     process.exit(exitCode(report)),
   );

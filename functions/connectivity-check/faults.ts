@@ -14,7 +14,7 @@ export const stages = [
 ] as const;
 export type Stage = (typeof stages)[number];
 
-/** The closed list of what can be broken, each with the rung that it breaks. */
+/** The closed list of faults, each with the rung that it breaks. */
 const faultStages = {
   CONFIG_INVALID: 'config',
   DNS_NXDOMAIN: 'dns',
@@ -85,13 +85,13 @@ export const warningIds = [
 export type Fault = keyof typeof faultStages;
 export type WarningId = (typeof warningIds)[number];
 
-/** A fault of the way to a broker, which says more when the broker was advertised by a bootstrap that passed. */
+/** A fault on the way to a broker. It says more when a bootstrap address that works advertised the broker. */
 type PathFault = {
   [F in Fault]: (typeof faultStages)[F] extends 'dns' | 'tcp' | 'tls' ? F : never;
 }[Fault];
 export type FaultId = Fault | `ADVERTISED_${PathFault}`;
 
-/** These name what the check itself found out about an address, whoever gave it. */
+/** The check itself found these out about an address, whoever gave it. */
 const NEVER_ADVERTISED: readonly Fault[] = ['ADDRESS_NOT_ALLOWED', 'MTU_BLACKHOLE'];
 
 export const faultIds = Object.keys(faultStages) as Fault[];
@@ -100,12 +100,12 @@ export function stageOf(fault: FaultId): Stage {
   return faultStages[baseOf(fault)];
 }
 
-/** The fault without what tells that the address was advertised. */
+/** The fault without the prefix of advertised addresses. */
 export function baseOf(fault: FaultId): Fault {
   return fault.replace(/^ADVERTISED_/, '') as Fault;
 }
 
-/** The id of a fault of an advertised broker. */
+/** The id of an advertised broker's fault. */
 export function advertised(fault: Fault): FaultId {
   return isPathFault(fault) ? `ADVERTISED_${fault}` : fault;
 }

@@ -4,17 +4,17 @@ import type { Run } from './ladder/run.ts';
 import type { GroupReport, PermissionsReport, RoundTripReport, TopicReport } from './report.ts';
 import { type DownNodes, noDownNodes } from './rungs/down-nodes.ts';
 
-/** All that a run has found out so far. */
+/** Everything that a run has found out so far. */
 export interface Findings {
   run: Run;
   /** Epoch milliseconds. */
   startedAt: number;
   bootstraps: readonly Climb[];
   brokers: readonly Climb[];
-  /** The bootstrap address whose word is taken for the cluster; undefined where none answered. */
+  /** The bootstrap address that was asked about the cluster; undefined where none answered. */
   seat: Climb | undefined;
   down: DownNodes;
-  /** Besides those that the ladders noted. */
+  /** Beside those on the ladders. */
   notices: Notice[];
   topic: TopicReport | undefined;
   permissions: PermissionsReport;

@@ -7,5 +7,5 @@ import { timerFault } from './timer-fault.ts';
 
 export const handler = checkHandler({ run: runCheck, serve: serveCheck, log: logReport, fault: timerFault });
 
-/** There is nothing to keep warm, as a check is to go the whole way each time; a bad configuration shows up early. */
+/** Nothing is kept warm, because a check has to go the whole way each time. A wrong configuration shows up early. */
 export const initializer = initializerOf(async ({ environment }) => readCheckConfig(environment));

@@ -13,9 +13,9 @@ export interface FoundFault {
 }
 
 /**
- * The faults in their order: first what breaks every address that can be reached, then what breaks more
- * places, at a tie the lowest rung, a bootstrap address before a broker. A bootstrap address that fails while
- * another one leads to the cluster comes last; where every node of the cluster answers it is a spare, and no fault.
+ * Sorts the faults: first those that break every address that can be reached, then those that break more places, then
+ * by the lowest rung, bootstrap addresses before brokers. A bootstrap address that fails while another one leads to
+ * the cluster comes last. Where every node of the cluster answers, it is a spare and not a fault.
  */
 export function rankFaults(findings: Findings): { faults: FoundFault[]; spares: FoundFault[] } {
   const { bootstraps, brokers, seat, down } = findings;
@@ -61,7 +61,7 @@ function sorted(found: readonly FoundFault[], connected: ReadonlySet<string>): F
   return weighed.map(({ fault }) => fault);
 }
 
-/** An address that is a bootstrap one and a broker's is broken once. */
+/** An address that is both a bootstrap address and a broker's counts once. */
 function distinct(found: readonly FoundFault[]): FoundFault[] {
   const byPlace = new Map<string, FoundFault>();
   for (const fault of found) {
@@ -76,12 +76,12 @@ function rung({ fault }: BrokenRung): number {
   return stages.indexOf(stageOf(fault));
 }
 
-/** Whether it said what the cluster looks like, and could be asked for more. */
+/** Whether the address gave metadata and could be asked for more. */
 function answers({ ladder: { broken } }: Climb): boolean {
   return !broken || !isOfAddress(broken);
 }
 
-/** What stands in the way of everything at an address, unlike what is wrong with a topic. */
+/** Whether the fault blocks everything at an address, unlike a fault of a topic. */
 function isOfAddress(broken: BrokenRung): boolean {
   return rung(broken) <= stages.indexOf('metadata');
 }

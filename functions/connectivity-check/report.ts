@@ -5,7 +5,7 @@ import type { FaultId, Stage, WarningId } from './faults.ts';
 export type AccessMode = 'private' | 'public' | 'vpc-endpoint' | 'unknown';
 export type StageStatus = 'passed' | 'failed' | 'warning' | 'not-reached' | 'skipped';
 
-/** One rung at one address. `evidence` is what was seen there, never a credential. */
+/** One rung at one address. `evidence` tells what was seen there, and never a credential. */
 export interface StageResult {
   stage: Stage;
   status: StageStatus;
@@ -14,7 +14,7 @@ export interface StageResult {
   evidence?: string;
 }
 
-/** What is wrong, where, why, and what to change. */
+/** A fault or warning: where, why, and what to change. */
 export interface Finding {
   fault: FaultId | WarningId;
   target: string;
@@ -22,7 +22,7 @@ export interface Finding {
   remedy: string;
 }
 
-/** What another port, or another protocol on the same port, answered when this one failed. */
+/** The answer of another port, or in another protocol, when this one failed. */
 export interface Probe {
   address: string;
   answer: string;
@@ -48,11 +48,11 @@ export interface CertificateReport {
 export interface TlsReport {
   protocol: string | null;
   cipher: string | null;
-  /** As the broker sent it, its own certificate first. */
+  /** In the order of verification, the broker's own certificate first. */
   chain: CertificateReport[];
-  /** Does the certificate name the host that was dialled? */
+  /** Whether the certificate names the host that was dialled. */
   hostnameMatches: boolean;
-  /** Would a client with these settings mind if it doesn't? */
+  /** Whether a client with these settings would insist on that. */
   hostnameVerified: boolean;
 }
 
@@ -65,12 +65,12 @@ export interface ClusterReport {
 export interface TopicReport {
   name: string;
   partitions: { partition: number; leader: number; replicas: number[]; isr: number[] }[];
-  /** Null where the cluster doesn't let this user see the settings. */
+  /** Null where this user may not see the settings. */
   minInSyncReplicas: number | null;
   maxMessageBytes: number | null;
 }
 
-/** Null where nothing was asked, or the cluster is too old to say (before Kafka 2.3). */
+/** Null where it was not asked, or the cluster is too old to say (before Kafka 2.3). */
 export interface PermissionsReport {
   topic: Operation[] | null;
   group: Operation[] | null;
@@ -83,11 +83,11 @@ export interface GroupReport {
   state: string;
   /** Null where the cluster doesn't count them (streams groups). */
   members: number | null;
-  /** Records that are not yet read: from the committed offset, else from where the group would begin. */
+  /** Records to read, from the committed offset, else from where the group would begin. */
   lag: number;
-  /** Why Kafka may forget its offsets although they are committed; null where it won't. */
+  /** Why Kafka may forget the group's offsets although they are committed; null where it won't. */
   expiry: string | null;
-  /** `committed`: null where there is none. */
+  /** `committed` is null where there is none. */
   partitions: { topic: string; partition: number; committed: number | null; end: number; lag: number }[];
 }
 
@@ -107,7 +107,7 @@ export interface RoundTripReport {
   }[];
 }
 
-/** The result of one run (design section 7; report.schema.json says it word for word). */
+/** The result of one run, as in report.schema.json. */
 export interface Report {
   schemaVersion: 1;
   ok: boolean;
@@ -116,7 +116,7 @@ export interface Report {
   accessMode: AccessMode;
   /** The first of the faults. */
   verdict: Finding | null;
-  /** What breaks most of what can be reached comes first. */
+  /** The fault that breaks most of what can be reached comes first. */
   faults: Finding[];
   warnings: Finding[];
   targets: TargetReport[];

@@ -9,11 +9,11 @@ import type { Report } from './report.ts';
 
 export interface CheckCall {
   environment: Environment;
-  /** Epoch milliseconds; `CHECK_TIMEOUT_MS` may end the check before it. */
+  /** Epoch milliseconds; `CHECK_TIMEOUT_MS` may end the check before. */
   deadline: number;
 }
 
-/** Reads the configuration anew, so that a changed variable counts at once, and checks what it points to. */
+/** Checks with the current configuration, so that a changed variable counts at once. */
 export async function runCheck({ environment, deadline }: CheckCall): Promise<Report> {
   const startedAt = Date.now();
   try {
@@ -28,7 +28,7 @@ export async function runCheck({ environment, deadline }: CheckCall): Promise<Re
   }
 }
 
-/** Whoever reads the report, in whatever form: names and evidence in it were said by others. */
+/** Names and evidence were said by others, and the report may be read anywhere. */
 function visibleIn<T>(value: T): T;
 function visibleIn(value: unknown): unknown {
   if (typeof value === 'string') return visible(value);

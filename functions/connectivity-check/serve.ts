@@ -23,8 +23,8 @@ const writers: Record<Format, { type: string; write: (report: Report) => string 
 };
 
 /**
- * Answers 200 where every rung holds, else 503, in the form that was asked for; as Prometheus text 200 in any case,
- * because a scrape with another status is thrown away. Nothing else of a request is read.
+ * Answers 200 where every rung holds, else 503, in the requested format. Prometheus text is always 200, because a
+ * scrape with another status is dropped. Nothing else of a request is read.
  */
 export async function serveCheck(request: HttpRequest, call: CheckCall): Promise<HttpResponse> {
   const format = formatOf(request);
@@ -45,7 +45,7 @@ export async function serveCheck(request: HttpRequest, call: CheckCall): Promise
 
 const running = new WeakMap<CheckCall['environment'], Promise<Report>>();
 
-/** Whoever asks while a check runs gets its report: many callers at once are no reason to dial, and log in, as often. */
+/** Callers that come while a check runs share its report, so that they don't multiply connections and logins. */
 function sharedCheck(call: CheckCall): Promise<Report> {
   const { environment } = call;
   const report = running.get(environment) ?? runCheck(call).finally(() => running.delete(environment));

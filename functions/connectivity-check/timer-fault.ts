@@ -2,7 +2,7 @@ import { type Environment, Variables } from '../../src/variables.ts';
 import { checkThrows } from './config.ts';
 import type { Report } from './report.ts';
 
-/** What a run by timer fails with, as `FAULT at target: cause`; undefined where all is well or `CHECK_THROW` is false. */
+/** The error of a run by timer; undefined where all is well or `CHECK_THROW` is false. */
 export function timerFault(
   { verdict }: Report,
   { environment }: { environment: Environment },

@@ -7,7 +7,7 @@ import { accessModeOf } from './probes/addresses.ts';
 import { type FoundFault, rankFaults } from './rank.ts';
 import type { AccessMode, ClusterReport, Report, TargetReport } from './report.ts';
 
-/** Weighs what was found: the first fault in their order is the verdict. */
+/** Writes the report. The first of the sorted faults is the verdict. */
 export function writeReport(findings: Findings): Report {
   const { run, bootstraps, brokers, startedAt } = findings;
   const climbs = [...bootstraps, ...brokers];
@@ -46,7 +46,7 @@ function partialNotice({ climb, broken }: FoundFault): Notice {
   return { warning: 'BOOTSTRAP_PARTIAL', target: addressText(climb.address), detail };
 }
 
-/** What is seen at several addresses, such as the certificate that they share, is warned of once. */
+/** A notice that several addresses share, such as about their certificate, is given once. */
 function distinctNotices(notices: readonly Notice[]): Notice[] {
   return [...new Map(notices.map((notice) => [`${notice.warning} ${notice.detail}`, notice])).values()];
 }

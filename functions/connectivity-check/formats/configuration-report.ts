@@ -1,6 +1,6 @@
 import type { Finding, Report } from '../report.ts';
 
-/** The report where the very first rung is broken: there is no address to climb to. */
+/** The report on a wrong configuration, which leaves no address to climb from. */
 export function configurationReport(problem: string, startedAt: number): Report {
   const verdict: Finding = {
     fault: 'CONFIG_INVALID',

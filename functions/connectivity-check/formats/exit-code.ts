@@ -16,7 +16,7 @@ const codes: Record<Stage, number> = {
 };
 const WARNINGS = 2;
 
-/** Faults that show on one rung and are put right on another. */
+/** Faults that show on one rung and are repaired on another. */
 const exceptions: Partial<Record<Fault, number>> = {
   BROKER_DOWN: codes.tcp,
   ACL_TOPIC_DESCRIBE: codes.permissions,

@@ -1,4 +1,4 @@
-/** Light and dark by the reader's own setting; one column on a phone. */
+/** Light or dark by the reader's setting; one column on a phone. */
 export const styles = `
 :root {
   --page: #f5f6f8; --card: #fff; --text: #1c2430; --quiet: #667085; --line: #e4e7ec;

@@ -12,7 +12,7 @@ const marks: Record<StageStatus, string> = {
   skipped: '–',
 };
 
-/** The report as one page without scripts or anything to load. */
+/** The report as one page, without scripts and without anything to load. */
 export function htmlReport(report: Report): string {
   const { ok, verdict, faults, warnings, targets, checkedAt, durationMs, accessMode, cluster } = report;
   const slowest = Math.max(1, ...targets.flatMap(({ stages }) => stages.map(({ ms }) => ms ?? 0)));
@@ -89,7 +89,7 @@ ${evidence === undefined ? nothing : html`<span class="evidence">${evidence}</sp
 `;
 }
 
-/** A year is a full bar: what is short catches the eye. */
+/** A year fills the bar, so that a short time stands out. */
 function daysBar(days: number): Markup {
   const state = days < 0 ? 'failed' : days < 30 ? 'warning' : 'passed';
   const width = Math.max(2, Math.min(100, Math.round((days / 365) * 100)));

@@ -2,7 +2,7 @@ import { createLog } from '../../../src/log.ts';
 import type { Report } from '../report.ts';
 import { oneLine } from './text.ts';
 
-/** One line a run: what people search and alert on, and the numbers beside it. */
+/** Writes one line a run, for searches and alerts, with the numbers beside it. */
 export function logReport(report: Report, { requestId }: { requestId: string }): void {
   const { ok, verdict, faults, warnings, durationMs } = report;
   const fields = {

@@ -1,6 +1,6 @@
 type Value = string | number | Markup | readonly Markup[];
 
-/** HTML that holds no text from elsewhere which was not escaped. */
+/** HTML in which all foreign text is escaped. */
 export class Markup {
   readonly text: string;
 
@@ -11,7 +11,7 @@ export class Markup {
 
 export const nothing = new Markup('');
 
-/** A template of HTML whose values are escaped, unless they are markup themselves. */
+/** A template of HTML. Its values are escaped unless they are Markup. */
 export function html(texts: TemplateStringsArray, ...values: readonly Value[]): Markup {
   return new Markup(texts.reduce((page, text, index) => `${page}${render(values[index - 1] ?? '')}${text}`));
 }

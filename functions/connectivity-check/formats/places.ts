@@ -1,7 +1,7 @@
 import { groupBy } from '../../../src/group-by.ts';
 import type { Probe, StageResult, TargetReport } from '../report.ts';
 
-/** A target as a person thinks of it: an address that is a bootstrap one and a broker's is one place. */
+/** An address that is both a bootstrap address and a broker's is one place for a reader. */
 export interface Place extends Omit<TargetReport, 'role'> {
   isBootstrap: boolean;
 }
@@ -33,7 +33,7 @@ export function placeName({ isBootstrap, nodeId }: Place): string {
   return isBootstrap ? ['bootstrap', broker].filter(Boolean).join(', ') : broker;
 }
 
-/** What was asked besides, with those together that answered the same. */
+/** The other questions that were asked, grouped by their answers. */
 export function probeLines(probes: readonly Probe[]): string[] {
   const byAnswer = [...groupBy(probes, ({ answer }) => answer)];
   return byAnswer.map(

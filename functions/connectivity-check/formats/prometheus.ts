@@ -5,7 +5,7 @@ export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 type Labels = Record<string, string | number>;
 type Sample = [labels: Labels, value: number];
 
-/** The report in Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats). */
+/** The report in Prometheus's text format (prometheus.io/docs/instrumenting/exposition_formats). */
 export function prometheusText(report: Report): string {
   const { ok, durationMs, checkedAt, faults, warnings, targets, group, topic, roundTrip } = report;
   const behind = topic?.partitions.filter(({ replicas, isr }) => isr.length < replicas.length).length;

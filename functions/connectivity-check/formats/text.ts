@@ -42,7 +42,7 @@ export function oneLine({ ok, verdict, faults, warnings, durationMs, targets }: 
   return `${ok ? 'Kafka is reached' : 'Kafka is not reached'}${also} (${after})`;
 }
 
-/** Where else a fault is met, the ladders show. */
+/** The ladders show where else a fault occurs. */
 export function firstOfEachKind(faults: readonly Finding[]): Finding[] {
   return faults.filter(({ fault }, index) => faults.findIndex((other) => other.fault === fault) === index);
 }

@@ -9,13 +9,13 @@ import {
 } from '../faults.ts';
 import type { Probe, StageResult } from '../report.ts';
 
-/** A rung broke: no rung above it can be reached. */
+/** A broken rung. The rungs above it can't be reached. */
 export class Broken extends Error {
   override readonly name = 'Broken';
   readonly fault: Fault;
-  /** What is broken, where that is not the address: a topic, a partition, a group. */
+  /** The topic, partition or group that is broken; undefined where it is the address. */
   readonly target: string | undefined;
-  /** What was asked of other ports and protocols to prove it. */
+  /** Answers from other ports and protocols that prove the fault. */
   readonly probes: readonly Probe[];
 
   constructor(
@@ -30,14 +30,14 @@ export class Broken extends Error {
   }
 }
 
-/** A thing to know that breaks nothing. */
+/** Something to know that breaks nothing. */
 export interface Notice {
   warning: WarningId;
   target: string;
   detail: string;
 }
 
-/** What a rung that held has to say. */
+/** The result of a rung that held. */
 export interface Passed<T> {
   value: T;
   evidence?: string;
@@ -58,7 +58,7 @@ export class Ladder {
     this.role = role;
   }
 
-  /** Climbs one rung. Whatever breaks it is noted, at the rung that the fault belongs to, and thrown on. */
+  /** Climbs one rung. A fault is noted at the rung that it belongs to, and thrown on. */
   async climb<T>(stage: Stage, step: () => Promise<Passed<T>> | Passed<T>): Promise<T> {
     const startedAt = performance.now();
     this.#climbing = { stage, startedAt };
@@ -76,7 +76,7 @@ export class Ladder {
     this.#results.set(stage, { stage, status: 'skipped', ...(evidence === undefined ? {} : { evidence }) });
   }
 
-  /** A fault may show on a rung above the one it belongs to: what was climbed in between didn't hold. */
+  /** A fault may show on a rung above its own: then the rungs in between didn't hold either. */
   break(broken: Broken, ms: number): void {
     const fault = this.role === 'broker' ? advertised(broken.fault) : broken.fault;
     const stage = stageOf(fault);
@@ -86,7 +86,7 @@ export class Ladder {
     this.broken = { fault, target, evidence, probes };
   }
 
-  /** The time is over while a rung is being climbed: it breaks for want of an answer. */
+  /** Breaks the rung that is being climbed when time runs out, for want of an answer. */
   abandon(): void {
     if (this.broken || !this.#climbing) return;
     const { stage, startedAt } = this.#climbing;
@@ -95,19 +95,19 @@ export class Ladder {
     this.break(new Broken(fault, `no answer within ${Math.round(ms)} ms`), ms);
   }
 
-  /** A rung that can't hold because of what is broken elsewhere: the verdict is taken there. */
+  /** Marks a rung that fails because of a fault elsewhere, where the verdict is taken. */
   lean(stage: Stage, fault: FaultId, evidence: string): void {
     this.#results.set(stage, { stage, status: 'failed', fault, evidence });
   }
 
   results(): StageResult[] {
     const isBroken = [...this.#results.values()].some(({ status }) => status === 'failed');
-    // What the cluster is asked for is asked once, at one of its addresses.
+    // The cluster is asked once, at one of its addresses.
     const status = isBroken ? 'not-reached' : 'skipped';
     return stages.map((stage) => this.#results.get(stage) ?? { stage, status });
   }
 
-  /** The same rungs, seen from an address that was advertised and is one of the bootstrap addresses. */
+  /** The same rungs for an advertised address that is also a bootstrap address. */
   asBroker(): Ladder {
     const copy = new Ladder('broker');
     for (const [stage, result] of this.#results) copy.#results.set(stage, result);

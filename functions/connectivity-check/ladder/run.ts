@@ -9,35 +9,35 @@ import type { CheckConfig } from '../config.ts';
 import type { Identity, Question } from '../probes/identify.ts';
 import type { Probe } from '../report.ts';
 
-/** What every step of one run knows. */
+/** Shared by all steps of one run. */
 export interface Run {
   connection: ConnectionConfig;
   check: CheckConfig;
   options: ClientOptions;
   log: Log;
-  /** Epoch milliseconds by which every probe has ended; what is left after it writes the report. */
+  /** Epoch milliseconds by which every probe has ended. The time after it is for the report. */
   deadline: number;
-  /** After this long without an answer, other ports and protocols are asked beside the wait. */
+  /** After this long without an answer, other ports and protocols are asked as well. */
   patienceMs: number;
-  /** By `ip:port`, so that a broker that has two names is sent one password a run. */
+  /** By `ip:port`, so that a broker with two names gets one password a run. */
   sessions: Map<string, Promise<Session>>;
   largeFrames: Map<Session, Promise<number | undefined>>;
   /** Hosts whose other ports were asked, by IP address. */
   hostsAsked: Set<string>;
-  /** All that are open, the sessions' ones too. */
+  /** All open sockets, including the sessions' ones. */
   sockets: Set<Socket>;
 }
 
-/** The part of a run that it takes to ask a host once more, in another way. */
+/** The part of a run that another question to the same host needs. */
 export type Asking = Pick<Run, 'options' | 'deadline' | 'patienceMs' | 'sockets'>;
 
-/** Where a step connects to: an address of ours, and the one that its name was resolved to. */
+/** An address, and the IP address that its name was resolved to. */
 export interface Endpoint {
   address: Address;
   ip: string;
 }
 
-/** Another way to ask the same host is tried for as long as this at the most. */
+/** The longest wait for another question to the same host. */
 const MAX_SECOND_OPINION_MS = 3_000;
 
 export function question({ options, deadline, sockets }: Asking, maxMs = MAX_SECOND_OPINION_MS): Question {
@@ -51,7 +51,7 @@ export function probeOf(
   return { address: addressText({ host: ip, port }), answer: `${how}: ${text}`, ms: Math.round(ms) };
 }
 
-/** A second opinion that is asked for when the first answer is late, or bad; once at the most. */
+/** Asks for a second opinion, at most once, when the first answer is late or bad. */
 export function standby<T>(
   first: Promise<unknown>,
   { patienceMs, deadline }: { patienceMs: number; deadline: number },

@@ -2,7 +2,7 @@ import { BlockList, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { AccessMode } from '../report.ts';
 
-/** The ports of DMS for Kafka (Huawei Cloud's and Open Telekom Cloud's guides name the same). */
+/** The ports of DMS for Kafka, the same in Huawei Cloud's and Open Telekom Cloud's guides. */
 const ports: Record<number, { mode: AccessMode; sasl: boolean | undefined }> = {
   9092: { mode: 'private', sasl: false },
   9093: { mode: 'private', sasl: true },
@@ -20,12 +20,12 @@ export function accessModeOf(port: number): AccessMode {
   return ports[port]?.mode ?? 'unknown';
 }
 
-/** Does this port carry SASL on DMS? Undefined where that isn't fixed, or the port isn't one of its. */
+/** Whether the port carries SASL on DMS; undefined where that is not fixed, or DMS doesn't have the port. */
 export function carriesSasl(port: number): boolean | undefined {
   return ports[port]?.sasl;
 }
 
-/** Addresses that nobody outside their network can reach: RFC 1918, RFC 6598, RFC 4193 and link-local ones. */
+/** Addresses that can't be reached from outside their network: RFC 1918, RFC 6598, RFC 4193 and link-local. */
 const privateNetworks = new BlockList();
 privateNetworks.addSubnet('10.0.0.0', 8);
 privateNetworks.addSubnet('172.16.0.0', 12);
@@ -51,7 +51,7 @@ export function kindOf(ip: string): 'loopback' | 'private' | 'public' {
   return isLoopback(ip) ? 'loopback' : isPrivate(ip) ? 'private' : 'public';
 }
 
-/** The addresses of this machine that others can see, which is what an inbound rule has to let in. */
+/** This machine's addresses as others see them, which an inbound rule has to allow. */
 export function ownAddresses(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);

@@ -4,11 +4,11 @@ import { MAX_BYTES_BEFORE_LOGIN } from '../../../src/kafka/connection/frames.ts'
 
 const MAX_FOREIGN = 256;
 
-/** What came back for one Kafka request on a socket of ours. */
+/** The answer to one Kafka request on a socket of ours. */
 export type Answer =
-  /** A Kafka frame with our correlation id: its body. */
+  /** The body of a Kafka frame with our correlation id. */
   | { kind: 'kafka'; body: Buffer }
-  /** Bytes that are no Kafka. */
+  /** Bytes that are not Kafka. */
   | { kind: 'foreign'; bytes: Buffer }
   /** FIN. */
   | { kind: 'closed'; bytes: Buffer }
@@ -16,8 +16,8 @@ export type Answer =
   | { kind: 'silent'; bytes: Buffer };
 
 /**
- * Sends one request and reads until its answer, something that can't be one, or the end. The socket is
- * left without our listeners, so that a Kafka connection can be handed on; in every other case it is destroyed.
+ * Sends one request and reads until its answer, something that can't be one, or the end. A Kafka connection is left
+ * without our listeners, so that it can be passed on. In every other case the socket is destroyed.
  */
 export function exchange(socket: Socket, request: Buffer, deadline: number): Promise<Answer> {
   const correlationId = request.readInt32BE(8);
@@ -54,7 +54,7 @@ function read(bytes: Buffer, correlationId: number): Answer | undefined {
   return bytes.length < 4 + length ? undefined : { kind: 'kafka', body: bytes.subarray(8, 4 + length) };
 }
 
-/** What speaks there, by its first bytes. */
+/** The protocol that these first bytes belong to. */
 export function languageOf(bytes: Buffer): 'tls' | 'http' | 'ssh' | 'smtp' | 'unknown' {
   // A TLS alert or handshake record, of any version (RFC 8446, section 5.1).
   if ((bytes[0] === 0x15 || bytes[0] === 0x16) && bytes[1] === 3) return 'tls';
@@ -66,7 +66,7 @@ export function languageOf(bytes: Buffer): 'tls' | 'http' | 'ssh' | 'smtp' | 'un
   return 'unknown';
 }
 
-/** The first bytes as a person reads them, for evidence: text where it is text, else hexadecimal. */
+/** The first bytes for a reader, as evidence: as text if possible, else in hexadecimal. */
 export function quote(bytes: Buffer): string {
   const text =
     bytes

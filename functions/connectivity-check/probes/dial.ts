@@ -7,12 +7,12 @@ export type Dialled =
   | { socket: Socket; ms: number }
   | { socket?: undefined; fault: Fault; detail: string; ms: number };
 
-/** What the kernel says of a connection attempt. */
+/** The kernel's errors for a connection attempt. */
 const faultsByCode: Record<string, Fault> = {
   ECONNREFUSED: 'TCP_REFUSED',
   ETIMEDOUT: 'TCP_TIMEOUT',
   EHOSTUNREACH: 'TCP_UNREACHABLE',
-  // A route that prohibits; one without any answer is EINVAL.
+  // A route that prohibits; a route that says nothing gives EINVAL.
   EACCES: 'TCP_UNREACHABLE',
   EPERM: 'TCP_UNREACHABLE',
   ENETUNREACH: 'TCP_NO_ROUTE',
@@ -27,14 +27,14 @@ export interface DialOptions {
   sockets: Set<Socket>;
 }
 
-/** Connects to one IP address; what is not there by the deadline timed out. */
+/** Connects to one IP address. At the deadline it is a time-out. */
 export function dial(ip: string, port: number, { deadline, sockets }: DialOptions): Promise<Dialled> {
   const startedAt = performance.now();
   const elapsed = () => performance.now() - startedAt;
   return new Promise((resolve) => {
     const socket = net.connect({ host: ip, port, noDelay: true });
     sockets.add(socket);
-    // Destroyed at the deadline, or at the end of the run.
+    // Destroyed at the deadline or at the end of the run.
     const timer = setTimeout(() => socket.destroy(), remaining(deadline));
     socket.once('close', () => {
       clearTimeout(timer);

@@ -13,7 +13,7 @@ const CORRELATION_ID = 1_263_948_353;
 /** Security level 0 allows old versions of the protocol, because only the answer matters here. */
 const ANY_TLS: ConnectionOptions = { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' };
 
-/** What is behind a port, as far as it can be told without a credential. */
+/** The service behind a port, as far as that can be told without a credential. */
 export interface Identity {
   language:
     | 'kafka'
@@ -26,10 +26,10 @@ export interface Identity {
     | 'reset'
     | 'silent'
     | 'unreachable';
-  /** For a person: `Kafka without TLS, with SASL (PLAIN, SCRAM-SHA-512)`. */
+  /** For a reader: `Kafka without TLS, with SASL (PLAIN, SCRAM-SHA-512)`. */
   text: string;
   fault?: Fault;
-  /** Undefined where that was not asked or not answered; empty where the port takes no SASL. */
+  /** Undefined where it was not asked or not answered; empty where the port takes no SASL. */
   mechanisms?: string[];
   ms: number;
 }
@@ -71,7 +71,7 @@ export async function identify(ip: string, port: number, question: Question): Pr
   }
 }
 
-/** What turns an identity into one with the milliseconds since now. */
+/** Returns a function that adds the milliseconds since now. */
 function stopwatch(): (identity: Omit<Identity, 'ms'>) => Identity {
   const startedAt = performance.now();
   return (identity) => ({ ...identity, ms: performance.now() - startedAt });
@@ -96,7 +96,7 @@ export async function identifyTls(
   if (!(secure instanceof TLSSocket)) {
     const { how, code } = secure;
     dialled.socket.destroy();
-    // Who answers with an alert speaks TLS, whatever it minds.
+    // An alert is TLS, whatever it complains about.
     if (/ALERT/.test(code)) return as({ language: 'tls', text: `TLS, refused (${code})` });
     const isSilent = how === 'silent';
     return as({ language: isSilent ? 'silent' : 'unknown', text: `no TLS (${isSilent ? how : code})` });
@@ -120,7 +120,7 @@ export async function identifyTls(
   }
 }
 
-/** Is a handshake that can only be refused, by an answer of seven bytes, refused? */
+/** Whether the server refuses a handshake that no server accepts, with an answer of seven bytes. */
 export async function refusesOldTls(ip: string, port: number, question: Question): Promise<boolean> {
   const dialled = await dial(ip, port, question);
   if (!dialled.socket) return false;
@@ -129,12 +129,12 @@ export async function refusesOldTls(ip: string, port: number, question: Question
   return !(result instanceof TLSSocket) && /ALERT/.test(result.code);
 }
 
-/** The mechanisms that a broker offers, asked on a connection that ApiVersions was answered on. */
+/** The mechanisms that a broker offers, on a connection that has answered ApiVersions. */
 export async function mechanismsOf(
   socket: Socket,
   { clientId, deadline }: Pick<Question, 'clientId' | 'deadline'>,
 ): Promise<{ mechanisms: string[] } | undefined> {
-  // A mechanism that no broker has is refused, with the list, and nobody tries to log in.
+  // No broker has this mechanism, so it refuses it with its list, and nobody logs in.
   const request = saslHandshakeRequest('CONNECTIVITY-CHECK');
   const answer = await exchange(socket, requestFrame(request, CORRELATION_ID + 1, clientId), deadline);
   if (answer.kind !== 'kafka') return undefined;

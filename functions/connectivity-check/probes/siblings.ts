@@ -4,12 +4,12 @@ import type { Probe } from '../report.ts';
 import { accessPorts } from './addresses.ts';
 import { identify } from './identify.ts';
 
-/** More hosts than this that don't answer tell nothing new. */
+/** More silent hosts than this tell nothing new. */
 const MAX_HOSTS = 3;
-/** A port that has not answered by then won't: the verdict doesn't wait for it. */
+/** The verdict doesn't wait longer for a port to answer. */
 const MAX_WAIT_MS = 2_000;
 
-/** What answers on the other ports that DMS for Kafka has, at an address that is dialled anyway. */
+/** Asks the other ports of DMS for Kafka at an address that is dialled anyway. */
 export async function askSiblings(
   ip: string,
   port: number,

@@ -12,14 +12,14 @@ type DateError = (typeof DATE_ERRORS)[number];
 const NAME_ERROR = 'ERR_TLS_CERT_ALTNAME_INVALID';
 const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
 const MIN_RSA_BITS = 1_024;
-/** Object identifiers, as DER has them in hex. */
+/** Object identifiers in hex, as in DER. */
 const weakSignatures: Record<string, string> = {
   '2a864886f70d010104': 'MD5',
   '2a864886f70d010105': 'SHA-1',
   '2a8648ce3d0401': 'SHA-1',
 };
 
-/** All that a handshake showed, whether or not a client would go on after it. */
+/** Everything that a handshake showed, even if a client would end it. */
 export function tlsReport(socket: TLSSocket, host: string, options: ConnectionOptions): TlsReport {
   const certificate = socket.getPeerCertificate(true);
   return {
@@ -32,8 +32,8 @@ export function tlsReport(socket: TLSSocket, host: string, options: ConnectionOp
 }
 
 /**
- * Throws where a client with these options would end the connection. OpenSSL and Node.js alone decide that
- * (RFC 5280, section 6.1); what follows here finds words for it.
+ * Throws where a client with these options would end the connection. OpenSSL and Node.js alone decide that (RFC 5280,
+ * section 6.1); the rest of this file explains it.
  */
 export function judge(socket: TLSSocket, host: string, options: ConnectionOptions): void {
   if (!socket.authorized) throw explain(socket, host, options);
@@ -70,7 +70,7 @@ function explain(socket: TLSSocket, host: string, options: ConnectionOptions): B
   }
   const trusted = trustedCertificates(options);
   const { certificates, isAnchored } = pathOf(sent, trusted);
-  // A wrong date is the last thing that OpenSSL looks at, and hides that the chain leads nowhere.
+  // OpenSSL checks the dates last, so a date error hides that the chain leads nowhere.
   if (isDateError(code) && isAnchored) return dateFault(code, certificates, leaf);
   if (code === 'INVALID_PURPOSE' || code === 'INVALID_CA') return purposeFault(certificates, leaf, code);
   const weak = certificates.map(weaknessOf).find((weakness) => weakness !== undefined);
@@ -118,16 +118,16 @@ function namesakeEvidence(namesake: X509Certificate, last: X509Certificate): str
     : `issued by an authority that has the name ${name} and another key than ${own}`;
 }
 
-/** The beginning is enough to tell two apart; `npm run build` prints the whole. */
+/** The beginning tells two fingerprints apart; `npm run build` prints them whole. */
 function fingerprintOf({ fingerprint256 }: X509Certificate): string {
   return `${fingerprint256.slice(0, 23)}…`;
 }
 
-/** What OpenSSL refuses from security level 1 on: signatures and keys of less than 80 bits of strength. */
+/** OpenSSL refuses, from security level 1 on, signatures and keys of less than 80 bits of strength. */
 function weaknessOf(certificate: X509Certificate): string | undefined {
   const { subject, issuer, publicKey, raw } = certificate;
   const signature = weakSignatures[signatureAlgorithmOf(raw)];
-  // Nobody relies on a root's signature of itself.
+  // Nobody relies on a root's own signature.
   if (signature && subject !== issuer) return `${oneLine(subject)} is signed with ${signature}`;
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
   const bits = details?.modulusLength ?? MIN_RSA_BITS;
@@ -135,8 +135,8 @@ function weaknessOf(certificate: X509Certificate): string | undefined {
 }
 
 /**
- * The certificates that OpenSSL goes by, from the server's own up: what is trusted comes before what the server sent
- * beside it (X509_V_FLAG_TRUSTED_FIRST). Anchored: the last one is trusted and signed itself.
+ * The path that OpenSSL builds, from the server's certificate up: trusted certificates come before those that the
+ * server sent (X509_V_FLAG_TRUSTED_FIRST). It is anchored where the last one is trusted and signed itself.
  */
 function pathOf(
   sent: readonly X509Certificate[],
@@ -155,9 +155,9 @@ function pathOf(
 }
 
 /**
- * A certificate whose issuer is unknown looks the same whether the authority or an intermediate is missing.
- * An intermediate is likely where the certificate says where to fetch its issuer, or the issuer's name is
- * one of an intermediate, or it shares the organisation of an authority that is trusted.
+ * Whether an intermediate is likely missing, and not the authority: both look the same. It is likely where the
+ * certificate says where to fetch its issuer, or the issuer is named like an intermediate or shares its organisation
+ * with a trusted authority.
  */
 function lacksIntermediate(leaf: X509Certificate, options: ConnectionOptions): boolean {
   const trusted = trustedCertificates(options);
@@ -220,7 +220,7 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
   return chain;
 }
 
-/** Nothing of a certificate whose end can't be read: OpenSSL refuses it, and the verdict says so. */
+/** Empty where the end of validity can't be read. OpenSSL refuses such a certificate, and the verdict says so. */
 function describe({ subject, issuer, validTo }: X509Certificate): CertificateReport[] {
   const end = dateOf(validTo).getTime();
   if (Number.isNaN(end)) return [];
@@ -243,7 +243,7 @@ function isDateError(code: string): code is DateError {
 }
 
 function authorizationCode(socket: TLSSocket): string | undefined {
-  // Typed as an error; where certificates are not enforced it is the code alone.
+  // The type says Error, but without enforced certificates it is only the code.
   const error: unknown = socket.authorizationError;
   if (error === null || error === undefined) return undefined;
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);

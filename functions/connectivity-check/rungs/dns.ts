@@ -7,7 +7,7 @@ import { Broken, type Notice, type Passed } from '../ladder/ladder.ts';
 import { type Run, standby } from '../ladder/run.ts';
 import { accessModeOf, isPrivate, kindOf, ownAddresses } from '../probes/addresses.ts';
 
-/** What c-ares says of a name that getaddrinfo could not resolve. */
+/** c-ares's errors for a name that getaddrinfo could not resolve. */
 const faultsByCode: Record<string, Fault> = {
   ENOTFOUND: 'DNS_NXDOMAIN',
   ENODATA: 'DNS_NODATA',
@@ -21,9 +21,9 @@ const faultsByCode: Record<string, Fault> = {
 };
 
 /**
- * The addresses of a host, by getaddrinfo, which is what clients use. It has one word for a name that is
- * not there and one without an address, and one for every trouble of the name server: where it fails, or
- * is late, the name server is asked itself.
+ * Resolves a host with getaddrinfo, as clients do. getaddrinfo has one error for a missing name and a missing
+ * address, and one for all troubles of the name server. So where it fails or is late, the name server is asked
+ * directly.
  */
 export async function resolve(
   address: Address,
@@ -63,7 +63,7 @@ async function askNameServer(host: string, deadline: number): Promise<string> {
   try {
     const questions = Promise.all([ask(resolver.resolve4(host)), ask(resolver.resolve6(host))]);
     const codes = await within(questions, deadline, () => new Error('late')).catch(() => ['ETIMEOUT']);
-    // A missing IPv6 address is only worth a word where nothing else is wrong with the name.
+    // A missing IPv6 address matters only where nothing else is wrong with the name.
     return codes.find((code) => code !== 'ENODATA') ?? 'ENODATA';
   } finally {
     resolver.cancel();

@@ -2,28 +2,28 @@ import type { Session } from '../../../src/kafka/connection/session.ts';
 import { allTopicsRequest, type MetadataResponse } from '../../../src/kafka/wire/metadata.ts';
 import type { Run } from '../ladder/run.ts';
 
-/** Nodes that should be there, and what is missing with them. */
+/** Nodes that should be there, and the partitions that miss them. */
 export interface DownNodes {
   nodeIds: number[];
-  /** Partitions, of the topics that this user may see, that have a replica there. */
+  /** Partitions of visible topics with a replica on these nodes. */
   partitions: number;
-  /** Those of them that have no leader. */
+  /** How many of them have no leader. */
   leaderless: number;
 }
 
 export const noDownNodes: DownNodes = { nodeIds: [], partitions: 0, leaderless: 0 };
 
 /**
- * Nodes that the replica lists name and the cluster gives no address for: some seconds after a broker's death
- * nothing else tells of it. A node without replicas was removed on purpose. None where the cluster does not
- * answer for all of its topics in time.
+ * Finds nodes that replica lists name but that have no address. Some seconds after a broker's death nothing else
+ * shows it. A node without replicas was removed on purpose. Empty where the cluster doesn't answer for all topics in
+ * time.
  */
 export async function findDownNodes(
   session: Session,
   { brokers }: MetadataResponse,
   { deadline, log }: Pick<Run, 'deadline' | 'log'>,
 ): Promise<DownNodes> {
-  /** By the nodes of a replica list: how many partitions have it, and how many of them no leader. */
+  /** By replica list: how many partitions have it, and how many of these have no leader. */
   const byReplicas = new Map<string, { replicas: number[]; partitions: number; leaderless: number }>();
   try {
     const all = await session.send(

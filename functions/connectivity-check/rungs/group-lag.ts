@@ -11,10 +11,10 @@ import type { GroupReport } from '../report.ts';
 import type { GroupAsking } from './group.ts';
 
 type PartitionLag = GroupReport['partitions'][number];
-/** `committed`: null where the group has none. */
+/** `committed` is null where the group has none. */
 type Committed = TopicPartition & { committed: number | null };
 
-/** How far the group is behind, in the order of topics and partitions; each leader is asked once. */
+/** The group's lag by topic and partition. Each leader is asked once. */
 export async function lags(
   topics: readonly MetadataTopic[],
   committed: readonly CommittedOffset[],
@@ -41,7 +41,7 @@ export async function lags(
   return found.flat().sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
 }
 
-/** A topic of which the group has committed nothing, although there are records: nobody has read it yet, or not as this group. */
+/** Warns of a topic that has records but no committed offset: nobody has read it yet, or not as this group. */
 export function notBegun(
   { id, partitions }: GroupReport,
   { autoOffsetReset }: Pick<CheckConfig, 'autoOffsetReset'>,

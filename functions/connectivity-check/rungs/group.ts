@@ -14,7 +14,7 @@ import { lags } from './group-lag.ts';
 const COORDINATOR_RETRIES = 5;
 const COORDINATOR_BACKOFF_MS = 200;
 
-/** Half of the time that Kafka keeps them by default: a pull that can will have put it off by then. */
+/** Half of Kafka's default lifetime of offsets: by then, a pull that can renew it has done so. */
 const KEPT_MS = 3.5 * 86_400_000;
 
 export type SessionOf = (nodeId: number) => Session | undefined;
@@ -26,7 +26,7 @@ export interface GroupAsking {
   deadline: number;
 }
 
-/** A group, what this user may do with it, and how far it is behind; without joining it. */
+/** Describes a group and reads its offsets without joining it. */
 export async function inspectGroup(
   id: string,
   { seat, sessionOf, deadline }: GroupAsking,
@@ -39,10 +39,7 @@ export async function inspectGroup(
   return { description, committed: partitions.filter(({ offset }) => offset >= 0) };
 }
 
-/**
- * The lag of every partition that the group has committed an offset for, and of the others of the topics that it
- * reads, as far as they can be seen.
- */
+/** The lag of the committed partitions, and of the others in the group's topics, as far as they can be seen. */
 export async function groupReport(
   id: string,
   { description, committed }: { description: GroupDescription; committed: readonly CommittedOffset[] },
@@ -60,7 +57,7 @@ export async function groupReport(
   return { id, type, state, members, lag, expiry: expiryOf(description, committed), partitions };
 }
 
-/** Why the offsets may be forgotten although a pull commits them again and again; null where they may not. */
+/** Why the offsets may be forgotten although pulls commit them again; null where they won't. */
 function expiryOf(
   { type, protocolType, state }: GroupDescription,
   committed: readonly CommittedOffset[],
@@ -71,7 +68,7 @@ function expiryOf(
   return 'has had members: Kafka forgets its offsets some days after the last one left (offsets.retention.minutes), and no pull has joined it to put that off';
 }
 
-/** The first question for a coordinator may be what makes the cluster create the topic behind it. */
+/** Asks again: the first question may be what makes the cluster create its topic of offsets. */
 async function findCoordinator(id: string, seat: Session, deadline: number): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const { errorCode, nodeId } = await seat.send(findCoordinatorRequest('group', id), deadline);

@@ -15,7 +15,7 @@ import { isClientCertificateAlert } from './tls.ts';
 const METADATA = 3;
 const CORRELATION_ID = 1_263_948_354;
 
-/** Is it Kafka at all? Asks ApiVersions, which needs no login, and judges whatever comes back. */
+/** Finds out whether it is Kafka at all. ApiVersions needs no login, and any answer is judged. */
 export async function askApiVersions(
   socket: Socket | TLSSocket,
   endpoint: Endpoint,

@@ -8,8 +8,8 @@ import type { Run } from '../ladder/run.ts';
 import type { PermissionsReport } from '../report.ts';
 
 /**
- * What this user may do, as the cluster tells it: nothing is written and no group is joined. Breaks on what
- * the functions beside the check need, and on nothing else: a publisher need not be able to read.
+ * Judges the user's permissions as the cluster lists them, without writing or joining. Breaks only on permissions
+ * that the other functions need: a publisher need not be able to read.
  */
 export async function judgePermissions(
   permissions: PermissionsReport,
@@ -38,7 +38,7 @@ function need(
   throw new Broken(fault, `allowed on ${target}: ${operations.join(', ') || 'nothing'}`, { target });
 }
 
-/** Since Kafka 2.8 Write on any topic is enough, which no bit field says: a producer id is asked for. */
+/** Since Kafka 2.8, Write on any topic is enough, but no bit field shows that. So ask for a producer id. */
 async function needProducerId(session: Session, deadline: number): Promise<void> {
   const { errorCode } = await session.send(initProducerIdRequest(null, 0), deadline);
   if (errorCode !== kafkaErrors.CLUSTER_AUTHORIZATION_FAILED) return;

@@ -3,7 +3,7 @@ import { type Address, addressText } from '../../../src/variables.ts';
 import type { Notice } from '../ladder/ladder.ts';
 import { accessModeOf, carriesSasl } from '../probes/addresses.ts';
 
-/** Does the port contradict the security protocol, as DMS uses its ports, or is it none of DMS's at all? */
+/** Warns where the port contradicts the security protocol on DMS, or where DMS doesn't have it. */
 export function portNotices(address: Address, { securityProtocol }: ConnectionConfig): Notice[] {
   const target = addressText(address);
   if (accessModeOf(address.port) === 'unknown') {

@@ -18,11 +18,11 @@ type TripOptions = Pick<CheckConfig, 'acksAll'> & { deadline: number };
 const MAX_FETCH_BYTES = 64 * 1024;
 const FETCH_WAIT_MS = 500;
 const BETWEEN_FETCHES_MS = 20;
-/** A record that was acknowledged and is not there after this long is lost. */
+/** An acknowledged record that doesn't show up within this time is lost. */
 const FETCH_WITHIN_MS = 5_000;
 const SKEW_MS = 2_000;
 
-/** Publishes one record to a partition and reads it back from its leader. `onTrip` gets what was measured, come what may. */
+/** Publishes a record to a partition and reads it back. `onTrip` gets the measurements even where it fails. */
 export async function roundTrip(
   session: Session,
   { topic, partition, leader }: { topic: string; partition: number; leader: number },
@@ -86,7 +86,7 @@ async function publish(session: Session, message: Message, trip: Trip, run: Trip
   trip.ackMs = tenths(ms);
   trip.offset = result.baseOffset;
   trip.throttleMs = answer.throttleTimeMs;
-  // The broker's clock is read somewhere between sending and the answer.
+  // The broker reads its clock somewhere between the sending and the answer.
   if (result.logAppendTime >= 0) trip.clockSkewMs = Math.round(result.logAppendTime - (sentAt + ms / 2));
   return result.baseOffset;
 }
@@ -112,7 +112,7 @@ async function readBack(
     trip.throttleMs = Math.max(trip.throttleMs, answer.throttleTimeMs);
     if (fetched && fetched.errorCode !== kafkaErrors.NONE) refuseFetch(fetched.errorCode, target, topic);
     if (fetched && holds(fetched.records, nonce)) return;
-    // Another record at our offset: what was acknowledged is not what the log holds.
+    // Another record is at our offset, so the acknowledged one is lost.
     if (fetched && fetched.records.length > 0) break;
     await sleep(BETWEEN_FETCHES_MS);
   }
@@ -120,7 +120,7 @@ async function readBack(
   throw new Broken('ROUND_TRIP_LOST', `acknowledged at offset ${baseOffset}, and not there`, { target });
 }
 
-/** Our record is in the first batch; where the topic compresses what it stores, its offset has to do. */
+/** Our record is in the first batch. Where the topic compresses, only its offset can be compared. */
 function holds(records: Buffer, nonce: string): boolean {
   const header = batchAt(records, 0);
   return header !== undefined && (header.codec !== 0 || records.includes(nonce));

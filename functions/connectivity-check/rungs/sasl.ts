@@ -20,10 +20,7 @@ import { mechanismsOf } from '../probes/identify.ts';
 
 const CORRELATION_ID = 1_263_948_356;
 
-/**
- * Hands the socket to the shared connection module, which logs in as every function does; where this
- * broker was logged in to before in this run, that connection is taken instead.
- */
+/** Logs in as every function does. A second address of the same broker shares the first one's login. */
 export async function logIn(
   socket: Socket,
   apiVersions: readonly ApiVersion[],
@@ -44,7 +41,7 @@ export async function logIn(
   return { value: await session, ...(mechanism && { evidence: mechanism }), notices };
 }
 
-/** RFC 4616, section 6: PLAIN is for connections that are encrypted. */
+/** PLAIN is for encrypted connections (RFC 4616, section 6). */
 function plainPasswordNotices(address: Address, { securityProtocol, sasl }: ConnectionConfig): Notice[] {
   if (securityProtocol !== 'SASL_PLAINTEXT' || sasl?.mechanism !== 'PLAIN') return [];
   const detail = 'KAFKA_SASL_MECHANISM=PLAIN with KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT';
@@ -92,7 +89,7 @@ function explainRefusal({ code, message, mechanisms }: AuthenticationRefused, me
   }
 }
 
-/** Without SASL, a broker that wants it answers ApiVersions and hangs up on everything else. */
+/** A broker that wants SASL answers ApiVersions without it, and hangs up on everything else. */
 export async function explainHangUp(endpoint: Endpoint, run: Asking): Promise<Broken | undefined> {
   if (run.options.sasl) return undefined;
   const mechanisms = await askMechanisms(endpoint, run);
@@ -101,7 +98,7 @@ export async function explainHangUp(endpoint: Endpoint, run: Asking): Promise<Br
   return new Broken('SASL_MISSING', `${evidence}; it offers SASL ${mechanisms.join(', ')}`);
 }
 
-/** Undefined where the port doesn't answer; nobody tries to log in. */
+/** Undefined where the port doesn't answer. Nobody logs in. */
 async function askMechanisms({ address, ip }: Endpoint, run: Asking): Promise<string[] | undefined> {
   const asking = question(run);
   const { clientId, deadline } = asking;

@@ -12,7 +12,7 @@ interface Connected {
   ip: string;
 }
 
-/** Dials every address of a host at once, as far as they may be dialled, and goes on with the first that answers. */
+/** Dials all allowed addresses of a host at once and goes on with the first that answers. */
 export async function connect(
   address: Address,
   ips: readonly string[],
@@ -53,7 +53,7 @@ async function notConnected(
   siblings: ReturnType<typeof standby<Awaited<ReturnType<typeof askSiblings>>>>,
 ): Promise<Broken> {
   const failures = attempts.flatMap(({ ip, dialled }) => (dialled.socket ? [] : [{ ip, ...dialled }]));
-  // IPv4 is what most brokers listen on: what happened there tells more.
+  // Most brokers listen on IPv4, so its failure tells more.
   const worst = failures.find(({ ip }) => !ip.includes(':')) ?? failures[0];
   const evidence = failures.map(({ ip, detail }) => `${ip}:${address.port} ${detail}`).join('; ');
   return new Broken(worst?.fault ?? 'TCP_TIMEOUT', evidence, { probes: await siblings() });

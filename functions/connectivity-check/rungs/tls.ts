@@ -13,12 +13,12 @@ interface Secured {
   report: TlsReport;
 }
 
-/** A handshake that failed with fewer bytes than this saw no certificate of the server's. */
+/** With fewer bytes, the server can't have sent its certificate. */
 const SERVER_HELLO_BYTES = 100;
 
 /**
- * Encrypts a connection without stopping at the first thing wrong with the certificate, reports all of
- * it, and breaks on what a client with these options would break on. `onReport` gets it in either case.
+ * Encrypts a connection, reports everything about the certificate, and breaks where a client with these options
+ * would. `onReport` gets the report in either case.
  */
 export async function encrypt(
   raw: Socket,
@@ -80,7 +80,7 @@ async function explain(
       return new Broken('NOT_TLS', evidence, { probes });
     default:
   }
-  // It speaks TLS, and small answers come through: only the certificate, which is large, does not.
+  // It speaks TLS, and small answers arrive. Only the certificate, which is large, doesn't.
   if (how === 'silent' && (plain.language === 'tls' || (await inSmall()))) {
     return new Broken('MTU_BLACKHOLE', `${evidence}; it refuses an old TLS version at once`, { probes });
   }
@@ -100,7 +100,7 @@ async function versionFault(code: string, { address, ip }: Endpoint, run: Asking
   return new Broken('TLS_VERSION', `${code}; a client that takes any version gets: ${any.text}`, { probes });
 }
 
-/** Alerts by which the server says that no version, or no cipher, is common (RFC 8446, section 6). */
+/** Alerts that mean that no version or no cipher is common (RFC 8446, section 6). */
 function isVersionAlert(code: string): boolean {
   return /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE|INAPPROPRIATE_FALLBACK|NO_SHARED_CIPHER|INSUFFICIENT_SECURITY/.test(
     code,
@@ -111,7 +111,7 @@ function isRefusal(code: string): boolean {
   return /ALERT_HANDSHAKE_FAILURE/.test(code);
 }
 
-/** Alerts by which the server says that it wants a certificate of the client's, or another one. */
+/** Alerts that mean that the server wants a client certificate, or another one. */
 export function isClientCertificateAlert(code: string): boolean {
   return /ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED|NO_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE)/.test(
     code,

@@ -11,7 +11,7 @@ type Settings = Pick<TopicReport, 'minInSyncReplicas' | 'maxMessageBytes'>;
 
 const UNSEEN: Settings = { minInSyncReplicas: null, maxMessageBytes: null };
 
-/** Where a topic's partitions are, without what only its settings tell. */
+/** The topic's partitions, without its settings. */
 export function topicReport({ topics }: MetadataResponse, name: string): TopicReport {
   const partitions = (topics.find((topic) => topic.name === name)?.partitions ?? [])
     .map(({ partition, leader, replicas, isr }) => ({ partition, leader, replicas, isr }))
@@ -19,7 +19,7 @@ export function topicReport({ topics }: MetadataResponse, name: string): TopicRe
   return { name, partitions, ...UNSEEN };
 }
 
-/** Breaks where nothing could be published to the topic or read from it, whoever asks. */
+/** Breaks where nobody could publish to the topic or read from it. */
 export function judgeTopic(
   metadata: MetadataTopic | undefined,
   { name, partitions, minInSyncReplicas }: TopicReport,
@@ -46,7 +46,7 @@ export function judgeTopic(
   return { value: undefined, evidence, notices };
 }
 
-/** A dead-letter topic that is not there; where the cluster doesn't say, neither does this. */
+/** Warns of dead-letter topics that don't exist, where the cluster says so. */
 export function missingDeadLetterTopics({ topics }: MetadataResponse, names: readonly string[]): Notice[] {
   const missing = names.filter((name) =>
     topics.some((topic) => topic.name === name && topic.errorCode === kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION),
@@ -62,7 +62,7 @@ function refusal({ errorCode, name }: MetadataTopic): Broken | undefined {
   const evidence = `Metadata answers ${kafkaErrorName(errorCode)}`;
   switch (errorCode) {
     case kafkaErrors.NONE:
-    // The partitions tell which of them has none.
+    // The partitions say which of them has no leader.
     case kafkaErrors.LEADER_NOT_AVAILABLE:
       return undefined;
     case kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION:
@@ -86,7 +86,7 @@ function numbers(partitions: readonly { partition: number }[]): string {
   return `${shown.join(', ')}${partitions.length > shown.length ? ' …' : ''}`;
 }
 
-/** Seeing them takes a permission of its own (DescribeConfigs), which this user need not have. */
+/** Reading settings needs DescribeConfigs, which this user may not have. */
 export async function readSettings(
   session: Session,
   metadata: MetadataTopic | undefined,
