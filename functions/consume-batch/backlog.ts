@@ -9,17 +9,17 @@ import { readPositions } from './pull/positions.ts';
 import { replayGroupOf } from './replay/replay-group.ts';
 import { pullConfigOf, warm } from './warm.ts';
 
-/** Records between the offset where the next pull or replay begins and the end of the log, markers included. */
+/** Offsets between the place where the next pull or replay begins and the end of the log, markers included. */
 export interface Waiting extends TopicPartition {
   records: number;
 }
 
 type Reader = Pick<PullConfig, 'groupId' | 'autoOffsetReset' | 'isolationLevel'>;
 
-/** A pull says what it finds; whoever only looks, again and again, does not. */
+/** A pull logs what it finds. Metrics ask again and again, and must not. */
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** What the next pull has before it. Partitions that can't be looked at by the deadline are left out. */
+/** The records that wait for the next pull. Partitions that can't be looked at by the deadline are left out. */
 export async function waitingRecords(environment: Environment, deadline: number): Promise<Waiting[]> {
   const config = pullConfigOf(environment);
   const { connection } = warm(environment);
@@ -27,7 +27,7 @@ export async function waitingRecords(environment: Environment, deadline: number)
   return (await Promise.all(each)).flat();
 }
 
-/** What a replay has before it, by its default group, in the dead-letter topics of what is pulled. */
+/** The dead letters that wait for a replay by its default group. */
 export async function waitingDeadLetters(environment: Environment, deadline: number): Promise<Waiting[]> {
   const { topics } = pullConfigOf(environment);
   const { connection, consumer } = warm(environment);

@@ -55,7 +55,7 @@ export interface ConsumeConfig {
   concurrency: number;
   retries: number;
   retryBackoffMs: number;
-  /** May hold `{topic}`; undefined: there is none, a failed record fails the call. */
+  /** May hold `{topic}`. Undefined: a failed record fails the call. */
   deadLetterTopic: string | undefined;
   sink: SinkConfig;
 }
@@ -66,15 +66,15 @@ export interface PullConfig {
   autoOffsetReset: (typeof offsetResets)[number];
   isolationLevel: 'read_committed' | 'read_uncommitted';
   checkCrcs: boolean;
-  /** What happens to a batch that can't be read. */
+  /** Whether a batch that can't be read stops its partition, or is logged and skipped. */
   unreadable: 'stop' | 'skip';
   maxRecords: number;
   maxBytes: number;
-  /** How long a partition goes on being read behind its end. */
+  /** How long a partition is read on behind its end. */
   waitMs: number;
 }
 
-/** Everything that the function reads when it starts; a pull reads more (`pullConfig`). */
+/** The variables that are read when the function starts. A pull reads more (`pullConfig`). */
 export function functionConfig(variables: Variables) {
   return {
     connection: connectionConfig(variables),
@@ -101,7 +101,7 @@ export function consumeConfig(variables: Variables): ConsumeConfig {
   };
 }
 
-/** What only a pull needs. */
+/** The variables that only a pull needs. */
 export function pullConfig(variables: Variables): PullConfig {
   const topics = [...new Set(variables.list('CONSUME_TOPICS'))];
   if (topics.length === 0) variables.reject('CONSUME_TOPICS', 'is required for a pull');

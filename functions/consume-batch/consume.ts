@@ -23,7 +23,7 @@ import type { PullParts, Sink } from './records/sink.ts';
 import { openSink } from './sinks/open-sink.ts';
 import { pipeline as usersPipeline } from './users-pipeline.ts';
 
-/** What a call keeps back for dead letters. */
+/** Time that a call keeps for dead letters. */
 const DEAD_LETTER_RESERVE_MS = 2_000;
 const WARNING_WITHIN_MS = 1_000;
 const NOT_BEGUN = 'the record was not handled: one before it failed, or time ran out';
@@ -33,7 +33,7 @@ interface ConsumerOptions {
   producer: Producer;
   config: ConsumeConfig;
   log: Log;
-  /** Default: the user's own. */
+  /** By default the user's own. */
   pipeline?: Pipeline;
 }
 
@@ -43,13 +43,13 @@ interface PushCall extends Partial<CallOrigin> {
   deadline: number;
 }
 
-/** The consume-batch function without any platform. */
+/** The consume-batch function, without any platform. */
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #sink: Sink;
   readonly #resources: Resources;
   readonly #deadLetters: DeadLetters;
-  /** As many calls of the sink as may run at once. */
+  /** How many calls of the sink may run at once. */
   readonly #turns: Budget;
   #group: GroupOffsets | undefined;
 
@@ -74,8 +74,8 @@ export class Consumer {
   }
 
   /**
-   * Handles records that a trigger brought. `isRedelivered`: will it bring failed ones again? If not,
-   * each record ends handled or as a dead letter, or the result has its Failure.
+   * Handles records that a trigger brought. If the trigger doesn't bring failed records again (`isRedelivered`), each
+   * record ends as handled or as a dead letter, or has its Failure in the result.
    */
   async push(records: readonly ConsumerRecord[], { isRedelivered, deadline, ...call }: PushCall) {
     const startedAt = Date.now();
@@ -105,7 +105,7 @@ export class Consumer {
     return { failures, answer };
   }
 
-  /** Handles what waits in the topics. Throws a Failure where it can't go on. */
+  /** Handles the records that wait in the topics. Throws a Failure where it can't go on. */
   async pull(
     wish: PullWish,
     config: PullConfig,
@@ -135,7 +135,7 @@ export class Consumer {
     return [...new Set(topics.flatMap((topic) => this.#deadLetters.topicOf(topic) ?? []))];
   }
 
-  /** Ends what the pipeline keeps open; the process is about to end. */
+  /** Closes what the pipeline opened, before the process ends. */
   close(): Promise<void> {
     return this.#resources.close();
   }

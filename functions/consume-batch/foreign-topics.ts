@@ -1,13 +1,13 @@
 import { Failure } from '../../src/errors.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 
-/** Of the topics in a message: an event may name thousands. */
+/** The most topics that a message names; an event may bring thousands. */
 const MAX_SHOWN = 3;
 
 /**
- * Throws CONFIG_INVALID where pushed records come from elsewhere than CONSUME_TOPICS, before any is handled: the trigger
- * and the variable disagree, or somebody who may call the function made the event up, and what happens to a record,
- * its dead-letter topic too, follows from the topic that it names (CWE-441). Without CONSUME_TOPICS the trigger decides.
+ * Throws CONFIG_INVALID where pushed records come from topics outside CONSUME_TOPICS, before any is handled. Either
+ * the trigger and the variable disagree, or a caller made the event up. The topic that a record names decides on
+ * everything that happens to it, its dead-letter topic too (CWE-441). Without CONSUME_TOPICS, the trigger decides.
  */
 export function refuseForeignTopics(records: readonly ConsumerRecord[], topics: readonly string[]): void {
   if (topics.length === 0) return;

@@ -21,14 +21,14 @@ export interface PullCall extends Partial<CallOrigin> {
   environment: Environment;
 }
 
-/** Pulls, by the deadline; `wish` may narrow what is configured. Throws a Failure. */
+/** Pulls by the deadline. `wish` may narrow the configured pull. Throws a Failure. */
 export async function pull(wish: unknown, call: PullCall): Promise<PullAnswer> {
   const { environment, deadline } = call;
   const config = pullConfigOf(environment);
   return warm(environment).consumer.pull(readWish(wish), config, deadline, call);
 }
 
-/** A pull over HTTP: `POST` with a wish as a JSON object, or with nothing. */
+/** A pull over HTTP: `POST` with a wish as a JSON object, or with an empty body. */
 export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
   try {
     requireMethod(request.method, { methods: ['POST'] });

@@ -3,5 +3,5 @@ import * as resources from './pipeline/resources.ts';
 import * as transforming from './pipeline/transform-record.ts';
 import type { Pipeline } from './records/pipeline.ts';
 
-/** What the user wrote. */
+/** The user's own code. */
 export const pipeline: Pipeline = { ...handling, ...transforming, ...resources };

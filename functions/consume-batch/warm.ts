@@ -7,20 +7,20 @@ import { functionConfig, type PullConfig, pullConfig } from './config.ts';
 import { Consumer } from './consume.ts';
 
 const MIB = 1024 * 1024;
-/** What came out of a topic fits into another one: the cluster's limit is the one that counts. */
+/** A record that came from a topic should fit into another one, so the cluster's limit decides. */
 const MAX_REQUEST_BYTES = 16 * MIB;
 const MAX_QUEUE_BYTES = 64 * MIB;
 
 let instance: ReturnType<typeof start> | undefined;
 let pull: PullConfig | undefined;
 
-/** What this instance keeps from call to call. A configuration that can't be used is read again next time. */
+/** Kept by this instance from call to call. A configuration that can't be used is read again next time. */
 export function warm(environment: Environment) {
   instance ??= start(environment);
   return instance;
 }
 
-/** Read at the first pull, because a trigger's records need none of it; what is wrong is reported together. */
+/** Read at the first pull, because records of a trigger don't need it. Everything wrong is reported together. */
 export function pullConfigOf(environment: Environment): PullConfig {
   pull ??= readConfig(environment, (variables) => ({
     ...functionConfig(variables),
@@ -34,7 +34,7 @@ export async function closeResources(): Promise<void> {
   await instance?.consumer.close();
 }
 
-/** A server closes them by itself, once its requests are answered. */
+/** The HTTP server closes them itself, after its last request. */
 function closeAtEnd(): void {
   if (process.listenerCount('SIGTERM') > 0) return;
   process.once('SIGTERM', () => void closeResources().finally(() => process.exit(0)));
@@ -48,7 +48,7 @@ function start(environment: Environment) {
     maxRequestSize: Math.max(config.producer.maxRequestSize, MAX_REQUEST_BYTES),
     maxQueueBytes: Math.max(config.producer.maxQueueBytes, MAX_QUEUE_BYTES),
   };
-  // Dead letters and forwarded records are in the log on every replica before their offsets are committed.
+  // Dead letters and forwarded records are on every replica before their offsets are committed.
   const producer = new Producer(connection, { ...config.producer, ...limits, acks: 'all' }, log);
   const consumer = new Consumer({ connection, producer, config: config.consume, log });
   closeAtEnd();

@@ -1,4 +1,4 @@
-// The test of this folder's example: rewrite it with the files beside it. `npm test` runs it with the others.
+// The test of this folder's example. Rewrite it with the files beside it; `npm test` runs it, too.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ConsumerRecord } from '../../../src/record.ts';

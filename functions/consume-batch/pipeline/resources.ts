@@ -1,8 +1,8 @@
-// What the pipeline keeps open from call to call: a pool of connections, a client. Nothing, until you rewrite this file.
+// Resources that stay open from call to call, such as a connection pool: none until you rewrite this file.
 import type { ResourcesContext } from '../records/pipeline.ts';
 
 /**
- * Called once an instance, before the first record; what it returns is `context.resources`. Variables of your own:
+ * Called once an instance, before the first record. Its result is `context.resources`. Read your own variables with
  * `context.environment('DATABASE_URL')`.
  */
 export function openResources(_context: ResourcesContext): undefined {

@@ -10,9 +10,9 @@ interface Commit extends OffsetToCommit {
 }
 
 /**
- * Commits offsets for several partitions at once: while one request is under way, the next ones gather.
- * Before each commit the committed offsets are read again: where one is no longer what this pull knows,
- * another pull is at work on the partition, and its offset stays as it is.
+ * Commits offsets of several partitions at once: while one request is under way, the next offsets gather. Before each
+ * commit, the committed offsets are read again. Where one is not the offset that this pull knows, another pull works
+ * on the partition, and its offset stays.
  */
 export class Committer {
   readonly #group: GroupOffsets;
@@ -28,12 +28,12 @@ export class Committer {
     this.#log = log;
   }
 
-  /** What is committed at the start of the pull; undefined: nothing. */
+  /** Sets the offset that was committed when the pull began; undefined: none. */
   know(at: TopicPartition, offset: number | undefined): void {
     this.#known.set(partitionKey(at), offset);
   }
 
-  /** Resolves with false, and has committed nothing, where another pull has. Throws a Failure. */
+  /** Resolves with false, and commits nothing, where another pull has committed. Throws a Failure. */
   commit(offset: OffsetToCommit): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...offset, resolve, reject });
@@ -43,7 +43,7 @@ export class Committer {
 
   async #flush(): Promise<void> {
     this.#isFlushing = true;
-    // What is asked for in this very turn belongs to the same request.
+    // Commits of the same turn of the loop share one request.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const commits = this.#waiting;

@@ -13,18 +13,18 @@ import { pullPartitions } from './pull-partitions.ts';
 import { PullProgress, type StoppedPartition } from './pull-progress.ts';
 import type { PullWish } from './pull-wish.ts';
 
-/** How long a leader may keep the partitions of the others waiting. */
+/** How long a slow leader may hold up the partitions of the others. */
 const PROMPT_MS = 2_000;
 
 export interface PullAnswer {
   mode: 'pull';
-  /** Records handled. */
+  /** Records that were handled. */
   processed: number;
-  /** Records that failed and were left where they are. */
+  /** Records that failed and stay where they are. */
   failed: number;
   deadLettered: number;
   partitions: PulledPartition[];
-  /** Is there any lag left? */
+  /** Whether any lag is left. */
   more: boolean;
   ms: number;
 }
@@ -35,15 +35,15 @@ interface DrainOptions {
   config: PullConfig;
   log: Log;
   handlers: (times: PullTimes, notes: OffsetNotes) => PartitionHandler;
-  /** Nothing is committed, and the group is not joined; no budget ends it. */
+  /** Commits nothing, doesn't join the group, and has no budget. */
   dryRun?: boolean;
 }
 
 /**
- * Handles what waits in the topics: from the committed offsets to the ends seen at the start, all
- * partitions side by side, within the budget and the remaining time, without joining the group. A partition
- * that can't be read stops alone. Throws a Failure where one did or the pull can't go on; what was handled is
- * committed then.
+ * Handles the records that wait in the topics, from the committed offsets to the ends seen at the start. All
+ * partitions run side by side, within the budget and the remaining time, without joining the group. A partition that
+ * can't be read stops alone. Throws a Failure where one stopped or the pull can't go on, after committing what was
+ * handled.
  */
 export async function drain(wish: PullWish, options: DrainOptions, deadline: number): Promise<PullAnswer> {
   const { answer, stopped } = await drainEach(wish, options, deadline);
@@ -52,7 +52,7 @@ export async function drain(wish: PullWish, options: DrainOptions, deadline: num
   return answer;
 }
 
-/** As `drain`, and tells which partitions stopped. Throws a Failure where none can go on. */
+/** Does the same as `drain`, and tells which partitions stopped. Throws a Failure only where none can go on. */
 export async function drainEach(
   wish: PullWish,
   options: DrainOptions,
@@ -67,7 +67,7 @@ export async function drainEach(
   const reading = group.committed(partitions, deadline);
   const placing = readPositions(partitions, reading, { ...options, deadline: promptly(times), once: true });
   await Promise.allSettled([describing, reading, placing]);
-  // A live group explains why its offsets can't be read, and not the other way round.
+  // A live group explains why its offsets can't be read, so its failure comes first.
   const described = await describing;
   const committed = await reading;
   const positions = await placing;
@@ -89,7 +89,7 @@ export async function drainEach(
   return { answer, stopped: progress.stopped };
 }
 
-/** A dry run commits nothing, so it has to see everything in one call. */
+/** A dry run commits nothing, so it must see everything in one call. */
 function budget({ maxRecords }: PullWish, { config, dryRun }: DrainOptions) {
   if (dryRun) return { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER };
   return {
@@ -98,19 +98,19 @@ function budget({ maxRecords }: PullWish, { config, dryRun }: DrainOptions) {
   };
 }
 
-/** Some of the remaining time is for what is being handled to come to its end, some for the last commit. */
+/** Keeps some of the remaining time for records that are being handled, and some for the last commit. */
 function pullTimes(now: number, deadline: number): PullTimes {
   const handleBefore = deadline - Math.min(2_000, remaining(deadline) * 0.15);
   const startBefore = handleBefore - Math.min(10_000, (handleBefore - now) * 0.1);
   return { startBefore, handleBefore, deadline };
 }
 
-/** As long as all partitions wait for the leaders that do not answer. */
+/** Until then, all partitions wait for leaders that don't respond. */
 function promptly({ startBefore }: PullTimes): number {
   return Date.now() + Math.min(PROMPT_MS, remaining(startBefore) / 4);
 }
 
-/** A topic that can't be pulled stops alone, unless there is no other. */
+/** A topic that can't be pulled stops alone, unless it is the only one. */
 async function wantedPartitions(
   { topics, partitions }: PullWish,
   progress: PullProgress,
@@ -127,7 +127,7 @@ async function wantedPartitions(
   const names = [...new Set(topics ?? config.topics)];
   const read = async (topic: string): Promise<TopicPartition[]> => {
     try {
-      // Asked anew, because a topic may have got more partitions.
+      // Ask again, because a topic may have got more partitions.
       const found = await connection.topic(topic, deadline, { maxAgeMs: 0 });
       return found.partitions.map(({ partition }) => ({ topic, partition }));
     } catch (error) {

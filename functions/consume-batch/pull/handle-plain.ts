@@ -5,10 +5,7 @@ import type { OffsetNotes } from './keep-offsets.ts';
 import type { BatchResult, PartitionHandler, PulledBatch } from './partition-handler.ts';
 import type { Position } from './positions.ts';
 
-/**
- * Records go to a sink, and then their offsets are committed: nothing is lost, and what was handled
- * between a commit and a crash is handled again.
- */
+/** Writes records, then commits their offsets. After a crash in between, records are handled again. */
 export function plainHandler(
   committer: Committer,
   notes: OffsetNotes,
@@ -38,9 +35,9 @@ async function handleBatch(
   const open = outcomes.findIndex(isOpen);
   const to = records[open]?.offset ?? nextOffset;
   const stop = failures[0] ?? (open < 0 ? undefined : 'out of time');
-  // Let go before the round trip of the commit: the garbage collector would carry them over it.
+  // Drop the records before the commit's round trip, so that the garbage collector doesn't carry them over it.
   records.length = 0;
-  // Nothing before the open record has been done: there is nothing to commit.
+  // The first record is open, so there is nothing to commit.
   if (open === 0) return { ...counts, to: undefined, stop };
   try {
     const isCommitted = await committer.commit({

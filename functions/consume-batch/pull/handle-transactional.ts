@@ -30,19 +30,19 @@ import { type Position, UNKNOWN_EPOCH } from './positions.ts';
 const RETRY_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 1_600;
 const NOT_SEEN = 'the group coordinator does not show what was committed';
-/** How long a broker before Kafka 2.5 gets to show the offsets of a transaction that has ended. */
+/** How long a broker before Kafka 2.5 may take to show the offsets of an ended transaction. */
 const SETTLE_MS = 500;
 
 interface TransactionalOptions {
   connection: Connection;
   group: GroupOffsets;
-  /** What goes on in each record's place; by default the record itself. Never rejects. */
+  /** Returns the records to send in each record's place; without it the record itself. Never rejects. */
   transform?: (records: readonly ConsumerRecord[]) => Promise<readonly Transformation[]>;
-  /** Where a record goes; a Failure where it has nowhere to go. */
+  /** The record to publish, or a Failure where there is no topic for it. */
   target: (record: ConsumerRecord) => ProducerRecord | Failure;
-  /** Where a record goes that the cluster refuses there. */
+  /** The dead letter for a record that the cluster refuses. */
   deadLetter: (dead: DeadLetter) => ProducerRecord | Failure;
-  /** What records and dead letters are compressed with; `none` where absent. */
+  /** The codec for records and dead letters; by default `none`. */
   compression?: ProducerConfig['compression'];
   times: PullTimes;
   notes: OffsetNotes;
@@ -50,9 +50,8 @@ interface TransactionalOptions {
 }
 
 /**
- * Records go to another topic, in one transaction with the dead letters among them and with their
- * offsets: exactly once. Every source partition has a transactional id of its own, so that a pull shuts
- * out the one before it, partition by partition.
+ * Publishes records to another topic in one transaction with their dead letters and offsets: exactly once. Every
+ * source partition has its own transactional id, so that a pull shuts out its predecessor, partition by partition.
  */
 export function transactionalHandler(given: TransactionalOptions): PartitionHandler {
   const options = { ...given, oldIds: oldTransactionalIds(given) };
@@ -60,7 +59,7 @@ export function transactionalHandler(given: TransactionalOptions): PartitionHand
   return {
     renew: (committed) => new TransactionalPartition(committed, options).renew(committed),
     async begin(position) {
-      // Without anything to read, whoever is at work there is left alone.
+      // Without anything to read, leave whoever works there alone.
       const { from, end, committed } = position;
       if (from >= end && from === committed) return position;
       const partition = new TransactionalPartition(position, options);
@@ -70,7 +69,7 @@ export function transactionalHandler(given: TransactionalOptions): PartitionHand
     async handle(position, batch) {
       const begun = partitions.get(partitionKey(position));
       if (begun) return begun.handle(batch);
-      // What came while the pull waited behind the end.
+      // Records came while the pull waited behind the end.
       const partition = new TransactionalPartition(position, options);
       partitions.set(partitionKey(position), partition);
       return (await partition.beginLate(position)) ?? partition.handle(batch);
@@ -78,7 +77,7 @@ export function transactionalHandler(given: TransactionalOptions): PartitionHand
   };
 }
 
-/** A slash is in no topic's name: no other group and topic have the same id. */
+/** No topic's name holds a slash, so no other group and topic have the same id. */
 export function transactionalIdOf(groupId: string, { topic, partition }: TopicPartition): string {
   return `${groupId}-/${topic}/${partition}`;
 }
@@ -91,11 +90,11 @@ class TransactionalPartition {
   readonly #options: PartitionOptions;
   readonly #producer: TransactionalProducer;
   readonly #source: TopicPartition;
-  /** Of the batch that is being handled: what goes on in a record's place. */
+  /** For the batch that is being handled: the records to send in a record's place. */
   readonly #outputsOf = new Map<ConsumerRecord, readonly ConsumerRecord[]>();
   #committed: number | undefined;
   #needsBegin = false;
-  /** By another pull, before this one could begin. */
+  /** Another pull took over before this one could begin. */
   #isTakenOver = false;
 
   constructor({ topic, partition }: TopicPartition, options: PartitionOptions) {
@@ -106,7 +105,7 @@ class TransactionalPartition {
     this.#producer = new TransactionalProducer(connection, transactionalId, group, log, compression);
   }
 
-  /** The committed offset is read again: a predecessor that is shut out now may have committed meanwhile. */
+  /** Reads the committed offset again: the predecessor may have committed before it was shut out. */
   async begin(position: Position): Promise<Position> {
     try {
       this.#committed = await this.#takeOver(position.from);
@@ -127,7 +126,7 @@ class TransactionalPartition {
   }
 
   async renew({ offset, leaderEpoch, metadata }: CommittedOffset): Promise<void> {
-    // Whoever has moved it meanwhile has also put off its end.
+    // Whoever has moved the offset has also renewed it.
     if ((await this.#takeOver()) !== offset) return;
     const { notes, times } = this.#options;
     const renewed = { ...this.#source, from: offset, offset, leaderEpoch, metadata: notes.renewed(metadata) };
@@ -164,7 +163,7 @@ class TransactionalPartition {
     return whole instanceof RecordsRefused ? this.#commitOneByOne(batch) : whole;
   }
 
-  /** A record that could not be transformed. */
+  /** Fails or buries a record that could not be transformed. */
   async #fail(dead: DeadLetter, { nextOffset, leaderEpoch }: PulledBatch): Promise<BatchResult> {
     if (dead.failureClass !== 'transient' && dead.failureClass !== 'sink') {
       return this.#bury(dead, { nextOffset, leaderEpoch });
@@ -175,7 +174,7 @@ class TransactionalPartition {
     return { ...nothingDone(stop, this.#to), failed: 1 };
   }
 
-  /** The cluster refuses one of the records, and does not always say which: it is found and dead-lettered. */
+  /** Finds the record that the cluster refuses, which it doesn't always name, and buries it. */
   async #commitOneByOne({ records, nextOffset, leaderEpoch }: PulledBatch): Promise<BatchResult> {
     const sum = nothingDone(undefined, this.#to);
     for (const [index, record] of records.entries()) {
@@ -195,7 +194,7 @@ class TransactionalPartition {
     return sum;
   }
 
-  /** Offers a dead letter with less and less beside its record, each time in a new transaction. */
+  /** Writes a dead letter with less and less beside its record, each time in a new transaction. */
   async #bury(dead: DeadLetter, behind: Omit<PulledBatch, 'records'>): Promise<BatchResult> {
     const { deadLetter, connection, times, log } = this.#options;
     const letter = deadLetter(dead);
@@ -216,7 +215,7 @@ class TransactionalPartition {
     return this.#committed ?? 0;
   }
 
-  /** One transaction, begun anew after a failure as long as there is time and nobody else has taken over. */
+  /** Runs one transaction, again after a failure, as long as there is time and nobody else has taken over. */
   async #commit(
     { records, nextOffset, leaderEpoch }: PulledBatch,
     dead: readonly DeadLetter[],
@@ -230,7 +229,7 @@ class TransactionalPartition {
       try {
         if (this.#needsBegin) {
           const committed = await this.#takeOver();
-          // A transaction of which nobody said whether it was committed: now it is known.
+          // Nobody said whether the transaction was committed. Now it is known that it was.
           if (committed === nextOffset && attempt > 1) return this.#advance(done);
           if (committed !== this.#committed) return nothingDone(this.#takenOver(committed), this.#to);
         }
@@ -274,7 +273,7 @@ class TransactionalPartition {
     return outputs;
   }
 
-  /** `from`: where the partition begins if nothing is committed. Throws Fenced, or a Failure. */
+  /** `from` is where the partition begins if nothing is committed. Throws Fenced or a Failure. */
   async #takeOver(from = this.#to): Promise<number | undefined> {
     const { group, times, oldIds } = this.#options;
     await Promise.all([this.#producer.begin(times.deadline), oldIds.shutOut(this.#source, times.deadline)]);
@@ -288,10 +287,10 @@ class TransactionalPartition {
   }
 
   /**
-   * The group coordinator before Kafka 4 learns that a predecessor was aborted when its one thread comes to it, and
-   * drops then whatever the same producer's id has sent meanwhile: the offsets of the first transaction here, which is
-   * committed for everybody else (GroupMetadata.completePendingTxnOffsetCommit). So one that only says once more where
-   * the partition stands comes first, until it is seen: what came before it is done with by then.
+   * Commits the same offset once more and waits until it is visible. The group coordinator before Kafka 4 handles an
+   * aborted predecessor late. It then drops all offsets that the same producer id has sent meanwhile, even of a
+   * transaction that was committed (GroupMetadata.completePendingTxnOffsetCommit). Once this commit is visible, the
+   * predecessor is done with.
    */
   async #flush(committed: CommittedOffset | undefined, from: number): Promise<void> {
     const { group, times, notes } = this.#options;
@@ -316,7 +315,7 @@ class TransactionalPartition {
     return 'taken over';
   }
 
-  /** What concerns the target is the sink's failure; what concerns the cluster or the group keeps its name. */
+  /** A failure of the target topic is the sink's. A failure of the cluster or the group keeps its code. */
   #final(failure: Failure, dead: readonly DeadLetter[], outputs: readonly ProducerRecord[]): Failure {
     const isTargets = ['UNKNOWN_TOPIC', 'TOPIC_NOT_AUTHORIZED'].includes(failure.code);
     const letter = outputs[0];

@@ -8,18 +8,18 @@ import type { Log } from '../../../src/log.ts';
 import type { PartitionHandler } from './partition-handler.ts';
 import type { Committed } from './positions.ts';
 
-/** The share of the time that Kafka keeps an offset, after which one that did not move is committed again. */
+/** The share of Kafka's lifetime of offsets after which an offset that did not move is committed again. */
 const RENEW_AFTER = 1 / 4;
-/** The share after which a group that could not be joined is tried again. */
+/** The share after which joining a group is tried again. */
 const JOIN_AGAIN_AFTER = 1 / 32;
-/** Kafka lets the first member wait for others: 3 s by default (`group.initial.rebalance.delay.ms`). */
+/** Kafka lets the first member wait for others, by default 3 s (`group.initial.rebalance.delay.ms`). */
 const JOIN_MS = 6_000;
-/** With less time than this left for the call, the group is not joined. */
+/** The group is not joined when the call has less time left. */
 const JOIN_WITHIN_MS = 10_000;
 
-/** What is written beside the offsets that one pull commits. */
+/** The notes that one pull writes beside its offsets. */
 export class OffsetNotes {
-  /** Epoch milliseconds: when a pull last joined the group and left it; undefined: nobody wrote so. */
+  /** Epoch milliseconds: when a pull last joined the group and left it; undefined where no note says so. */
   emptiedAt: number | undefined;
 
   constructor(committed: Committed) {
@@ -31,7 +31,7 @@ export class OffsetNotes {
     return noteText({ committedAt: Date.now(), emptiedAt: this.emptiedAt });
   }
 
-  /** The text for an offset that is committed once more: a note of somebody else's stays. */
+  /** The text for an offset that is committed once more. Text that somebody else wrote stays. */
   renewed(metadata: string): string {
     return metadata === '' || readNote(metadata) ? this.text() : metadata;
   }
@@ -47,10 +47,9 @@ interface KeepOptions {
 }
 
 /**
- * Keeps the offsets of partitions where nothing happens from expiring (KIP-211): those of a group that never
- * had members a while after they were committed; all of a group that had some a while after the last one left,
- * however often they are committed since. What fails is logged, and tried again by the next pull; throws
- * GROUP_ACTIVE.
+ * Keeps the offsets of idle partitions from expiring (KIP-211). In a group without members, each offset expires some
+ * time after its commit. In a group that has had members, all expire some time after the last one left, however often
+ * they are committed. Failures are logged, and the next pull tries again. Throws GROUP_ACTIVE.
  */
 export async function keepOffsets(committed: Committed, options: KeepOptions): Promise<void> {
   const { group, described, notes, handler, deadline, log } = options;

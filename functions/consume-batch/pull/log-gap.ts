@@ -1,4 +1,4 @@
-/** The first offset of a log, where it ends, and where it is no longer the log that was read. */
+/** The first offset of a log, its end, and where it is no longer the log that was read. */
 interface LogBounds {
   start: number;
   length: number;
@@ -9,9 +9,9 @@ interface Gap {
   /** For the log. */
   message: string;
   sentence: string;
-  /** How many records are gone; undefined where nobody knows. */
+  /** How many records are lost; undefined where nobody knows. */
   lost?: number;
-  /** The first offset that was not read; undefined where KAFKA_AUTO_OFFSET_RESET has to tell. */
+  /** The first offset that was not read; undefined where KAFKA_AUTO_OFFSET_RESET has to decide. */
   goOnAt?: number;
 }
 
@@ -31,7 +31,7 @@ export function gapAt(committed: number, { start, length, divergence }: LogBound
     const lost = start - committed;
     return { message, lost, sentence: `${lost} records are gone, the log begins at ${start}` };
   }
-  // The log was truncated or the topic made anew: nobody knows how much is gone.
+  // The log was truncated or the topic created again. Nobody knows how much is lost.
   if (committed > length) return { message, sentence: `the log ends at ${length}` };
   if (divergence === undefined) return undefined;
   return { message, sentence: 'the log does not know the leader that wrote what is before it' };

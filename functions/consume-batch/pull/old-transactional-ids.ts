@@ -12,13 +12,13 @@ interface OldIdsOptions {
 }
 
 /**
- * Shuts out a pull of a version before 0.2.0, whose transactional ids were `<group>-<topic>-<partition>`, and ends
- * what it left open. To go with 0.4.0: then nobody comes from there any more.
+ * Shuts out pulls of versions before 0.2.0, whose transactional ids were `<group>-<topic>-<partition>`, and ends
+ * their open transactions. Remove it in 0.4.0, when nobody upgrades from there any more.
  */
 export function oldTransactionalIds({ connection, group, log }: OldIdsOptions) {
   let mayUse = true;
   return {
-    /** Throws a Failure, unless it is that this user may not use the old id: nobody could have, then. */
+    /** Throws a Failure, unless this user may not use the old id: then no old pull could use it either. */
     async shutOut({ topic, partition }: TopicPartition, deadline: number): Promise<void> {
       const transactionalId = `${group.groupId}-${topic}-${partition}`;
       try {

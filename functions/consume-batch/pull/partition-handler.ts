@@ -7,18 +7,18 @@ import type { Position } from './positions.ts';
 export interface PulledBatch {
   records: ConsumerRecord[];
   nextOffset: number;
-  /** Of the record before `nextOffset`, in the log of the leader that took it; -1 where it is not known. */
+  /** The leader epoch of the record before `nextOffset`; -1 where it is not known. */
   leaderEpoch: number;
 }
 
-/** What became of a batch. */
+/** The outcome of a batch. */
 export interface BatchResult {
   processed: number;
   deadLettered: number;
   failed: number;
-  /** Committed up to here; undefined where nothing was committed. */
+  /** The committed offset; undefined where nothing was committed. */
   to: number | undefined;
-  /** Why the partition does not go on; undefined where it does. */
+  /** Why the partition stops; undefined where it goes on. */
   stop: Failure | 'out of time' | 'taken over' | undefined;
 }
 
@@ -27,21 +27,21 @@ export function nothingDone(stop: BatchResult['stop'], to?: number): BatchResult
   return { processed: 0, deadLettered: 0, failed: 0, to, stop };
 }
 
-/** Handles and commits what is pulled of one partition. */
+/** Handles and commits the pulled records of one partition. */
 export interface PartitionHandler {
-  /** Commits once more what is committed, in the sink's own way, so that it does not expire. Throws a Failure. */
+  /** Commits an offset once more, in the sink's own way, so that it doesn't expire. Throws a Failure. */
   renew(committed: CommittedOffset): Promise<void>;
-  /** Where to begin, looked at once more before the first batch. */
+  /** Checks the position once more before the first batch, and returns where to begin. */
   begin(position: Position): Promise<Position>;
-  /** May empty `batch.records`: whoever needs something of it takes it first. */
+  /** May empty `batch.records`, so take what you need of it before. */
   handle(position: Position, batch: PulledBatch): Promise<BatchResult>;
 }
 
-/** Epoch milliseconds, one before the other. */
+/** Epoch milliseconds, in this order. */
 export interface PullTimes {
   /** No record is begun after this. */
   startBefore: number;
-  /** What is being handled has ended by then. */
+  /** Records that are being handled have ended by then. */
   handleBefore: number;
   /** Everything is committed by then. */
   deadline: number;

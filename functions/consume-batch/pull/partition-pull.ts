@@ -7,18 +7,18 @@ import type { BatchResult, PartitionHandler, PulledBatch } from './partition-han
 import { type Position, UNKNOWN_EPOCH } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';
 
-/** A batch is handled and committed as one; it grows while batches are quick, because a commit takes its time. */
+/** A batch is handled and committed as one. It grows while batches are quick, because a commit takes time. */
 const FIRST_BATCH = 100;
 export const MAX_BATCH = 2_000;
-/** As much as comes of a partition at once, so that one commit is enough for it. */
+/** The size of one response's part for a partition, so that one commit is enough for it. */
 const MAX_BATCH_BYTES = PARTITION_BYTES;
 const QUICK_MS = 500;
 const SLOW_MS = 2_000;
 
 export interface PulledPartition extends TopicPartition {
-  /** First offset read. */
+  /** The first offset that was read. */
   from: number;
-  /** Committed: the next offset to be read. */
+  /** The committed offset, which is the next one to read. */
   to: number;
   /** The end seen at the start. */
   end: number;
@@ -34,13 +34,13 @@ interface PartitionPullOptions {
   fetcher: Fetcher;
   handler: PartitionHandler;
   progress: PullProgress;
-  /** How long to go on behind the end, in milliseconds. */
+  /** How long to read on behind the end, in milliseconds. */
   waitMs: number;
-  /** Where to go on, by KAFKA_AUTO_OFFSET_RESET, where the log no longer has what comes next. */
+  /** Applies KAFKA_AUTO_OFFSET_RESET where the log has lost the next offset. */
   reset: (position: Position) => Promise<Position>;
 }
 
-/** One partition of a pull: batch after batch is handled and committed. */
+/** Pulls one partition: handles and commits batch after batch. */
 export class PartitionPull {
   readonly #position: Position;
   readonly #options: PartitionPullOptions;
@@ -56,7 +56,7 @@ export class PartitionPull {
     this.#leaderEpoch = position.leaderEpoch;
   }
 
-  /** Never rejects: a failure is the progress's. */
+  /** Never rejects: `progress` gets the failure. */
   async run(): Promise<PulledPartition> {
     const { fetcher, progress } = this.#options;
     fetcher.add({ ...this.#position, offset: this.#position.from });
@@ -66,13 +66,13 @@ export class PartitionPull {
       progress.fail(this.#position, toFailure(error));
     }
     const end = fetcher.endOf(this.#position) ?? this.#position.end;
-    // Where the budget is spent, or a live group found, there is nothing left for the others, either.
+    // Where the budget is spent or a live group found, the other partitions stop as well.
     if (progress.mayGoOn) fetcher.leave(this.#position);
     else fetcher.close();
     return pulledPartition({ ...this.#position, end, committed: this.#committedTo });
   }
 
-  /** Commits where to begin, where that is news and no record will: what comes until the next pull is not skipped. */
+  /** Commits a new beginning where no record will, so that the next pull doesn't begin elsewhere. */
   async #skipToStart(): Promise<BatchResult['stop']> {
     const { committed, from, end } = this.#position;
     const isReset = committed !== undefined && committed !== from;
@@ -112,7 +112,7 @@ export class PartitionPull {
     }
   }
 
-  /** Throws where the partition stops for a Failure. */
+  /** Throws where a Failure stops the partition. */
   async #handle(batch: PulledBatch): Promise<BatchResult['stop']> {
     const { handler, progress } = this.#options;
     const startedAt = Date.now();
@@ -132,7 +132,7 @@ export class PartitionPull {
     return this.#handle({ records: [], nextOffset: offset, leaderEpoch: UNKNOWN_EPOCH });
   }
 
-  /** What comes next; a position that the log has lost meanwhile is reset once more. */
+  /** The next records. Where the log has lost the position meanwhile, it is reset once more. */
   async #next(): Promise<FetchedRecordsReader | undefined> {
     const { fetcher, progress, reset, waitMs } = this.#options;
     if (!progress.mayGoOn) return undefined;

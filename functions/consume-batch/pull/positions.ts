@@ -9,18 +9,18 @@ import type { Log } from '../../../src/log.ts';
 import type { PullConfig } from '../config.ts';
 import { gapAt } from './log-gap.ts';
 
-/** Of no leader, or not known of which (Kafka's own NO_PARTITION_LEADER_EPOCH). */
+/** No leader epoch, or an unknown one (Kafka's own NO_PARTITION_LEADER_EPOCH). */
 export const UNKNOWN_EPOCH = -1;
 
-/** Where a pull begins in one partition and where it ends. */
+/** Where a pull begins in one partition, and where it ends. */
 export interface Position extends TopicPartition {
   /** Undefined: none. */
   committed: number | undefined;
-  /** Of the record before `committed`, of the leader that took it; -1 where it is not known. */
+  /** The leader epoch of the record before `committed`; -1 where it is not known. */
   leaderEpoch: number;
   /** The first offset to be read. */
   from: number;
-  /** Behind the last offset to be read: the end seen at the start. */
+  /** The offset behind the last one to be read: the end seen at the start. */
   end: number;
 }
 
@@ -32,12 +32,12 @@ interface PositionOptions extends Patience {
   log: Log;
 }
 
-/** What a group has committed of each partition, or why that can't be read. */
+/** The committed offset of each partition, or why it can't be read. */
 export type Committed = readonly (CommittedOffset | undefined | Failure)[];
 
 /**
- * Reads the bounds of each partition's log, while its committed offset is still being read. One Position a
- * partition, in their order, or the Failure that keeps this partition from being read.
+ * Reads the bounds of each partition's log, while the committed offsets are still being read. Resolves with a
+ * Position for each partition, in their order, or with the Failure that keeps it from being read.
  */
 export async function readPositions(
   partitions: readonly TopicPartition[],
@@ -55,7 +55,7 @@ export async function readPositions(
     return { ...source, committed: found?.offset, leaderEpoch: found?.leaderEpoch ?? UNKNOWN_EPOCH };
   });
   const known = sources.filter((source): source is CommittedPartition => !(source instanceof Failure));
-  // Committed beyond the last stable offset is in order as long as the log is that long.
+  // An offset beyond the last stable one is fine as long as the log is that long.
   const isBeyond = sources.some(
     (source, at) => !(source instanceof Failure) && Number(source.committed ?? 0) > Number(ends[at]),
   );
@@ -70,7 +70,7 @@ export async function readPositions(
   );
 }
 
-/** Where a partition is to go on whose log no longer has the offset behind the last one handled. */
+/** Finds where to go on in a partition whose log has lost the next offset. */
 export async function resetPosition(position: Position, options: PositionOptions): Promise<Position> {
   const { connection, config, deadline } = options;
   const [[start], [length], divergences] = await Promise.all([
@@ -86,8 +86,8 @@ export async function resetPosition(position: Position, options: PositionOptions
 type CommittedPartition = Omit<Position, 'from' | 'end'>;
 
 /**
- * The first offset at which the log is no longer the one that was read, for each partition that has one; -1 where
- * the log does not know the leader of that time at all (KIP-320). Only where there has been another leader since.
+ * Where each log is no longer the one that was read, for partitions with a new leader since; -1 where the log doesn't
+ * know the old leader at all (KIP-320).
  */
 async function readDivergences(
   partitions: readonly CommittedPartition[],
@@ -111,7 +111,7 @@ async function readDivergences(
 
 type Found = number | Failure | undefined;
 
-/** Follows KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or none that the log still has. */
+/** Applies KAFKA_AUTO_OFFSET_RESET where there is no committed offset, or the log has lost it. */
 function positionFrom(
   source: CommittedPartition,
   [start, end, length, divergence]: [start: Found, end: Found, length: Found, divergence: Found],

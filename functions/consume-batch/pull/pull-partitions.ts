@@ -10,9 +10,9 @@ import { PartitionPull, type PulledPartition, pulledPartition } from './partitio
 import { type Committed, type Position, readPositions, resetPosition } from './positions.ts';
 import type { PullProgress } from './pull-progress.ts';
 
-/** Answers that wait or are being handled; enough for the broker and the network to keep up. */
+/** Bytes of responses that wait or are being handled; enough to keep the broker and the network busy. */
 const MAX_FETCH_BYTES = 32 * 1024 * 1024;
-/** What one batch may grow to when it is decompressed, unless CONSUME_MAX_BYTES is more. */
+/** The largest size of a decompressed batch, unless CONSUME_MAX_BYTES is more. */
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 
 interface PullOptions {
@@ -23,14 +23,14 @@ interface PullOptions {
   log: Log;
 }
 
-/** Where to begin in each partition, and what that was found from, in their order. */
+/** The partitions with their committed offsets and where they begin, in the same order. */
 export interface PlacedPartitions {
   partitions: readonly TopicPartition[];
   committed: Committed;
   positions: readonly (Position | Failure)[];
 }
 
-/** All partitions side by side; their failures are the progress's. */
+/** Pulls all partitions side by side. `progress` gets their failures. */
 export async function pullPartitions(
   placed: PlacedPartitions,
   progress: PullProgress,
@@ -76,7 +76,7 @@ export async function pullPartitions(
   }
 }
 
-/** Those of which a leader did not tell at once: asked again, while the others are being pulled. */
+/** Asks again about partitions whose leader was slow, while the others are being pulled. */
 async function latePositions(
   { partitions, committed, positions }: PlacedPartitions,
   progress: PullProgress,

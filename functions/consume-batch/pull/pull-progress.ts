@@ -1,21 +1,21 @@
 import type { Failure } from '../../../src/errors.ts';
 import type { BatchResult } from './partition-handler.ts';
 
-/** A partition that does not go on, and why; without a partition, no part of the topic does. */
+/** A stopped partition and why. Without a partition, the whole topic has stopped. */
 export interface StoppedPartition {
   topic: string;
   partition?: number;
   failure: Failure;
 }
 
-/** What all partitions of one pull share: its budget, its counts, and the failure that it is to tell. */
+/** Shared by all partitions of a pull: the budget, the counts, and the failure to report. */
 export class PullProgress {
   processed = 0;
   deadLettered = 0;
   failed = 0;
   recordsLeft: number;
   bytesLeft: number;
-  /** The first one; a live group goes before all others. */
+  /** The first failure; that of a live group replaces it. */
   failure: Failure | undefined;
   readonly stopped: StoppedPartition[] = [];
   readonly #startBefore: number;
@@ -38,7 +38,7 @@ export class PullProgress {
     this.failed += failed;
   }
 
-  /** A live group stops every partition, another failure the one that it concerns. */
+  /** A live group stops every partition. Another failure stops its own. */
   fail({ topic, partition }: Omit<StoppedPartition, 'failure'>, failure: Failure): void {
     this.stopped.push({ topic, failure, ...(partition !== undefined && { partition }) });
     this.failure ??= failure;

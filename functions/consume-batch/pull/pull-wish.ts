@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { Failure } from '../../../src/errors.ts';
 
 const MAX_INT32 = 2 ** 31 - 1;
-/** Of a member's name in an answer: it may be anything. */
+/** For member names in messages, which may be anything. */
 const MAX_PATH_LENGTH = 64;
 
 const wishSchema = v.strictObject({
@@ -35,12 +35,12 @@ const wishSchema = v.strictObject({
   ),
 });
 
-/** What an event may say of a pull: less of it than is configured. */
+/** How an event may narrow a pull. */
 export type PullWish = v.InferOutput<typeof wishSchema>;
 
 export const wishMembers = Object.keys(wishSchema.entries);
 
-/** Throws MALFORMED_REQUEST where a member is of the wrong type, or not known: misspelled, it would pull everything. */
+/** Throws MALFORMED_REQUEST where a member has the wrong type or is unknown: with a typo it would pull everything. */
 export function readWish(members: unknown): PullWish {
   const { success, output, issues } = v.safeParse(wishSchema, members, { abortEarly: true });
   if (success) return output;

@@ -6,13 +6,12 @@ import { recordBodySize, singleBatchSize } from '../../../src/kafka/wire/records
 import type { ProducerRecord } from '../../../src/record.ts';
 import { type DeadLetter, deadLetterFailure, type Telling, tellings } from './dead-letter.ts';
 
-/** The topic's limit is looked up for the sake of a sentence: that must not take a call's last seconds. */
+/** The topic's limit is only for a message, so the look-up must not take a call's last seconds. */
 const LOOK_UP_MS = 1_000;
 
 /**
- * The dead letter as its topic may take it after this refusal: one that tells less where it was too large, one
- * with the present time where the record's own may be what is not valid. Undefined where nothing but the record
- * itself is left.
+ * The dead letter as its topic may take it after this refusal: with less beside the record where it was too large,
+ * with the present time where the record's own may be invalid. Undefined where only the record itself is left.
  */
 export function afterRefusal(dead: DeadLetter, { code }: Failure): DeadLetter | undefined {
   if (code === 'INVALID_RECORD') {
@@ -24,7 +23,7 @@ export function afterRefusal(dead: DeadLetter, { code }: Failure): DeadLetter | 
   return tells && { ...dead, tells };
 }
 
-/** Why the record can't be dead-lettered; where it is too large, with its size, the limit and what to change. */
+/** Why the record can't be dead-lettered. Where it is too large, the message has its size, the limit and a remedy. */
 export async function refusedFailure(
   letter: ProducerRecord,
   dead: DeadLetter,
@@ -33,7 +32,7 @@ export async function refusedFailure(
 ): Promise<Failure> {
   const remedied = (remedy: string) => deadLetterFailure(letter, dead, refusal, remedy);
   if (refusal.code !== 'RECORD_TOO_LARGE') return remedied('');
-  // Ours is a sentence with both sizes; the broker's has none.
+  // Our message has both sizes, the broker's has none.
   if (refusal.message.includes('KAFKA_MAX_REQUEST_SIZE')) return remedied(': raise KAFKA_MAX_REQUEST_SIZE');
   const size = singleBatchSize(recordBodySize(letter));
   const limit = (await maxMessageBytes(letter.topic, connection, deadline)) ?? 'not shown to this user';

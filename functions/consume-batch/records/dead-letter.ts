@@ -4,11 +4,11 @@ import type { ConsumerRecord, Header, ProducerRecord } from '../../../src/record
 import { ERROR_HEADER_PREFIX } from '../../../src/reserved-headers.ts';
 import type { FailureClass } from './record-failure.ts';
 
-/** The record's own time in epoch ms, where the dead-letter topic refused it as a timestamp; not one of Connect's. */
+/** The record's own time (epoch ms) where the dead-letter topic refused it; not a header of Connect. */
 export const TIMESTAMP_HEADER = `${ERROR_HEADER_PREFIX}timestamp`;
 /**
- * Where the record stood that failed first, in Kafka Connect's headers
- * (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter); all values are text.
+ * Where the record first failed, in Kafka Connect's headers
+ * (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter). All values are text.
  */
 export const ORIGIN_HEADERS = [
   ...['topic', 'partition', 'offset'].map((name) => ERROR_HEADER_PREFIX + name),
@@ -18,7 +18,7 @@ const MAX_MESSAGE_LENGTH = 1_024;
 const SHORT_MESSAGE_LENGTH = 100;
 const MAX_STACK_LENGTH = 4_096;
 
-/** How much a dead letter tells beside its record. Its topic may have room for less than everything. */
+/** How much a dead letter tells beside its record, from all to nothing, because its topic may refuse large ones. */
 export const tellings = ['everything', 'no stack', 'a short message', 'its origin', 'nothing'] as const;
 export type Telling = (typeof tellings)[number];
 
@@ -26,13 +26,13 @@ export interface DeadLetter {
   record: ConsumerRecord;
   failureClass: FailureClass;
   error: Error;
-  /** Everything where absent. */
+  /** By default everything. */
   tells?: Telling;
-  /** Its topic may refuse the record's own timestamp: that goes into a header. */
+  /** The topic may refuse the record's own timestamp, which then goes into a header. */
   isOfNow?: boolean;
 }
 
-/** Who gave the record up, in Connect's words, and in which call. */
+/** The function that gave the record up, in Connect's words, and the call. */
 export interface Reporter {
   clientId: string;
   sink: string;
@@ -41,8 +41,8 @@ export interface Reporter {
 }
 
 /**
- * The record as it goes to the dead-letter topic: key, value and headers byte for byte, and why it is
- * there. One that has been there before keeps its first origin.
+ * The record for the dead-letter topic: key, value and headers byte for byte, with the reason in more headers. A
+ * record that was there before keeps its first origin.
  */
 export function deadLetter(dead: DeadLetter, topic: string, reporter: Reporter): ProducerRecord {
   const { record, isOfNow } = dead;
@@ -69,7 +69,7 @@ export function deadLetter(dead: DeadLetter, topic: string, reporter: Reporter):
   };
 }
 
-/** Why the record failed, by the names that Connect has for it. */
+/** Why the record failed, in Connect's names. */
 function told(
   { failureClass, error, tells = 'everything' }: DeadLetter,
   { clientId, sink, requestId }: Reporter,
@@ -81,7 +81,7 @@ function told(
     'task.id': 0,
     stage: failureClass === 'poison' ? 'VALUE_CONVERTER' : 'TASK_PUT',
     'class.name': sink,
-    // Not one of Connect's: it leads to the lines of the call.
+    // This is not a header of Connect. It leads to the call's lines in the log.
     ...(requestId && { 'request.id': requestId }),
     'exception.class.name': error.name,
     'exception.message': error.message.slice(0, messageLength),
@@ -89,7 +89,7 @@ function told(
   };
 }
 
-/** For the operator: a record is a dead letter now, and `tells` how much of this stands in its headers. */
+/** Logs a new dead letter. `tells` says how much of this is in its headers. */
 export function logDeadLetter(log: Log, dead: DeadLetter, deadLetterTopic: string): void {
   const { record, tells, isOfNow } = dead;
   const less = { ...(tells && { tells }), ...(isOfNow && { timestamp: record.timestamp }) };
@@ -115,7 +115,7 @@ export function deadLetterFailure(
   );
 }
 
-/** Where a record stands, as far as that is known: `orders-0@42`. */
+/** The place of a record, as far as it is known: `orders-0@42`. */
 export function placeOf({ topic, partition, offset }: ConsumerRecord): string {
   return partition === undefined ? `a record of topic ${topic}` : `${topic}-${partition}@${offset}`;
 }

@@ -18,7 +18,7 @@ interface LetterCall extends Pick<CallOrigin, 'requestId' | 'log'> {
   deadline: number;
 }
 
-/** Where records go that no attempt will help. */
+/** Writes records that no further attempt will help to their dead-letter topics. */
 export class DeadLetters {
   readonly #template: string | undefined;
   readonly #producer: Producer;
@@ -40,7 +40,7 @@ export class DeadLetters {
     return this.#template?.replaceAll('{topic}', source);
   }
 
-  /** What is to be published; a Failure where the configuration has no place for it. */
+  /** The dead letter to publish; a Failure where the configuration has no place for it. */
   letter(dead: DeadLetter, requestId: string): ProducerRecord | Failure {
     const { topic: source } = dead.record;
     const topic = this.topicOf(source);
@@ -54,7 +54,7 @@ export class DeadLetters {
     return deadLetter(dead, topic, { ...this.#reporter, requestId });
   }
 
-  /** Publishes dead letters and waits for each one's acknowledgement; one Failure, or nothing, a record. */
+  /** Publishes dead letters and waits for their acknowledgements. Resolves with a Failure or undefined for each. */
   write(dead: readonly DeadLetter[], call: LetterCall): Promise<(Failure | undefined)[]> {
     const write = async (item: DeadLetter) => {
       const cause = await this.#publish(item, call);
@@ -64,7 +64,7 @@ export class DeadLetters {
     return Promise.all(dead.map(write));
   }
 
-  /** Offers the record with less and less beside it, until its topic takes it. */
+  /** Publishes the record with less and less beside it, until its topic takes it. */
   async #publish(dead: DeadLetter, call: LetterCall): Promise<Failure | undefined> {
     const { requestId, log, deadline } = call;
     const letter = this.letter(dead, requestId);
@@ -88,7 +88,7 @@ export class DeadLetters {
     }
   }
 
-  /** Warns of a dead-letter topic that is not there, while nobody needs it yet. */
+  /** Warns of a missing dead-letter topic before anybody needs it. */
   async warnOfMissing(
     sources: readonly string[],
     { log, deadline }: Omit<LetterCall, 'requestId'>,

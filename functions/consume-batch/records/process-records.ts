@@ -10,7 +10,7 @@ import type { DeadLetters } from './dead-letters.ts';
 import { type FailureClass, type RecordFailure, TransientError } from './record-failure.ts';
 import type { Sink, SinkCall, SinkResult } from './sink.ts';
 
-/** What became of a record; a Failure: it is neither done nor a dead letter. Undefined: it was not begun. */
+/** The outcome of a record. A Failure: neither handled nor a dead letter. Undefined: not begun. */
 export type Outcome = 'handled' | 'dead-lettered' | Failure | undefined;
 
 export interface ProcessOptions extends SinkCall {
@@ -19,16 +19,16 @@ export interface ProcessOptions extends SinkCall {
   /** Turns at the sink, shared by everything that runs at the same time. */
   turns: Budget;
   deadLetters: DeadLetters;
-  /** Will somebody deliver the record again? If not, what can't be handled now is a dead letter. */
+  /** Whether a failed record will be delivered again; if not, it becomes a dead letter. */
   isRedelivered: boolean;
-  /** Epoch milliseconds: by then dead letters are acknowledged. */
+  /** Epoch milliseconds: dead letters are acknowledged by then. */
   deadLetterDeadline: number;
 }
 
 /**
- * Hands records to the sink: in lanes that run side by side, each lane in order. A record that fails for
- * now is tried again, with a back-off, inside the remaining time; one that fails for good becomes a dead
- * letter. Resolves with one outcome a record, in their order; never rejects for a record.
+ * Hands records to the sink in lanes. Lanes run side by side, and each keeps its order. A record that fails for now
+ * is tried again with a back-off, within the remaining time. A record that fails for good becomes a dead letter.
+ * Resolves with an outcome for each record, in their order, and never rejects for a record.
  */
 export async function processRecords(
   records: readonly ConsumerRecord[],
@@ -40,7 +40,7 @@ export async function processRecords(
   return processing.outcomes;
 }
 
-/** Neither handled nor a dead letter. */
+/** Whether the record is neither handled nor a dead letter. */
 export function isOpen(outcome: Outcome): outcome is Failure | undefined {
   return outcome !== 'handled' && outcome !== 'dead-lettered';
 }
@@ -69,7 +69,7 @@ class Processing {
   readonly outcomes: Outcome[];
   readonly #records: readonly ConsumerRecord[];
   readonly #options: ProcessOptions;
-  /** What is wrong with the sink itself: then no lane goes on. */
+  /** A fault of the sink itself stops all lanes. */
   #sinkFault: Error | undefined;
 
   constructor(records: readonly ConsumerRecord[], options: ProcessOptions) {
@@ -78,7 +78,7 @@ class Processing {
     this.outcomes = new Array(records.length).fill(undefined);
   }
 
-  /** Records in order, until one that others must not overtake stays open, or time is up. */
+  /** Handles records in order, until time is up or an open record holds back the others. */
   async lane(lane: readonly number[]): Promise<void> {
     const { order, startBefore } = { ...this.#options, ...this.#options.config };
     let rest = lane;
@@ -99,7 +99,7 @@ class Processing {
     }
   }
 
-  /** Nobody will deliver them again: the dead-letter topic is their last chance. */
+  /** Nobody will deliver these records again, so they go to the dead-letter topic. */
   async buryTheRest(): Promise<void> {
     const rest = this.#records.flatMap((record, index): Failed[] => {
       const outcome = this.outcomes[index];
@@ -110,7 +110,7 @@ class Processing {
     await this.#bury(rest);
   }
 
-  /** One call of the sink; what it took and did not fail is done. */
+  /** Calls the sink once. A record that it took and did not fail is done. */
   async #write(run: readonly number[]): Promise<{ taken: number; failed: Failed[] }> {
     const { sink, turns } = this.#options;
     const batch = pick(this.#records, run);
@@ -137,7 +137,7 @@ class Processing {
     return { taken, failed };
   }
 
-  /** Tries failed records again as long as that can help, and gives up the others. */
+  /** Retries failed records as long as that can help, and buries the others. */
   async #settle(failures: readonly Failed[]): Promise<void> {
     const { retries, retryBackoffMs } = this.#options.config;
     let failed = failures;
@@ -159,7 +159,7 @@ class Processing {
     await this.#bury(this.#notComingAgain(final).sort((a, b) => a.index - b.index));
   }
 
-  /** Behind a record that stays where it is, another would be a dead letter once more with every delivery. */
+  /** Leaves out records behind an open one: they come again, and would become dead letters each time. */
   #notComingAgain(failed: Failed[]): Failed[] {
     if (!this.#options.isRedelivered) return failed;
     const held = this.#records.flatMap((record, index) =>
@@ -171,7 +171,7 @@ class Processing {
     );
   }
 
-  /** Each run by itself: a batch with gaps would look like the whole one to a receiver that knows offsets. */
+  /** Retries each run by itself: with a gap, a receiver that knows offsets takes it for the whole batch. */
   async #retry(again: readonly Failed[]): Promise<Failed[]> {
     const failed: Failed[] = [];
     let rest = again.map(({ index }) => index);
@@ -187,7 +187,7 @@ class Processing {
     return failed;
   }
 
-  /** Those that are to be tried again with a later delivery stay open; the others are returned. */
+  /** Leaves open the records that a later delivery may help, and returns the others. */
   #exhausted(failed: readonly Failed[], attempts: number, isOutOfTime: boolean): Failed[] {
     const { isRedelivered } = this.#options;
     const held: Failed[] = [];
@@ -216,11 +216,11 @@ function isFinal(failureClass: FailureClass): boolean {
   return failureClass === 'permanent' || failureClass === 'poison';
 }
 
-/** What has to keep its order among itself, as indices; different lanes may run side by side. */
+/** Records that must keep their order, as indices. Different lanes may run side by side. */
 function lanes(records: readonly ConsumerRecord[], { config, sink }: ProcessOptions): number[][] {
   const byPartition = partitionLanes(records);
   if (config.order === 'partition') return byPartition;
-  // A sink that takes whole batches gets them in order of their offsets, whatever their keys are.
+  // A sink that takes whole batches gets them in order of offsets, whatever their keys.
   if (config.order === 'key') {
     if (!sink.oneByOne) return byPartition;
     return [...groupBy(upTo(records.length), (index) => keyOf(records[index])).values()];
@@ -230,7 +230,7 @@ function lanes(records: readonly ConsumerRecord[], { config, sink }: ProcessOpti
 
 function partitionLanes(records: readonly ConsumerRecord[]): number[][] {
   const { topic, partition } = records[0] ?? {};
-  // As in every pull.
+  // This is so in every pull.
   const isOne = records.every((record) => record.topic === topic && record.partition === partition);
   if (isOne) return [upTo(records.length)];
   const nameOf = (index: number) => `${records[index]?.topic}/${records[index]?.partition}`;
@@ -252,18 +252,18 @@ function inChunks(lane: number[]): number[][] {
   return chunks;
 }
 
-/** In a pull the run is the whole batch, nearly always. */
+/** In a pull, the run is nearly always the whole batch. */
 function pick(records: readonly ConsumerRecord[], indices: readonly number[]): readonly ConsumerRecord[] {
   return indices.length === records.length ? records : indices.flatMap((index) => records[index] ?? []);
 }
 
-/** Records without a key have no order among themselves in Kafka's eyes, but they keep theirs here. */
+/** Kafka doesn't order records without a key, but they keep their order here. */
 function keyOf(record: ConsumerRecord | undefined): string {
   const { topic, partition, key } = record ?? {};
   return `${topic}/${partition}/${key ? `=${key.toString('base64')}` : ''}`;
 }
 
-/** The longest beginning without a gap; lanes by key are gaps all over, but one record at a time has none. */
+/** The longest beginning without a gap. Lanes by key have gaps, but they go one record at a time. */
 function contiguousPrefix(indices: readonly number[]): readonly number[] {
   const gap = indices.findIndex((index, at) => at > 0 && index !== (indices[at - 1] ?? 0) + 1);
   return gap < 0 ? indices : indices.slice(0, gap);

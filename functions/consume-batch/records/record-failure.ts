@@ -1,42 +1,42 @@
 import { causesOf } from '../../../src/errors.ts';
 
 /**
- * What a failed record's next step follows from. `transient`: the world is not ready, the record is fine.
- * `sink`: where records go is set up wrongly, and no record is to blame: nothing more is sent there by this
- * call. `permanent`: no later attempt will succeed. `poison`: it cannot even be decoded. `unclassified`:
- * nobody said; it is retried like a transient failure, and goes to the dead-letter topic after that.
+ * Decides what happens to a failed record.
+ * `transient`: the record is fine and is tried again. `sink`: the sink is set up wrongly, no record is to blame, and
+ * this call sends nothing more to it. `permanent`: no later attempt will succeed. `poison`: it can't even be decoded.
+ * `unclassified`: nobody said, so it is tried again and then goes to the dead-letter topic.
  */
 export type FailureClass = 'transient' | 'sink' | 'permanent' | 'poison' | 'unclassified';
 
-/** Throw it in handleRecord where a later attempt may succeed: a database that is away, a rate limit. */
+/** Throw it where a later attempt may succeed, such as when a database is down or a rate limit is reached. */
 export class TransientError extends Error {
   override readonly name: string = 'TransientError';
 }
 
-/** Throw it where no attempt will ever succeed: the record breaks a rule. */
+/** Throw it where no attempt will ever succeed, because the record breaks a rule. */
 export class PermanentError extends Error {
   override readonly name: string = 'PermanentError';
 }
 
-/** Throw it where the record cannot be decoded. */
+/** Throw it where the record can't be decoded. */
 export class PoisonError extends Error {
   override readonly name: string = 'PoisonError';
 }
 
 /** One record of a batch that failed, and why. */
 export interface RecordFailure {
-  /** In the batch. */
+  /** Its index in the batch. */
   index: number;
   failureClass: FailureClass;
   error: Error;
 }
 
-/** Codes of sockets, name servers and TLS, and names that time-outs and aborts have: the world's failures. */
+/** Codes of sockets, name servers and TLS, and names of time-outs and aborts: a later attempt may succeed. */
 const transientCodes =
   /^(E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_AGAIN|NOTFOUND|ADDR|BUSY|MFILE|AGAIN)|UND_ERR|ERR_(TLS|SSL|SOCKET|STREAM))/;
 const transientNames = ['AbortError', 'TimeoutError'];
 
-/** The class of whatever a handler threw. */
+/** Classifies whatever a handler threw. */
 export function recordFailure(index: number, thrown: unknown): RecordFailure {
   const error = thrown instanceof Error ? thrown : new Error(`a value was thrown: ${describe(thrown)}`);
   return { index, failureClass: classOf(error), error };

@@ -2,7 +2,7 @@ import type { Log } from '../../../src/log.ts';
 import type { Environment } from '../../../src/variables.ts';
 import type { Pipeline } from './pipeline.ts';
 
-/** What the pipeline keeps from call to call: opened once an instance, and again after a failure. */
+/** The pipeline's resources: opened once an instance, and again after a failure. */
 export class Resources {
   readonly #pipeline: Pipeline;
   readonly #log: Log;

@@ -14,20 +14,20 @@ import type { Resources } from './resources.ts';
 export interface SinkCall {
   /** Epoch milliseconds: no record is begun after this. */
   startBefore: number;
-  /** Epoch milliseconds: what is not done by then counts as failed. */
+  /** Epoch milliseconds: a record that is not done by then counts as failed. */
   deadline: number;
   /** The call that brought the records. */
   origin: CallOrigin;
 }
 
 export interface SinkResult {
-  /** How many records, from the first one on, the sink has dealt with; it is asked again for the others. */
+  /** How many records, from the first on, the sink has dealt with. It is called again for the others. */
   taken: number;
-  /** Which of those failed; the others are done. */
+  /** The failed ones among them; the others are done. */
   failures: readonly RecordFailure[];
 }
 
-/** What a sink may be opened with. */
+/** The parts that a sink may use. */
 export interface SinkParts {
   connection: Connection;
   producer: Producer;
@@ -35,7 +35,7 @@ export interface SinkParts {
   resources: Resources;
 }
 
-/** What a pull has for a sink that commits by itself. */
+/** The parts of a pull, for a sink that commits by itself. */
 export interface PullParts {
   group: GroupOffsets;
   times: PullTimes;
@@ -45,27 +45,21 @@ export interface PullParts {
   origin: CallOrigin;
 }
 
-/** A kind of sink, as `sinks.ts` lists it: how it is configured, and how it is opened. */
+/** A kind of sink, as `sinks.ts` lists it: how to configure and how to open it. */
 export interface SinkKind<Config> {
-  /** Reads its own variables; what is wrong is reported there. */
+  /** Reads its own variables and reports what is wrong with them. */
   configure(variables: Variables): Config;
   open(config: Config, parts: SinkParts): Sink;
-  /** It gets the records as they came, and not what `transformRecord` makes of them. */
+  /** The sink gets the records as they came, without `transformRecord`. */
   takesSource?: true;
 }
 
-/** Where records go. */
+/** A destination of records. */
 export interface Sink {
   /** True where each record is handled by itself, so that records of different keys can run side by side. */
   readonly oneByOne: boolean;
-  /**
-   * Takes a batch of one topic and partition, in the order of its offsets. Never throws for a record:
-   * whatever happens is a failure of the records it happened to.
-   */
+  /** Takes a batch of one partition, in the order of offsets. Errors are failures of their records, never thrown. */
   write(records: readonly ConsumerRecord[], call: SinkCall): Promise<SinkResult>;
-  /**
-   * How a pull's records go there with their offsets, in one step. Without it they are written first, and then
-   * their offsets are committed.
-   */
+  /** Writes pulled records and commits their offsets in one step, instead of committing afterwards. */
   handlePulled?(pull: PullParts): PartitionHandler;
 }

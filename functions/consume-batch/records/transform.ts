@@ -7,16 +7,16 @@ import type { Sink, SinkCall, SinkParts, SinkResult } from './sink.ts';
 
 type Transform = NonNullable<Pipeline['transformRecord']>;
 
-/** What came of a record: what goes on in its place, none where it is dropped; else why there is nothing. */
+/** The outputs of a record, none where it is dropped, or why it failed. */
 export type Transformation = readonly ConsumerRecord[] | RecordFailure;
 
-/** A sink that gets what `transformRecord` makes of each record; failures are those of the records they came from. */
+/** Wraps a sink so that it gets the outputs of `transformRecord`. Failures are assigned to the source records. */
 export function transforming(sink: Sink, transform: Transform, parts: SinkParts): Sink {
   return {
     ...sink,
     async write(records, call) {
       const made = await transformAll(records, transform, parts, call);
-      // As shipped: nothing is different, and nothing has to be found again.
+      // Nothing has changed, as with the pipeline as shipped, so no failure has to be assigned.
       if (made.every((outputs, index) => Array.isArray(outputs) && isOnly(outputs, records[index]))) {
         return sink.write(records, call);
       }
@@ -25,7 +25,7 @@ export function transforming(sink: Sink, transform: Transform, parts: SinkParts)
   };
 }
 
-/** Never rejects: what a record's transformation throws is that record's failure. */
+/** Never rejects: an error of a record's transformation is that record's failure. */
 export async function transformAll(
   records: readonly ConsumerRecord[],
   transform: Transform,
@@ -59,7 +59,7 @@ export interface RetryingCall extends Pick<SinkCall, 'origin' | 'deadline' | 'st
   retryBackoffMs: number;
 }
 
-/** As `transformAll`; what a later attempt may mend is tried again, with a back-off, before `startBefore`. */
+/** As `transformAll`, with retries and a back-off until `startBefore` for failures that may pass. */
 export async function transformRetrying(
   records: readonly ConsumerRecord[],
   transform: Transform,
@@ -89,7 +89,7 @@ function outputsOf(
 ): readonly ConsumerRecord[] {
   if (result === source) return [source];
   const outputs = result === undefined ? [] : Array.isArray(result) ? result : [result as ConsumerRecord];
-  // Where a record comes from is not its transformation's to say.
+  // A transformation can't change where a record comes from.
   const { topic, partition, offset } = source;
   const place = {
     topic,
@@ -103,7 +103,7 @@ function isOnly(outputs: readonly ConsumerRecord[], record: ConsumerRecord | und
   return outputs.length === 1 && outputs[0] === record;
 }
 
-/** All outputs, in as many calls of the sink as it needs, told as what became of the records they came from. */
+/** Writes all outputs, in as many calls of the sink as it needs, and assigns the results to the source records. */
 async function writeOutputs(
   sink: Sink,
   made: readonly Transformation[],
@@ -129,7 +129,7 @@ async function writeOutputs(
     if (result.taken === 0) break;
     done += result.taken;
   }
-  // A record of which some outputs are left is not taken; it comes again as a whole.
+  // A record with outputs left is not taken: it comes again as a whole.
   const taken = outputs[done]?.index ?? made.length;
   return { taken, failures: [...failures.values()].filter(({ index }) => index < taken) };
 }

@@ -19,7 +19,7 @@ interface PublishOptions extends Judges {
   onReplayed: (record: ProducerRecord) => void;
 }
 
-/** Replays each partition up to its first dead letter that can't go back: it stops there, and that one stays. */
+/** Replays each partition up to the first dead letter that can't go back, which stays. */
 export function publishing({ handler, onReplayed, ...judges }: PublishOptions): PartitionHandler {
   return {
     renew: (committed) => handler.renew(committed),
@@ -52,11 +52,11 @@ interface LookOptions extends Judges {
   deadline: number;
   onReplayed: (record: ProducerRecord) => void;
   onRefused: (refusal: Failure) => void;
-  /** A record could go back, and waits behind one that can't. */
+  /** Called for a record that could go back but waits behind one that can't. */
   onHeld: () => void;
 }
 
-/** Tells of every dead letter what `publishing` would do with it; writes and commits nothing. */
+/** Tells what `publishing` would do with every dead letter, and writes and commits nothing. */
 export function looking(options: LookOptions): PartitionHandler {
   const { connection, group, deadline, onReplayed, onRefused, onHeld, ...judges } = options;
   const holding = new Set<number>();
@@ -89,7 +89,7 @@ export function looking(options: LookOptions): PartitionHandler {
     },
   };
 
-  /** Describe on it can be looked at without a trace; Write can't. */
+  /** Describe on the id can be checked without a trace, but Write can't. */
   async function requireTransactionalId(id: string): Promise<void> {
     try {
       await connection.coordinator('transaction', id, deadline);

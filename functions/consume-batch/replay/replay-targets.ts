@@ -17,10 +17,10 @@ const settingNames = [
   'message.timestamp.type',
   'message.timestamp.before.max.ms',
   'message.timestamp.after.max.ms',
-  // Until Kafka 3.9, where the two above don't say.
+  // Until Kafka 3.9, where the two above are not set.
   'message.timestamp.difference.max.ms',
 ];
-/** What Kafka takes for "no limit": Long.MAX_VALUE, as near as a number comes to it. */
+/** Kafka's "no limit", Long.MAX_VALUE, as near as a number can be. */
 const NO_LIMIT = 2 ** 63;
 const NO_TIMESTAMP = -1;
 
@@ -31,15 +31,15 @@ interface Target {
 }
 
 interface LookOptions {
-  /** What the run would compress with: a topic's limit is for what arrives. */
+  /** The codec of the run, because a topic's limit counts compressed bytes. */
   compression: ProducerConfig['compression'];
   /** Epoch milliseconds. */
   deadline: number;
-  /** Told of a topic whose settings this user may not see: what it refuses can't be foreseen. */
+  /** Called for a topic whose settings this user may not see, so that its refusals can't be foreseen. */
   onUnseen?: (topic: string) => void;
 }
 
-/** The topics that dead letters go to, as one look at each of them shows them; nothing is written. */
+/** The topics that dead letters go to. Each is looked at once, and nothing is written. */
 export class ReplayTargets {
   readonly #connection: Connection;
   readonly #options: LookOptions;
@@ -50,7 +50,7 @@ export class ReplayTargets {
     this.#options = options;
   }
 
-  /** Why its topic would not take the record; undefined where nothing speaks against it. Throws a Failure. */
+  /** Why the record's topic would refuse it; undefined where it would not. Throws a Failure. */
   async refusal(record: ProducerRecord): Promise<Failure | undefined> {
     const known = this.#targets.get(record.topic);
     const look = known ?? this.#look(record.topic);
@@ -72,14 +72,14 @@ export class ReplayTargets {
       if (settings.size === 0) onUnseen?.(name);
       return { topic, settings };
     } catch (error) {
-      // A failure of this topic alone does not stop the others.
+      // A failure of this topic alone doesn't stop the others.
       if (error instanceof Failure && !error.retriable) return error;
       throw error;
     }
   }
 }
 
-/** By the rules of org.apache.kafka.storage.internals.log.LogValidator and UnifiedLog. */
+/** Follows org.apache.kafka.storage.internals.log.LogValidator and UnifiedLog. */
 async function refusalBy(
   { topic, settings }: Target,
   record: ProducerRecord,

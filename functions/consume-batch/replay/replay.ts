@@ -1,7 +1,7 @@
 /**
  * `npm run replay -- --topic orders.dead-letter [--to orders | --origins orders,…] [--dry-run]`: publishes dead
- * letters back to where they came from, each exactly once, as often as it is called. The variables are those of
- * the function; without `--to` and `--origins`, CONSUME_TOPICS lists where they may go.
+ * letters back to where they came from. Each goes back exactly once, however often the command is called. It reads
+ * the function's variables. Without `--to` and `--origins`, CONSUME_TOPICS lists the allowed topics.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Where the command line makes no sense, why; undefined where help is wanted. */
+/** A string says why the command line makes no sense; undefined asks for help. */
 function readArguments(): Arguments | string | undefined {
   try {
     const { values } = parseArgs({
@@ -132,9 +132,9 @@ class Replay {
   readonly #connection: Connection;
   readonly #group: GroupOffsets;
   readonly #log: Log;
-  /** By the topic that they went to. */
+  /** By target topic. */
   readonly #counts = new Map<string, number>();
-  /** What stopped a partition: at most one line each. */
+  /** Sentences about stopped partitions, each printed once. */
   readonly #told = new Set<string>();
   #refused = 0;
   #held = 0;
@@ -155,7 +155,7 @@ class Replay {
       await this.#look(undefined, (record) => this.#count(record));
     } else {
       const stopped = await this.#publish();
-      // What else can't go back is told at once, and not one by one with every call.
+      // The other dead letters that can't go back are told now, not one with every call.
       if (stopped.length > 0) await this.#look(stopped, () => this.#held++);
     }
     for (const [target, count] of this.#counts) console.log(`${visible(target)}\t${count}`);
@@ -165,7 +165,7 @@ class Replay {
     console.error(`${total} ${done}${stay}`);
   }
 
-  /** Round after round, until nothing waits; resolves with the partitions that stopped before their end. */
+  /** Publishes in rounds until nothing waits. Resolves with the partitions that stopped before their end. */
   async #publish(): Promise<number[]> {
     const { topic } = this.#wanted;
     const stopped = new Set<number>();
@@ -196,13 +196,13 @@ class Replay {
       partitions = waiting.flatMap(({ partition }) => (stopped.has(partition) ? [] : [partition]));
       done += round.answer.processed;
       console.error(`${done} replayed, ${waiting.reduce((sum, { lag }) => sum + lag, 0)} left in ${topic}`);
-      // Another replay holds the partitions that are left.
+      // Another replay holds the other partitions.
       if (partitions.length > 0 && round.answer.processed === 0) await wait(1_000);
     } while (partitions.length > 0);
     return [...stopped];
   }
 
-  /** Tells what would become of each dead letter in these partitions, or in all. */
+  /** Tells what would happen to each dead letter in these partitions, or in all. */
   async #look(partitions: number[] | undefined, onReplayed: (record: ProducerRecord) => void): Promise<void> {
     const deadline = Date.now() + LOOK_MS;
     const connection = this.#connection;
@@ -242,7 +242,7 @@ class Replay {
     }
   }
 
-  /** What a commit would be refused for; the offsets themselves may be readable all the same. */
+  /** A commit needs Read on the group, although offsets may be readable without it. */
   async #requireGroup(): Promise<void> {
     const { operations } = await this.#group.requireNoMembers(Date.now() + ROUND_MS);
     if (operations && !operations.includes('READ')) {
@@ -282,7 +282,7 @@ class Replay {
     this.#counts.set(topic, (this.#counts.get(topic) ?? 0) + 1);
   }
 
-  /** Why a partition does not go on. */
+  /** Reports why a partition stops. */
   #tell(failure: Failure): void {
     this.#refuse(failure);
     this.#told.add(sentence(failure));
@@ -300,7 +300,7 @@ function sentence({ code, message }: Failure): string {
   return `${code}: ${message}`;
 }
 
-/** The progress is told in sentences; lines at info would hide them. */
+/** Progress is printed in sentences, which lines at info would hide. */
 function quieter(log: Log): Log {
   return { ...log, info: log.debug };
 }

@@ -3,24 +3,23 @@ import type { ConsumerRecord, Header, ProducerRecord } from '../../../src/record
 import { ERROR_HEADER_PREFIX } from '../../../src/reserved-headers.ts';
 import { ORIGIN_HEADERS, placeOf, TIMESTAMP_HEADER } from '../records/dead-letter.ts';
 
-/** How often a record has been replayed, as text. */
+/** A header that counts replays, as text. */
 export const ATTEMPTS_HEADER = 'replay.attempts';
-/** Kafka's own limit for a topic's name: whoever wrote the header may have written anything. */
+/** Kafka's limit for a topic's name. Whoever wrote the header may have written anything. */
 const MAX_SHOWN_ORIGIN = 249;
 
 export interface ReplayTarget {
   /** Undefined: where each dead letter came from. */
   to: string | undefined;
-  /** May dead letters go back to this topic? Whoever can write a dead letter can name any topic as its origin. */
+  /** Whether dead letters may go back there: whoever can write one can name any topic as its origin. */
   isOrigin: (topic: string) => boolean;
-  /** What says so, such as CONSUME_TOPICS. */
+  /** The setting that decides this, such as CONSUME_TOPICS. */
   origins: string;
 }
 
 /**
- * A dead letter as it goes back: key, value, its own headers and timestamp; of the error headers those
- * that name its origin, which a second death keeps; and one more attempt. A Failure where it does not say
- * where it came from, or may not go there.
+ * A dead letter as it goes back: with key, value, its own headers and timestamp, the headers of its origin, which a
+ * second death keeps, and one more attempt. A Failure where its origin is missing or not allowed.
  */
 export function replayed(record: ConsumerRecord, target: ReplayTarget): ProducerRecord | Failure {
   const { to, isOrigin, origins } = target;
@@ -61,7 +60,7 @@ export function replayed(record: ConsumerRecord, target: ReplayTarget): Producer
   };
 }
 
-/** In epoch ms: a dead letter whose topic refused the record's timestamp has it in a header. */
+/** In epoch milliseconds. A dead letter whose topic refused the record's timestamp has it in a header. */
 function ownTime(record: ConsumerRecord): number | undefined {
   const text = textOf(record, TIMESTAMP_HEADER);
   return text && /^\d{1,15}$/.test(text) ? Number(text) : record.timestamp;

@@ -23,7 +23,7 @@ export function sinkConfig(variables: Variables): SinkConfig {
 }
 
 export function openSink(config: SinkConfig, parts: SinkParts): Sink {
-  // The name says whose configuration it is, which the compiler can't follow.
+  // The name tells the type of the configuration, but the compiler can't follow that.
   const { open, takesSource } = sinks[config.name] as SinkKind<SinkConfig>;
   const sink = open(config, parts);
   const { transformRecord } = parts.pipeline;

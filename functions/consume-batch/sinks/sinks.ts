@@ -1,4 +1,4 @@
-/** Where CONSUME_SINK sends records: a line a sink, by its name, and nothing else names one. */
+/** The sinks for CONSUME_SINK, one line each. Nothing else names a sink. */
 export { handler } from './handler/handler.ts';
 export { http } from './http/http.ts';
 export { log } from './log/log.ts';

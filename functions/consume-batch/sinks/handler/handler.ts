@@ -5,7 +5,7 @@ import type { Pipeline, RecordContext } from '../../records/pipeline.ts';
 import { recordFailure, TransientError } from '../../records/record-failure.ts';
 import type { Sink, SinkKind, SinkParts, SinkResult } from '../../records/sink.ts';
 
-/** A handler that returns at once is not asked for the time at every record. */
+/** For a fast handler, the clock is read only after this many records. */
 const CLOCK_EVERY = 64;
 
 /** The user's own handler: `handleBatch` or `handleRecord` of `pipeline/handle-record.ts`. */
@@ -58,7 +58,7 @@ interface Progress {
   index: number;
 }
 
-/** What is not done by the deadline counts as failed, whatever the user's code goes on doing. */
+/** A record that is not done by the deadline counts as failed, even if the user's code goes on. */
 async function untilDeadline(
   known: Omit<RecordContext, 'signal'>,
   resultWhenLate: (error: Error) => SinkResult,
@@ -81,7 +81,7 @@ async function untilDeadline(
   }
 }
 
-/** One after the other, up to the first that fails. */
+/** Handles records in turn, up to the first that fails. */
 async function handleInOrder(progress: Progress, context: RecordContext): Promise<SinkResult> {
   const { records, handleRecord, startBefore } = progress;
   for (; progress.index < records.length; progress.index++) {

@@ -7,7 +7,7 @@ import type { Sink, SinkCall, SinkKind } from '../../records/sink.ts';
 import { post } from './post.ts';
 import { recordJson } from './record-json.ts';
 
-/** What one POST holds: enough to be worth its round trip, and within what receivers take (nginx: 1 MiB). */
+/** The limits of one POST: worth its round trip, and within what receivers take (nginx: 1 MiB). */
 const MAX_RECORDS = 500;
 const MAX_BODY_BYTES = 1_000_000;
 const BODY_START = '{"records":[';
@@ -45,8 +45,8 @@ export const http: SinkKind<HttpSinkConfig> = {
 
 /**
  * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers}]}`, each record as
- * `recordJson` writes it. The status says what became of all of them, `{"failures":[index, …]}` in the answer
- * which ones failed alone. Errors name neither the URL nor a header: both may hold a secret.
+ * `recordJson` writes it. The status is for all of them, unless the response names failed ones as
+ * `{"failures":[index, …]}`. Errors name neither the URL nor a header, because both may hold a secret.
  */
 function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
   const own = Object.entries(headers).map(([name, value]) => [name, value.reveal()] as const);
@@ -69,7 +69,7 @@ function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
 interface EncodedBatch {
   taken: number;
   body: string;
-  /** Of the records in the body: where they stand in the batch. */
+  /** The places of the body's records in the batch. */
   indices: number[];
   poison: RecordFailure[];
 }
@@ -95,7 +95,7 @@ function encodeBatch(records: readonly ConsumerRecord[], format: SinkFormat): En
   return { taken, body: `${BODY_START}${parts.join(',')}${BODY_END}`, indices, poison };
 }
 
-/** The same for the same records, so that a receiver can tell a repetition; absent where offsets are not known. */
+/** The same for the same records, so that receivers recognise repetitions; undefined without offsets. */
 function idempotencyKey(records: readonly ConsumerRecord[]): string | undefined {
   const first = records[0];
   const last = records.at(-1);
@@ -138,7 +138,7 @@ class SinkAnswer extends Error {
   override readonly name = 'SinkAnswer';
 }
 
-/** The address or the credentials are wrong: no record can change that, and no record is given up for it. */
+/** The address or the credentials are wrong. No record can change that, so none is given up. */
 function isOfSink(status: number): boolean {
   return (status >= 300 && status < 400) || [401, 403, 404, 405, 407].includes(status);
 }
@@ -149,7 +149,7 @@ function classOf(status: number): FailureClass | undefined {
   return status >= 400 && status < 500 && ![408, 425, 429].includes(status) ? 'permanent' : 'transient';
 }
 
-/** Undefined where the answer names no records; throws where it names some that were not posted. */
+/** Undefined where the response names no records. Throws where it names some that were not posted. */
 function failedIndices(text: string, count: number): number[] | undefined {
   let failures: unknown;
   try {
@@ -164,7 +164,7 @@ function failedIndices(text: string, count: number): number[] | undefined {
   throw new Error(`"failures" must hold indices from 0 to ${count - 1}`);
 }
 
-/** The socket's or the time-out's own word; an error's message may hold the host. */
+/** The code of the socket or time-out, because an error's message may hold the host. */
 function reasonOf(error: unknown): string {
   for (const e of causesOf(error)) {
     if (e.name === 'AbortError' || e.name === 'TimeoutError') return 'no time was left';

@@ -2,18 +2,18 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { remaining } from '../../../../src/deadline.ts';
 
-/** An answer names failed records; what goes beyond this is not read. */
+/** Longer responses are not read: they only name failed records. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 export interface Posted {
   status: number;
-  /** Empty where it is longer than is read. */
+  /** Empty where the response is too long. */
   text: string;
 }
 
 /**
- * Posts a text and reads the answer, whatever its status is: fetch keeps 407 to itself. Rejects with the
- * socket's error, or an abort at the deadline; such errors may name the host.
+ * Posts a text and reads the response, whatever its status (fetch hides a 407). Rejects with the socket's error, or
+ * an abort at the deadline. Such errors may name the host.
  */
 export function post(
   url: string,
@@ -31,7 +31,7 @@ export function post(
       const status = response.statusCode ?? 0;
       readText(response).then(
         (text) => resolve({ status, text }),
-        // A refusal may cut the connection while the body is still on its way.
+        // A server that refuses may cut the connection while the body is still on its way.
         (error: unknown) => (status < 300 ? reject(error) : resolve({ status, text: '' })),
       );
     });

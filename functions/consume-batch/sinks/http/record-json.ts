@@ -4,10 +4,10 @@ import { PoisonError } from '../../records/record-failure.ts';
 import type { SinkFormat } from './http.ts';
 
 /**
- * A record as one object of JSON text, from which a receiver can tell the record's very bytes. In the format
- * `json` key and value stand there as they are, because a parser would change big numbers and 1.10: null is no
- * member, so that it differs from JSON's `null`, and a key that is not JSON goes as `keyText` or `keyBase64`.
- * Throws PoisonError for a value that the format can't carry.
+ * A record as JSON text, from which a receiver can restore its exact bytes. With the format `json`, key and value are
+ * copied unparsed, because a parser would change big numbers and 1.10. A null is left out, to differ from JSON's
+ * `null`, and a key that is not JSON becomes `keyText` or `keyBase64`. Throws PoisonError for a value that the format
+ * can't carry.
  */
 export function recordJson(record: ConsumerRecord, format: SinkFormat): string {
   const { topic, partition, offset, timestamp, key, value, headers } = record;
@@ -22,7 +22,7 @@ export function recordJson(record: ConsumerRecord, format: SinkFormat): string {
   return `{${members.join(',')}}`;
 }
 
-/** A key is nobody's fault: what a format can't carry goes in another one, under another name. */
+/** A record must not fail for its key, so a key that the format can't carry gets another name. */
 function keyMember(key: Buffer | null, format: SinkFormat): string[] {
   if (key === null) return nullMember('key', format);
   if (format === 'base64') return [`"key":"${base64(key)}"`];

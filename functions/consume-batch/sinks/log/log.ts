@@ -5,7 +5,7 @@ export const log: SinkKind<object> = {
   open: logSink,
 };
 
-/** Writes one line a record at level info: for looking at what a topic carries. */
+/** Writes a line for each record at level info, to show what a topic carries. */
 function logSink(): Sink {
   return {
     oneByOne: false,

@@ -7,7 +7,7 @@ import { type RecordFailure, TransientError } from '../../records/record-failure
 import type { Sink, SinkKind, SinkParts } from '../../records/sink.ts';
 import { type RetryingCall, transformRetrying } from '../../records/transform.ts';
 
-/** The record as it goes on to another topic; where it stands there follows from its key. */
+/** The record for the other topic, where its key decides on the partition. */
 export function forwarded(
   { topic, key, value, headers, timestamp }: ConsumerRecord,
   template: string,
@@ -37,10 +37,7 @@ export const topic: SinkKind<TopicSinkConfig> = {
   open: topicSink,
 };
 
-/**
- * Publishes records to another topic, each one acknowledged before it counts as done. What is pulled is published
- * in one transaction with its offsets.
- */
+/** Publishes records to another topic; pulled ones in one transaction with their offsets. */
 function topicSink({ topic: template }: TopicSinkConfig, parts: SinkParts): Sink {
   const { connection, producer } = parts;
   return {
@@ -80,7 +77,7 @@ async function publish(
       outcome instanceof Failure ? [recordFailureOf(outcome, index)] : [],
     );
   } catch (error) {
-    // Nothing was published: either for one record, which has to be found, or for want of a cluster.
+    // Nothing was published: either one record is refused and has to be found, or the cluster can't be reached.
     if (!(error instanceof Failure)) throw error;
     if (isOfRecord(error) && records.length > 1) {
       const all: RecordFailure[] = [];
@@ -100,7 +97,7 @@ function recordFailureOf(failure: Failure, index: number): RecordFailure {
     : { index, failureClass: 'transient', error: new TransientError(failure.message, { cause: failure }) };
 }
 
-/** The record itself is refused; anything else is the target's or the cluster's failure. */
+/** The record itself is refused. Any other failure is the target's or the cluster's. */
 function isOfRecord({ code }: Failure): boolean {
   return code === 'RECORD_TOO_LARGE' || code === 'INVALID_RECORD';
 }
