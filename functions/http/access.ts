@@ -20,10 +20,7 @@ const CORS_HEADERS = [
 const CORS_EXPOSED = 'x-request-id, retry-after, allow';
 const CORS_MAX_AGE_S = '600';
 
-/**
- * Throws API_KEY_REFUSED unless the request carries an accepted key, or needs none; false where there are keys
- * and it needs none.
- */
+/** Throws API_KEY_REFUSED without an accepted key. False where no key is needed although some are configured. */
 export function checkApiKey({ path, headers }: RequestHead, config: HttpConfig): boolean {
   if (config.apiKeyHashes.length === 0) return true;
   if (needsNoKey(path, config)) return false;
@@ -38,7 +35,7 @@ export function checkApiKey({ path, headers }: RequestHead, config: HttpConfig):
   return true;
 }
 
-/** The answer to a browser that asks before it sends a request; undefined for any other request. */
+/** The response to a browser's preflight; undefined for any other request. */
 export function preflight(head: RequestHead, config: HttpConfig): HttpResponse | undefined {
   if (head.method !== 'OPTIONS' || head.headers['access-control-request-method'] === undefined)
     return undefined;
@@ -51,7 +48,7 @@ export function preflight(head: RequestHead, config: HttpConfig): HttpResponse |
   return { status: 204, headers, body: '' };
 }
 
-/** What lets a page of an allowed origin read the answer. Without `HTTP_CORS_ORIGINS` no header is set at all. */
+/** Headers that let a page of an allowed origin read the response. Without `HTTP_CORS_ORIGINS` there are none. */
 export function corsHeaders({ headers }: RequestHead, { corsOrigins }: HttpConfig): Record<string, string> {
   if (corsOrigins.length === 0) return {};
   const { origin } = headers;
@@ -65,8 +62,9 @@ export function corsHeaders({ headers }: RequestHead, { corsOrigins }: HttpConfi
 }
 
 /**
- * What some format reads, and of what has no end of names (extensions of CloudEvents, what WEBHOOK_HEADERS copies)
- * what the page asks for. A `*` would not do: browsers don't count Authorization among it.
+ * The headers that some format reads. Of those with open-ended names (extensions of CloudEvents, copies by
+ * WEBHOOK_HEADERS), the ones that the page asks for. A `*` would not do, because browsers exclude Authorization from
+ * it.
  */
 function allowedHeaders({ headers }: RequestHead, { webhookHeaders }: HttpConfig): string[] {
   const { keyHeader, copiesHeader } = webhookHeaders;
@@ -75,13 +73,13 @@ function allowedHeaders({ headers }: RequestHead, { webhookHeaders }: HttpConfig
   return [...new Set([...CORS_HEADERS, ...(keyHeader === undefined ? [] : [keyHeader]), ...read])];
 }
 
-/** The whole path is looked at: `/webhooks/x/topics/orders` is a way to publish to `orders`, without any signature. */
+/** Matches the whole path: `/webhooks/x/topics/orders` publishes to `orders`, without any signature. */
 function needsNoKey(path: string, { webhooksAreSigned }: HttpConfig): boolean {
   const route = withoutKey.find(({ pattern }) => pattern.test(path));
   return route?.shows === 'nothing' || (route?.shows === 'signature' && webhooksAreSigned);
 }
 
-/** Compares with every hash, and each in constant time: how long it takes tells nothing of the keys. */
+/** Compares with every hash in constant time, so that the time tells nothing about the keys. */
 function isAccepted(key: string, hashes: readonly Buffer[]): boolean {
   const hash = createHash('sha256').update(key).digest();
   return hashes.map((accepted) => timingSafeEqual(hash, accepted)).includes(true);

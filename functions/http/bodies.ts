@@ -4,35 +4,35 @@ import type { Connection } from './connection.ts';
 import { brokenOff } from './message.ts';
 
 const MIB = 1024 * 1024;
-/** What all requests together may hold of bodies, from the first byte until they are answered. */
+/** The most that all requests together may hold of bodies, from the first byte until they are answered. */
 const MAX_BYTES = 64 * MIB;
-/** Of it, the part for bodies above `SMALL`: the rest is kept for small ones. */
+/** The part of it for bodies above `SMALL`; the rest is kept for small ones. */
 const MAX_LARGE_BYTES = 56 * MIB;
-/** Of it, the part for bodies whose senders have shown no key where others must. */
+/** The part of it for bodies from senders without a key, where keys are needed. */
 const MAX_KEYLESS_BYTES = 16 * MIB;
-/** Of which, again, a part is kept for small ones. */
+/** The part of that for large bodies. */
 const MAX_LARGE_KEYLESS_BYTES = 14 * MIB;
 export const SMALL = 64 * 1024;
-/** What counts as progress of a body that comes slowly. */
+/** A slow body makes progress with each step of this size. */
 const STEP = 64 * 1024;
-/** A body without progress for so long may be let go for the sake of others. */
+/** After this long without progress, a body may be dropped in favour of others. */
 const STALLED_MS = 1_000;
-/** And for so long it is let go in any case: an upload of 6 MiB takes 48 minutes at the most. */
+/** After this long without progress, a body is dropped in any case. An upload of 6 MiB takes at most 48 minutes. */
 const PROGRESS_MS = 30_000;
-/** How often in that time it is looked at. */
+/** How often its progress is checked in that time. */
 const LOOKS = 10;
 const EMPTY = Buffer.alloc(0);
 
 export interface BodyRules {
   maxBytes: number;
-  /** Its sender has shown no key, although there are some. */
+  /** The sender has shown no key, although keys are configured. */
   isKeyless: boolean;
   connection: Connection;
-  /** Asks the sender for it, where the sender waits to be asked. */
+  /** Asks a waiting sender for the body. */
   invite: () => void;
 }
 
-/** A body that has come; its room is taken until it is released. */
+/** A received body. It takes room until it is released. */
 export interface ReceivedBody {
   bytes: Buffer;
   release(): void;
@@ -52,17 +52,17 @@ export class Bodies {
     this.#progressMs = progressMs;
   }
 
-  /** The whole body; BODY_TOO_LARGE as soon as it is known to exceed the limit, without reading on. */
+  /** Reads the whole body. Throws BODY_TOO_LARGE as soon as it is known to exceed the limit. */
   async receive(message: IncomingMessage, rules: BodyRules): Promise<ReceivedBody> {
     const { maxBytes, isKeyless, connection, invite } = rules;
     const tooLarge = () =>
       new Failure('BODY_TOO_LARGE', `the body exceeds PRODUCE_MAX_BODY_BYTES (${maxBytes} bytes)`);
     if (Number(message.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-    // While it waited for its turn: no event will tell any more.
+    // The sender left while the request waited for its turn, and no event will say so again.
     if (message.destroyed) throw brokenOff();
     if (connection.failure && !message.complete) throw connection.failure;
     const body = new Body(isKeyless ? [this.#all, this.#keyless] : [this.#all]);
-    this.#clock ??= setInterval(() => this.#letSlowOnesGo(), this.#progressMs / LOOKS).unref();
+    this.#clock ??= setInterval(() => this.#dropSlow(), this.#progressMs / LOOKS).unref();
     try {
       await new Promise<void>((resolve, reject) => {
         body.letGo = reject;
@@ -84,14 +84,14 @@ export class Bodies {
       return { bytes: body.complete(), release: () => body.leave() };
     } catch (error) {
       body.leave();
-      // What still comes is counted no more, nor kept.
+      // Further bytes are neither counted nor kept.
       message.removeAllListeners('data');
       throw error;
     }
   }
 
-  /** One timer for all: one a body would take more time than many a body's reading. */
-  #letSlowOnesGo(): void {
+  /** Drops bodies that make no progress. One timer serves all of them, because one for each costs too much. */
+  #dropSlow(): void {
     const pace = `${STEP / 1_024} KiB in ${this.#progressMs / 1_000} s`;
     for (const body of this.#all.stalledSince(Date.now() - this.#progressMs)) {
       body.letGo(new Failure('REQUEST_TIMEOUT', `the body comes too slowly, with less than ${pace}`));
@@ -132,7 +132,7 @@ class Share {
     this.#held += bytes;
   }
 
-  /** Where there is too little, a body that stalls is let go for it, or else the one that wants more. */
+  /** Makes room by dropping the most stalled body, else the one that wants more. */
   makeRoom(body: Body): void {
     while (this.#held > this.#limit && this.#coming.has(body)) {
       const all = this.stalledSince(Date.now() - STALLED_MS).sort((a, b) => a.progressAt - b.progressAt);
@@ -154,7 +154,7 @@ class Share {
 
 class Body {
   size = 0;
-  /** When it last gained another step, in epoch milliseconds. */
+  /** When it last completed a step, in epoch milliseconds. */
   progressAt = Date.now();
   letGo: (failure: Failure) => void = () => {};
   #chunks: Buffer[] = [];

@@ -23,16 +23,16 @@ export const functionNames = ['produce', 'consume-batch', 'connectivity-check'] 
 export interface HttpConfig {
   host: string;
   port: number;
-  /** Which function `/invoke` and `/init` call; undefined: they are not there. */
+  /** The function that `/invoke` and `/init` call. Undefined: they are not served. */
   function: (typeof functionNames)[number] | undefined;
-  /** `webhooks` closes the other functions' paths, too. */
+  /** `webhooks` closes the other functions' paths as well. */
   routes: ProduceConfig['routes'];
-  /** SHA-256 of the accepted keys; where there are none, everybody is let in. */
+  /** SHA-256 of the accepted keys. Without any, everybody is let in. */
   apiKeyHashes: Buffer[];
   corsOrigins: string[];
-  /** What pages of these origins may send to webhooks. */
+  /** The headers that pages of these origins may send to webhooks. */
   webhookHeaders: Pick<WebhookConfig, 'keyHeader' | 'copiesHeader'>;
-  /** Webhooks prove who sent them by their signature. */
+  /** Webhooks prove their sender by a signature. */
   webhooksAreSigned: boolean;
   maxBodyBytes: number;
 }

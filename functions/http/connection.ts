@@ -3,23 +3,23 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Failure } from '../../src/errors.ts';
 
-/** Requests that a connection may have sent ahead; one that sends more is ended. */
+/** How many requests a connection may send ahead, before it is ended. */
 const MAX_AHEAD = 128;
-/** How long an ended connection's input is read and thrown away. */
+/** How long an ended connection's input is read and dropped. */
 const LINGER_MS = 500;
 
 const connections = new WeakMap<Socket, Connection>();
 
 /**
- * The order of a client's connection (RFC 9112, section 9). Its requests are served one at a time: records are
- * published in the order in which they came, whatever each body needs before it is read, and nothing is published
- * behind the request that ends the connection.
+ * Keeps the order of a client's connection (RFC 9112, section 9). Requests are served one at a time. So records are
+ * published in the order in which they came, however long each body takes, and nothing is published after the request
+ * that ends the connection.
  */
 export class Connection {
   readonly socket: Socket;
   /** Why nothing more can be read from it. */
   failure: Failure | undefined;
-  /** Called where the body that is being read has no end. */
+  /** Called where the body that is being read will never end. */
   onFailure: (failure: Failure) => void = () => {};
   #latest: { message: IncomingMessage; response: ServerResponse } | undefined;
   #isBusy = false;
@@ -36,12 +36,12 @@ export class Connection {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    // Node calls it behind the last answer. Its own version resets a connection that still has input to be read,
-    // and a reset can destroy the answer on its way.
+    // Node calls it after the last response. Node's own version resets a connection that still has input, and a reset
+    // can destroy the response on its way.
     socket.destroySoon = () => this.endInStages();
   }
 
-  /** Waits until all requests before this one are answered: for ever, where an answer has ended the connection. */
+  /** Waits until all requests before this one are answered, or for ever where a response has ended the connection. */
   async turnOf(message: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#latest = { message, response };
     await this.turn();
@@ -58,7 +58,7 @@ export class Connection {
     this.#isBusy = true;
   }
 
-  /** True where the failure is the answer to no request that has come: it needs one of its own then. */
+  /** True where no request waits for this failure, so that it needs a response of its own. */
   fail(failure: Failure): boolean {
     if (this.failure) return false;
     this.failure = failure;
@@ -69,14 +69,14 @@ export class Connection {
     return false;
   }
 
-  /** Ends it, unless its next request has come in the meantime: one that a busy server has not read yet. */
+  /** Ends the connection, unless its next request has arrived and a busy server has not read it yet. */
   async endIfSilent(): Promise<void> {
     const { bytesRead } = this.socket;
     await setImmediate();
     if (this.socket.bytesRead === bytesRead) this.endInStages();
   }
 
-  /** Sends no more, and reads on until the client has ended its side, too, but not for long (RFC 9112, section 9.6). */
+  /** Sends no more, and reads on for a short time until the client has ended its side (RFC 9112, section 9.6). */
   endInStages(): void {
     this.#isOver = true;
     this.socket.end();

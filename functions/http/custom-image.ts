@@ -9,7 +9,7 @@ const functions = { produce, 'consume-batch': consumeBatch, 'connectivity-check'
 
 export type FunctionName = (typeof functionNames)[number];
 
-/** What the platform says in headers where an event function would have a context. */
+/** An event function's context, from the headers of the platform's request. */
 function contextOf({ requestId }: HttpRequest, deadline: number) {
   return {
     getRequestID: () => requestId,
@@ -19,7 +19,7 @@ function contextOf({ requestId }: HttpRequest, deadline: number) {
   };
 }
 
-/** `POST /invoke`: the event of a custom-image event function, in the body, to the function that `FUNCTION` names. */
+/** `POST /invoke`: passes the event in the body to the function that `FUNCTION` names. */
 export async function invoke(
   name: FunctionName,
   request: HttpRequest,
@@ -34,7 +34,7 @@ export async function invoke(
   }
 }
 
-/** Functions throw `CODE: sentence`, because an event function's error is its message alone. */
+/** Functions throw `CODE: sentence`, because the platform reports only an error's message. */
 function failureOf(error: unknown): unknown {
   const [, name, sentence] = /^([A-Z_]+): ([\s\S]*)$/.exec(error instanceof Error ? error.message : '') ?? [];
   const code = errorCodes.find((known) => known === name);

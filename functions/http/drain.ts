@@ -1,14 +1,11 @@
 import type { Server } from 'node:http';
 import type { Log } from '../../src/log.ts';
 
-/** Requests under way get this long to end; a publish takes 5 s at most. */
+/** How long requests under way may take to end. A publish takes at most 5 s. */
 const DRAIN_MS = 10_000;
 const CLOSE_IDLE_EVERY_MS = 20;
 
-/**
- * On `signal` no connection is accepted any more, requests under way are answered, `close` is awaited, then the
- * process ends.
- */
+/** On `signal`, accepts no more connections, answers the requests under way, awaits `close`, and ends the process. */
 export function drainOn(
   signal: NodeJS.Signals,
   server: Server,

@@ -50,13 +50,13 @@ function start(): void {
   const problems = configurationProblems();
   tell(problems, log);
   if (problems.has('produce')) return;
-  // So that the first request doesn't pay for the connection.
+  // Connects now, so that the first request doesn't pay for it.
   warm(environment)
     .producer.warm(Date.now() + WARM_UP_MS)
     .catch((error: unknown) => log.warn('no connection to Kafka yet; each request tries again', { error }));
 }
 
-/** What keeps functions from work, by their names. */
+/** Why functions can't work, by their names. */
 function configurationProblems(): Map<string, Failure> {
   const readers = {
     produce: warm,
@@ -75,8 +75,8 @@ function configurationProblems(): Map<string, Failure> {
 }
 
 /**
- * Now, once for all functions that it concerns, and by each of their requests again. The server runs all the same:
- * one function may well be configured where another is not.
+ * Logs each problem once for all functions that it concerns. The server runs all the same, because other functions
+ * may be configured well. Each request to such a function reports its problem again.
  */
 function tell(problems: ReadonlyMap<string, Failure>, log: Log): void {
   const byMessage = new Map([...problems.values()].map((error) => [error.message, error]));
@@ -86,7 +86,7 @@ function tell(problems: ReadonlyMap<string, Failure>, log: Log): void {
   }
 }
 
-/** None where nothing is pulled, or the configuration can't be used. */
+/** Empty where nothing is pulled, or the configuration can't be used. */
 async function waiting(ask: typeof waitingRecords): Promise<Waiting[]> {
   if (!pulls()) return [];
   try {
@@ -96,12 +96,12 @@ async function waiting(ask: typeof waitingRecords): Promise<Waiting[]> {
   }
 }
 
-/** Whether anything is configured of a pull. */
+/** Whether a pull is configured, even in part. */
 function pulls(): boolean {
   return ['KAFKA_GROUP_ID', 'CONSUME_TOPICS'].some((name) => environment(name));
 }
 
-/** None while the configuration can't be used, which every other route says. */
+/** Undefined while the configuration can't be used, which every other route reports. */
 function producerFigures() {
   try {
     return warm(environment).producer.figures;

@@ -4,7 +4,7 @@ import { callersRequestId, type RequestHead } from '../../src/http/message.ts';
 
 /** host [":" port] of RFC 3986, section 3.2.2; empty for a target without an authority. */
 const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i;
-/** The absolute form of a target is that of a proxy's client; a server takes it all the same (RFC 9112, section 3.2.2). */
+/** Proxies get a target in absolute form, and a server has to accept it as well (RFC 9112, section 3.2.2). */
 const ORIGIN = /^https?:\/\/[^/?#]*/i;
 
 export function readHead({ method = 'GET', url = '/', headers }: IncomingMessage): RequestHead {
@@ -20,13 +20,13 @@ export function readHead({ method = 'GET', url = '/', headers }: IncomingMessage
   };
 }
 
-/** What is wrong with a message that node's parser has let pass. Nothing behind it can be trusted, either. */
+/** Finds faults that node's parser has let pass. After such a message, nothing on the connection can be trusted. */
 export function faultOf(message: IncomingMessage): Failure | undefined {
   const { httpVersion, httpVersionMajor, httpVersionMinor, headers, rawHeaders } = message;
   const isOld = httpVersionMajor === 1 && httpVersionMinor === 0;
   const coding = headers['transfer-encoding'];
   if (httpVersionMajor !== 1) return malformed(`HTTP/${httpVersion} is not spoken here, only HTTP/1.1`);
-  // Of several, `headers` has the first one alone.
+  // `headers` has only the first one of several.
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts++;
   if (hosts > 1 || (hosts === 0 && !isOld)) {
@@ -40,20 +40,20 @@ export function faultOf(message: IncomingMessage): Failure | undefined {
   return new Failure('NOT_IMPLEMENTED', 'of the transfer codings only chunked is known');
 }
 
-/** Does the client wait to be asked for the body (RFC 9110, section 10.1.1)? Throws where it expects anything else. */
+/** Whether the client waits to be asked for the body (RFC 9110, section 10.1.1). Throws at other expectations. */
 export function isInvited({ httpVersionMinor, headers: { expect } }: IncomingMessage): boolean {
   if (expect === undefined || httpVersionMinor === 0) return false;
   if (expect.toLowerCase() === '100-continue') return true;
   throw new Failure('EXPECTATION_FAILED', 'of the expectations only 100-continue is met');
 }
 
-/** What `clientError` brings. */
+/** The error of `clientError`. */
 export interface ParserError extends NodeJS.ErrnoException {
   bytesParsed?: number;
   rawPacket?: Buffer;
 }
 
-/** What node's parser, or its clock, says of what it could not read as a request; undefined for a broken socket. */
+/** The failure for an error of node's parser or its clock; undefined for a broken socket. */
 export function parserFailure(error: ParserError): Failure | undefined {
   const { code = '' } = error;
   switch (code) {
@@ -74,7 +74,7 @@ export function parserFailure(error: ParserError): Failure | undefined {
   }
 }
 
-/** As far as one packet shows: tells an unknown method from bytes that are not a request. */
+/** Tells an unknown method from bytes that are not a request, as far as one packet shows. */
 function isRequestLine({ rawPacket = Buffer.alloc(0), bytesParsed = 0 }: ParserError): boolean {
   const start = rawPacket.subarray(0, bytesParsed).lastIndexOf('\n') + 1;
   return /^[!#$%&'*+.^`|~\w-]+ \S+ HTTP\/1\.[01]\r\n/.test(rawPacket.toString('latin1', start));
@@ -88,7 +88,7 @@ function malformed(sentence: string): Failure {
   return new Failure('MALFORMED_REQUEST', sentence);
 }
 
-/** Node has the names in lower case, and each value as one line but for set-cookie's, which no request should have. */
+/** Node has lower-case names, and one line for each value except set-cookie's, which no request should have. */
 function lines(headers: IncomingHttpHeaders): Record<string, string> {
   const cookies = headers['set-cookie'];
   const single = headers as Record<string, string>;

@@ -8,27 +8,27 @@ import type { ProducerFigures } from '../../src/kafka/produce/producer.ts';
 import type { Waiting } from '../consume-batch/backlog.ts';
 import { type HandledBatch, handledBatches } from '../consume-batch/records/handled-batches.ts';
 
-/** A gateway's prefix hides no topic; of what has no name in it, only the path itself counts. */
+/** A topic is found behind any prefix of a gateway. Paths without names must match as a whole. */
 const labels = allRoutes.map(([path]) => ({
   path,
   pattern: patternOf(path, path.includes('{') ? 'end' : 'whole'),
 }));
-/** A batch may be 2,000 records of a slow sink. */
+/** A batch may be 2,000 records for a slow sink. */
 const BATCH_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** How often the cluster is asked what waits, however many scrape. */
+/** The cluster is asked at most this often, however many scrape. */
 const ASK_EVERY_MS = 1_000;
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Asked for at each scrape, as far as they have changed. */
+/** Asked at each scrape. */
 export interface Sources {
   /** Undefined where there is no producer yet. */
   producer: () => ProducerFigures | undefined;
-  /** By partition: what the next pull has before it, what a replay has before it. Neither rejects. */
+  /** By partition, for the next pull and for a replay. Neither rejects. */
   waitingRecords: () => Promise<Waiting[]>;
   waitingDeadLetters: () => Promise<Waiting[]>;
 }
 
-/** What `GET /metrics` tells: requests, what became of records, what waits, and the process's own figures. */
+/** The metrics of `GET /metrics`: requests, outcomes of records, waiting records, and the process's own. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests = new Counter({
@@ -97,7 +97,7 @@ export class Metrics {
       records.inc({ outcome: 'dead-lettered' }, deadLettered);
       records.inc({ outcome: 'failed' }, failed);
     };
-    // So that a rate begins at 0.
+    // Rates must begin at 0.
     count({ processed: 0, deadLettered: 0, failed: 0 });
     handledBatches.subscribe((message) => {
       const batch = message as HandledBatch;
@@ -106,7 +106,7 @@ export class Metrics {
     });
   }
 
-  /** Adds up what has the same labels. What is not known has no sample: an old one would be a lie. */
+  /** Sums what has the same labels. An unknown figure has no sample, because an old one would mislead. */
   #gaugeWaiting(
     about: { name: string; help: string },
     labelNames: readonly ('topic' | 'partition')[],
@@ -133,13 +133,13 @@ export class Metrics {
     this.#seconds.observe({ route }, ms / 1_000);
   }
 
-  /** In the Prometheus text format, with the content type that goes with it. */
+  /** The metrics in Prometheus's text format, with its content type. */
   async text(): Promise<{ type: string; body: string }> {
     return { type: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 }
 
-/** Within so many milliseconds everybody has the same answer. */
+/** Returns the same answer to everybody within this many milliseconds. */
 function atMostEvery<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
   let askedAt = Number.NEGATIVE_INFINITY;
   let answer: Promise<T>;
@@ -153,7 +153,7 @@ function atMostEvery<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** A path with its names left out: a label that callers can't multiply. */
+/** The path without its names, as a label that callers can't multiply. */
 function routeOf(path: string): string {
   return labels.find(({ pattern }) => pattern.test(path))?.path ?? 'other';
 }

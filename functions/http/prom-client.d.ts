@@ -1,5 +1,4 @@
-// The parts of prom-client 15.1.3 (pinned) that are used. Its index brings summaries, clusters and a push gateway along:
-// 17 kB in the bundle.
+// The used parts of prom-client 15.1.3 (pinned). Its index would add 17 kB to the bundle.
 
 declare module 'prom-client/lib/counter.js' {
   export { Counter as default } from 'prom-client';

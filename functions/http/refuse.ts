@@ -5,11 +5,11 @@ import { failureResponse } from '../../src/http/message.ts';
 import type { Log } from '../../src/log.ts';
 import type { Connection } from './connection.ts';
 
-/** Answers where node has no request to be answered, in the shape of every error, and ends the connection. */
+/** Answers an error for which node has no request, in the usual shape, and ends the connection. */
 export async function refuse(connection: Connection, failure: Failure, log: Log): Promise<void> {
   await connection.turn();
   const requestId = randomUUID();
-  // A connection that was opened ahead of its time, and never used, is no reason for a line.
+  // A connection that was opened ahead and never used is not worth a line.
   const level = connection.socket.bytesRead === 0 ? 'debug' : 'warn';
   log[level]('request refused', { requestId, code: failure.code, error: failure });
   const { status, headers, body } = failureResponse(failure);

@@ -18,11 +18,11 @@ import type { Metrics } from './metrics.ts';
 const READ = ['GET', 'HEAD'];
 const HEALTHY = { status: 'healthy' };
 
-/** Every function behind one server: their own paths, and what a container and its operators need. */
+/** Serves every function, and what a container and its operators need. */
 export function routesOf(environment: Environment, config: HttpConfig, metrics: Metrics): Route {
   const own = ownRoutes(environment, metrics, config.function);
   const ownOf = ({ method, path }: RequestHead): Serve | undefined => {
-    // The process alone: also where its variables are wrong, which every other route of produce says.
+    // Only about the process, so it answers even where variables are wrong.
     if (path === '/healthy' && READ.includes(method)) return async () => jsonResponse(200, HEALTHY);
     if (!isServers(path)) return undefined;
     const about: RouteAbout = routes[path];
@@ -30,7 +30,7 @@ export function routesOf(environment: Environment, config: HttpConfig, metrics: 
       throw unknownRoute(path, 'PRODUCE_ROUTES of this server is webhooks');
     }
     const serve = own[path];
-    // Whoever reaches them can have any event handled: they are the platform's, and there where it needs them.
+    // They can have any event handled, so they are served only where the platform needs them.
     if (!serve) throw unknownRoute(path, 'FUNCTION of this server is not set');
     requireMethod(method, about);
     return serve;
@@ -44,7 +44,7 @@ function isServers(path: string): path is ServerPath {
   return serverPaths.has(path);
 }
 
-/** Undefined: not there. */
+/** Undefined: the path is not served. */
 function ownRoutes(
   environment: Environment,
   metrics: Metrics,

@@ -18,31 +18,31 @@ import { Connection } from './connection.ts';
 import { faultOf, isInvited, type ParserError, parserFailure, readHead } from './message.ts';
 import { refuse } from './refuse.ts';
 
-/** How long a call that is not a publish may take; a gateway in front waits no longer, either. */
+/** How long a call other than a publish may take. A gateway in front doesn't wait longer, either. */
 const CALL_MS = 55_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** Above the usual idle time of load balancers, so that it is they who close. */
+/** Above the usual idle time of load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 /** How often node looks for connections that exceed the time-outs above. */
 const CHECK_INTERVAL_MS = 2_000;
-/** How long the rest of an unwanted small body is read and thrown away. */
+/** How long the rest of an unwanted small body is read and dropped. */
 const LINGER_MS = 500;
-/** A connection without a byte in either direction for so long is ended: whoever does not read an answer keeps it. */
+/** A connection that is silent for this long is ended: a client that reads no response would keep it. */
 const SILENCE_MS = 90_000;
-/** They have no body to look at, and need no key. */
+/** These paths have no body and need no key. */
 const WITHOUT_BODY = new Set(['/healthy', '/ready']);
 const NO_BODY: ReceivedBody = { bytes: Buffer.alloc(0), release: () => {} };
 const METHODS = { allow: 'GET, HEAD, POST, OPTIONS' };
 
 export interface ServerOptions {
   log?: Log;
-  /** Told of each answer to a request; `ms` are counted from the request's last byte. */
+  /** Called after each response; `ms` counts from the request's last byte. */
   observe?: (answered: { method: string; path: string; status: number; ms: number }) => void;
-  /** A body that gains less than 64 KiB in so many milliseconds is given up. */
+  /** A body that gains less than 64 KiB in this time is given up. */
   bodyProgressMs?: number;
 }
 
-/** An HTTP server that reads requests whole, up to the configured size, and hands them on as plain values. */
+/** An HTTP server that reads whole requests, up to the configured size, and passes them on as plain values. */
 export function createHttpServer(route: Route, config: HttpConfig, options: ServerOptions = {}): Server {
   const { log = createLog('warn'), observe = () => {}, bodyProgressMs } = options;
   const serving = { route, config, log, observe, bodies: new Bodies(bodyProgressMs) };
@@ -52,10 +52,10 @@ export function createHttpServer(route: Route, config: HttpConfig, options: Serv
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    // Looked at below, so that the refusal has the shape of all others.
+    // Checked below, so that the refusal has the usual shape.
     requireHostHeader: false,
   });
-  // Node would give up the requests of a client that has ended its own side, which may mean that it has said all.
+  // A client that has ended its side may only mean that it has sent everything. Node would drop its requests.
   Object.assign(server, { httpAllowHalfOpen: true });
   const exchange: RequestListener = async (message, response) => {
     const connection = Connection.of(message.socket);
@@ -63,7 +63,7 @@ export function createHttpServer(route: Route, config: HttpConfig, options: Serv
     const head = readHead(message);
     const fault = faultOf(message);
     const answer = await answerTo(head, fault, { message, response, connection }, serving);
-    // Behind a message that is not read to its end no other one can be found.
+    // After a message that was not read to its end, no other one can be found.
     if (fault || !isSoonOver(message, connection) || !server.listening) response.shouldKeepAlive = false;
     write(response, answer, head, config);
     if (!message.complete) throwAway(message);
@@ -131,19 +131,19 @@ async function answerTo(
   return answer;
 }
 
-/** What `OPTIONS *` asks (RFC 9110, section 9.3.7). */
+/** The answer to `OPTIONS *` (RFC 9110, section 9.3.7). */
 function aboutServer({ method, path }: RequestHead): HttpResponse | undefined {
   return method === 'OPTIONS' && path === '*' ? { status: 204, headers: METHODS, body: '' } : undefined;
 }
 
-/** Is what is left of a request's body little enough to be read for the next one's sake? */
+/** Whether so little is left of a body that it is worth reading for the next request. */
 function isSoonOver({ complete, headers }: IncomingMessage, { failure }: Connection): boolean {
   if (complete) return true;
   const { expect, 'content-length': length = Number.POSITIVE_INFINITY } = headers;
   return failure === undefined && expect === undefined && Number(length) <= SMALL;
 }
 
-/** What is left of a body that is answered already would stand in the way of the next request. */
+/** Reads the rest of an answered request's body, which is in the way of the next one. */
 function throwAway(message: IncomingMessage): void {
   message.resume();
   const timer = setTimeout(() => message.socket.destroy(), LINGER_MS);
@@ -165,6 +165,6 @@ function write(
     Object.assign(all, cors, headers.vary && { vary: `${headers.vary}, ${cors.vary}` });
   }
   response.writeHead(status, all);
-  // As a string it leaves together with the head, in one write.
+  // As a string, it leaves together with the head in one write.
   response.end(response.req.method === 'HEAD' ? '' : body);
 }

@@ -8,16 +8,16 @@ import type { HttpRequest, RequestHead } from '../../src/http/message.ts';
 const unzip = promisify(gunzip);
 
 /**
- * What all requests of the process together may hold of inflated bodies; the others wait for their turn. There is
- * room for two of the largest, so that one inflates while the other is read, which nothing else interrupts.
+ * The most that all requests of the process together may hold of inflated bodies; the others wait. There is room for
+ * two of the largest: one inflates while the other is being read.
  */
 const large = new Budget(12 * 1024 * 1024);
-/** The same for bodies that say that they are small, so that they don't wait behind large ones. */
+/** The same for bodies that claim to be small, so that they don't wait behind large ones. */
 const small = new Budget(8 * 1024 * 1024);
-/** Who reads a large body at this moment. */
+/** The turn to read a large body. */
 const reading = new Budget(1);
 const SMALL = 64 * 1024;
-/** How long they wait at most: what is left of a call's time is for publishing. */
+/** The longest wait; the rest of a call's time is for publishing. */
 const MAX_WAIT_MS = 2_000;
 /** Deflate gives 258 bytes for two bits at the most. */
 const MAX_DEFLATE_RATIO = 1_032;
@@ -25,13 +25,13 @@ const MAX_DEFLATE_RATIO = 1_032;
 const TRAILER = 4;
 
 export interface BodyLimits {
-  /** Of the body as it was sent, and of what it gives. */
+  /** For the body as it was sent, and as decompressed. */
   maxBytes: number;
-  /** Epoch milliseconds; QUEUE_FULL where there is no room for an inflated body until then. */
+  /** Epoch milliseconds. QUEUE_FULL where there is no room for an inflated body until then. */
   deadline: number;
 }
 
-/** What `read` makes of the body's bytes, decompressed where they are gzip. Throws BODY_TOO_LARGE. */
+/** Calls `read` with the body's bytes, decompressed where they are gzip. Throws BODY_TOO_LARGE. */
 export async function withBody<T>(
   request: HttpRequest,
   { maxBytes, deadline }: BodyLimits,
@@ -42,7 +42,8 @@ export async function withBody<T>(
   const until = Math.min(deadline, Date.now() + MAX_WAIT_MS);
   if (!isGzip(request)) return inTurn(body, until, read);
   const bound = Math.min(maxBytes, body.length * MAX_DEFLATE_RATIO);
-  // Of several members this is the last one's length, so that a larger body is found out, and waits with its like.
+  // For several members, this is the last one's length. A larger body shows when it is inflated, and then waits with
+  // the large ones.
   const announced = body.length < TRAILER ? 0 : body.readUInt32LE(body.length - TRAILER);
   const isSmall = announced <= Math.min(SMALL, bound);
   const lanes = [
@@ -62,10 +63,7 @@ export async function withBody<T>(
   throw tooLarge(maxBytes);
 }
 
-/**
- * Nothing interrupts a body's being read: a large one keeps everybody waiting for a tenth of a second. So they are
- * read one at a time, and in between the server turns to what has come meanwhile.
- */
+/** Reads large bodies in turn: each blocks for a tenth of a second, and others get a chance in between. */
 async function inTurn<T>(bytes: Buffer, until: number, read: (bytes: Buffer) => T): Promise<T> {
   if (bytes.length <= SMALL) return read(bytes);
   const lease = await reading.take(1, until);
@@ -78,7 +76,7 @@ async function inTurn<T>(bytes: Buffer, until: number, read: (bytes: Buffer) => 
   }
 }
 
-/** Throws UNSUPPORTED_MEDIA_TYPE where the body is in an encoding that is not known. */
+/** Throws UNSUPPORTED_MEDIA_TYPE for an unknown encoding. */
 export function isGzip({ headers }: RequestHead): boolean {
   const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding === 'identity' || encoding === '') return false;

@@ -28,12 +28,12 @@ export const meanings = {
 export const produceRoutes = ['all', 'webhooks'] as const;
 
 export interface ProduceConfig {
-  /** `webhooks`: nothing else is served, but for whether the function is well. */
+  /** `webhooks`: only these are served, and the routes about the function's health. */
   routes: (typeof produceRoutes)[number];
   defaultTopic: string | undefined;
   isTopicAllowed: (topic: string) => boolean;
   maxBodyBytes: number;
-  /** Is the `partitionkey` of a CloudEvent the record's key? */
+  /** Whether the `partitionkey` of a CloudEvent is the record's key. */
   partitionKeyIsKey: boolean;
   webhook: WebhookConfig;
 }
@@ -41,15 +41,15 @@ export interface ProduceConfig {
 export const webhookSchemes = ['github', 'standard'] as const;
 
 export interface WebhookConfig {
-  /** Undefined: whoever reaches the function is believed. */
+  /** Undefined: no signature is needed. */
   signature: { scheme: (typeof webhookSchemes)[number]; secret: Secret; toleranceS: number } | undefined;
   /** In lower case. */
   keyHeader: string | undefined;
-  /** Is this request header (in lower case) copied to the record? */
+  /** Whether this request header (in lower case) is copied to the record. */
   copiesHeader: (name: string) => boolean;
 }
 
-/** Everything that the function reads. */
+/** All variables that the function reads. */
 export function functionConfig(variables: Variables) {
   return {
     connection: connectionConfig(variables),

@@ -1,10 +1,10 @@
 import { Failure, type ValidationError } from '../../src/errors.ts';
 
 const MAX_VALIDATION_ERRORS = 20;
-/** Names in a message are the caller's own, of any length. */
+/** Names in messages are the caller's, of any length. */
 const MAX_PATH_LENGTH = 200;
 
-/** All that is wrong with a request's content, in one answer. */
+/** Reports everything that is wrong with a request's content. */
 export function invalid(errors: readonly ValidationError[]): Failure {
   const shown = errors.slice(0, MAX_VALIDATION_ERRORS).map(({ path, message }) => ({
     path: path.length > MAX_PATH_LENGTH ? `${path.slice(0, MAX_PATH_LENGTH)}…` : path,

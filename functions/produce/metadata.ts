@@ -4,10 +4,10 @@ import type { MetadataPartition } from '../../src/kafka/wire/metadata.ts';
 import type { ProduceConfig } from './config.ts';
 import { allowedTopic, type Target } from './formats/rest-proxy.ts';
 
-/** A probe that waits longer tells its asker nothing more. */
+/** A probe that waits longer tells nothing more. */
 const READY_WITHIN_MS = 2_000;
 
-/** What a question about the cluster needs. The answers have the shapes of the REST Proxy v2. */
+/** A question about the cluster. The answers have the shapes of the REST Proxy v2. */
 export interface Question {
   connection: Connection;
   config: ProduceConfig;
@@ -20,7 +20,7 @@ export async function listTopics({ connection, config, deadline }: Question) {
   return (await connection.topicNames(deadline)).filter(config.isTopicAllowed);
 }
 
-/** One topic, as the cluster has it now. `configs` stays empty: reading them needs a permission of its own. */
+/** One topic as it is now. `configs` stays empty, because reading them needs a permission of its own. */
 export async function describeTopic(question: Question) {
   const { name, partitions } = await topicOf(question);
   return { name, configs: {}, partitions: partitions.map(describe) };
@@ -42,7 +42,7 @@ export async function listBrokers({ connection, deadline }: Question) {
   return { brokers: await connection.brokerIds(deadline) };
 }
 
-/** Ready is who has just heard from a broker; throws BROKER_UNREACHABLE … otherwise. */
+/** Ready means that a broker has just responded. Throws BROKER_UNREACHABLE … otherwise. */
 export async function ready({ connection, deadline }: Question) {
   await connection.brokerIds(Math.min(deadline, Date.now() + READY_WITHIN_MS));
   return { status: 'ready' };

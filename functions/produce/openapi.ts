@@ -44,7 +44,7 @@ const OF_PUBLISHING: ErrorCode[] = [
 const OF_RECORDS: ErrorCode[] = [...OF_PUBLISHING, 'UNKNOWN_PARTITION'];
 
 const BASE64 = { type: 'string', contentEncoding: 'base64' };
-/** Bytes as they are: the generators of clients know them by this name of OpenAPI 3.0. */
+/** Raw bytes, by the name that OpenAPI 3.0 and client generators use. */
 const BINARY = { type: 'string', format: 'binary' };
 const INTEGER = { type: 'integer' };
 const TEXT = { type: 'string' };
@@ -52,7 +52,7 @@ const FILLED = { ...TEXT, minLength: 1 };
 const TOPIC = parameter('path', 'topic', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,249}$' });
 const PARTITION = parameter('path', 'partition', { ...INTEGER, minimum: 0, maximum: 2 ** 31 - 1 });
 
-/** The checks in pipes; every length is that of an array. */
+/** The checks in valibot's pipes. Lengths are always those of arrays. */
 const checks: Readonly<Record<string, (requirement: unknown) => Schema>> = {
   integer: () => INTEGER,
   min_value: (minimum) => ({ minimum }),
@@ -113,7 +113,7 @@ const PUBLISHED = {
   207: ['some records were acknowledged; an entry of another one says why', ref('Published')],
 } as const;
 
-/** The description of the HTTP interface: OpenAPI 3.1. Schemas, statuses and limits are those of the code. */
+/** Describes the HTTP interface in OpenAPI 3.1. Schemas, statuses and limits come from the code. */
 export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
   return {
     openapi: '3.1.0',
@@ -122,7 +122,7 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
       version: '2',
       description: `Publishes to Apache Kafka: the produce half of the REST Proxy v2 protocol, plain JSON, webhooks and CloudEvents. A body has at most ${maxBodyBytes} bytes, also once decompressed (content-encoding: gzip), and ${MAX_RECORDS} records.`,
     },
-    // Whatever prefix this document itself was found under.
+    // Relative, because gateways add prefixes.
     servers: [{ url: '.' }],
     security: [{}, { key: [] }, { bearer: [] }],
     paths: {
@@ -266,7 +266,7 @@ function listOf(items: Schema): Schema {
   return { type: 'array', items };
 }
 
-/** Nothing but what generators of clients understand: no `const`, no `null` type alone. */
+/** Uses only what client generators understand: neither `const` nor a `null` type alone. */
 function oneOf(...texts: string[]): Schema {
   return { ...TEXT, enum: texts };
 }
@@ -279,7 +279,7 @@ function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** What of valibot's schemas, and of the checks in their pipes, is read here. */
+/** The parts of valibot's schemas, and of the checks in their pipes, that are read here. */
 interface Validator {
   type: string;
   pipe?: readonly Validator[];
@@ -289,13 +289,11 @@ interface Validator {
   entries?: Readonly<Record<string, Validator>>;
 }
 
-/**
- * A body of one of the formats, and its records: `data` stands for keys and values, of which each format has its own.
- */
+/** Schemas of one format's body and records. `data` stands for its keys and values. */
 function recordsOf(format: string, data: Schema): Record<string, Schema> {
   const names = new Map<Validator, string>([
     [recordSchema, `${format}Record`],
-    // Its other name of the key is left out: two ways to say the same are two classes in a client.
+    // The key's other name is left out: two alternatives would become two classes in a client.
     [headerSchema, 'Header'],
   ]);
   return {
@@ -304,7 +302,7 @@ function recordsOf(format: string, data: Schema): Record<string, Schema> {
   };
 }
 
-/** What `request.ts` checks, as JSON Schema; what has a name is referred to. */
+/** Translates a schema of `rest-proxy.ts` into JSON Schema, with references to named parts. */
 function schemaOf(validator: Validator, known: { data: Schema; names: Map<Validator, string> }): Schema {
   const { type, pipe, requirement, wrapped, item, entries = {} } = validator;
   const inner = (part: Validator | undefined): Schema => {

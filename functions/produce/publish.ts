@@ -28,7 +28,7 @@ import { openApi } from './openapi.ts';
 import { acceptsAnswer, answerType, offsetsResponse, refusal } from './response.ts';
 import { finder, type Handlers } from './routes.ts';
 
-/** An answer comes within 5 s; the rest of them is for reading the request and writing the answer, on a busy machine, too. */
+/** A response comes within 5 s; the difference is for reading and writing on a busy machine. */
 const ANSWER_WITHIN_MS = 4_500;
 
 /** The platform cuts lines at 90 KiB. */
@@ -40,7 +40,7 @@ export interface Publisher {
   log: Log;
 }
 
-/** The produce function without any platform: plain requests in, plain answers out, whatever goes wrong. */
+/** The produce function without any platform. It answers whatever goes wrong. */
 export function createPublish(publisher: Publisher): Serve {
   const route = createRoute(publisher);
   return async (request, deadline) => {
@@ -56,7 +56,7 @@ export function createPublish(publisher: Publisher): Serve {
   };
 }
 
-/** The same for whoever has a request's head first. A head is refused for its route, method, types and encoding. */
+/** The same for a server, which has a request's head first. It throws for a wrong route, method, type or encoding. */
 export function createRoute(publisher: Publisher): Route {
   const find = finder(handlers, publisher.config.routes);
   return (head) => {
@@ -136,7 +136,7 @@ function publishing(readerOf: (head: RequestHead) => typeof readRecords): Handle
   };
 }
 
-/** Which partition and offset lead to this request: of each partition the first and the last one. */
+/** The first and last offset of each partition, which lead from the log to the records. */
 function rangesOf(
   outcomes: readonly (RecordMetadata | Failure)[],
 ): { partition: number; first: number; last: number }[] {

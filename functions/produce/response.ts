@@ -14,14 +14,14 @@ import type { RecordMetadata } from '../../src/record.ts';
 export const VENDOR_TYPE = 'application/vnd.kafka.v2+json';
 const ACCEPTABLE = [VENDOR_TYPE, 'application/vnd.kafka+json', JSON_TYPE, 'application/*', '*/*'];
 
-/** The type that answers to this request have: the vendor's where the request's own type or Accept is. */
+/** The type of the response: the vendor's where the request's own type or Accept is the vendor's. */
 export function answerType(request: RequestHead): string {
   const { accept, 'content-type': contentType } = request.headers;
   const types = [mediaType(contentType), ...acceptedTypes(accept)];
   return types.some((type) => type.startsWith('application/vnd.kafka')) ? VENDOR_TYPE : JSON_TYPE;
 }
 
-/** Does the caller take one of the types that we speak? */
+/** Whether the caller accepts one of our types. */
 export function acceptsAnswer(request: RequestHead): boolean {
   return acceptedTypes(request.headers.accept).some((type) => ACCEPTABLE.includes(type) || type === '');
 }
@@ -31,7 +31,7 @@ export function refusal(failure: Failure, request: RequestHead | undefined): Htt
   return failureResponse(failure, request && answerType(request));
 }
 
-/** One entry a record, in the request's order; the status follows from how many were acknowledged. */
+/** An entry for each record, in the request's order. The status depends on how many were acknowledged. */
 export function offsetsResponse(outcomes: readonly (RecordMetadata | Failure)[], type: string): HttpResponse {
   const failures = outcomes.filter((outcome) => outcome instanceof Failure);
   const offsets = outcomes.map((outcome) =>

@@ -13,7 +13,7 @@ import type { ProduceConfig } from './config.ts';
 import type { Target } from './formats/rest-proxy.ts';
 import { invalid } from './invalid.ts';
 
-/** What answers at each path, by method; HEAD is answered as GET is. */
+/** The handlers of each path, by method. HEAD uses GET's. */
 export type Handlers<Handler> = {
   [P in ProducePath]: { [M in (typeof routes)[P]['methods'][number]]: Handler };
 };
@@ -24,7 +24,7 @@ interface Route<Handler> {
   handlers: Partial<Record<Method, Handler>>;
 }
 
-/** Finds what answers to a request, by the first route that fits. It throws UNKNOWN_ROUTE, METHOD_NOT_ALLOWED. */
+/** Finds a request's handler by the first matching route; throws UNKNOWN_ROUTE or METHOD_NOT_ALLOWED. */
 export function finder<Handler>(
   handlers: Handlers<Handler>,
   served: ProduceConfig['routes'],
@@ -55,7 +55,7 @@ function findRoute<Handler>(
   table: readonly Route<Handler>[],
   { path, pathParameters = {} }: RequestHead,
 ): { route: Route<Handler>; matched: Record<string, string> } {
-  // A gateway that has matched the path itself may have called it anything: it is about that topic all the same.
+  // A gateway that has matched the path itself may use another path. Its parameter names the topic all the same.
   const isOfTopic = pathParameters.topic !== undefined;
   const plain =
     pathParameters.partition === undefined ? '/topics/{topic}' : '/topics/{topic}/partitions/{partition}';

@@ -8,7 +8,7 @@ import { createPublish, createRoute } from './publish.ts';
 
 let instance: ReturnType<typeof start> | undefined;
 
-/** What this instance keeps from call to call. A configuration that can't be used is read again next time. */
+/** Kept by this instance from call to call. A configuration that can't be used is read again next time. */
 export function warm(environment: Environment) {
   instance ??= start(environment);
   return instance;

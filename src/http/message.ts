@@ -34,7 +34,7 @@ export interface HttpResponse {
 /** Answers a request by the deadline (epoch milliseconds). It may throw a Failure. */
 export type Serve = (request: HttpRequest, deadline: number) => Promise<HttpResponse>;
 
-/** What serves a request, found by its head. Throws what the head shows to be wrong: its body need not be read then. */
+/** Finds what serves a request, by its head. Throws a Failure where the head alone is wrong, so that its body need not be read. */
 export type Route = (head: RequestHead) => Serve;
 
 /** Whether this text may stand in a header and in a log line as it is. */

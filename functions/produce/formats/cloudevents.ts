@@ -11,7 +11,7 @@ import type { JsonReader } from './json-text.ts';
 import { allowedTopic, MAX_RECORDS, readDocument, type Target } from './rest-proxy.ts';
 import { URI, URI_REFERENCE } from './uri.ts';
 
-/** CloudEvents 1.0.2: the HTTP binding and the JSON formats are read, the Kafka binding is written. */
+/** CloudEvents 1.0.2: reads the HTTP binding and the JSON formats, and writes the Kafka binding. */
 const EVENT_TYPE = 'application/cloudevents';
 const BATCH_TYPE = 'application/cloudevents-batch';
 const KNOWN_TYPES = [EVENT_TYPE, `${EVENT_TYPE}+json`, BATCH_TYPE, `${BATCH_TYPE}+json`];
@@ -20,12 +20,12 @@ const STRUCTURED_HEADER = {
   value: Buffer.from('application/cloudevents+json; charset=UTF-8'),
 };
 const REQUIRED = ['id', 'source', 'specversion', 'type'];
-/** What makes a request an event in binary mode. */
+/** The headers that make a request an event in binary mode. */
 export const EVENT_HEADERS = REQUIRED.map((name) => `ce-${name}`);
 
 const ATTRIBUTE_NAME = /^[a-z\d]+$/;
 
-/** What the specification asks of these attributes beyond being a string. */
+/** The rules of the specification for these attributes, beyond being a string. */
 const rules = new Map<string, [RegExp, string]>([
   ['specversion', [/^1\.0$/, 'must be 1.0']],
   ['id', [/./s, 'must not be empty']],
@@ -46,7 +46,7 @@ const rules = new Map<string, [RegExp, string]>([
     ],
   ],
 ]);
-/** A string of the specification's type system holds none of these. */
+/** Characters that a string of the specification must not hold. */
 const DISALLOWED = /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
 
 interface Event {
@@ -57,17 +57,17 @@ interface Event {
 
 type Attributes = ReadonlyMap<string, unknown>;
 
-/** Structured and batched events tell by their type, an event in headers by having all that it must have. */
+/** Structured and batched events have their own type. An event in headers has all the required ones. */
 export function isCloudEvent({ headers }: RequestHead): boolean {
   return isEventType(headers) || EVENT_HEADERS.every((name) => headers[name] !== undefined);
 }
 
-/** Is it an attribute's header, in lower case? */
+/** Whether this is an attribute's header, in lower case. */
 export function isEventHeader(name: string): boolean {
   return name.startsWith('ce-') && ATTRIBUTE_NAME.test(name.slice('ce-'.length));
 }
 
-/** The events of a request as records, one each. Throws the Failure that the caller gets. */
+/** Reads a request's events, a record each. Throws the Failure for the caller. */
 export async function readEvents(
   request: HttpRequest,
   { topic, partition }: Target,
@@ -97,7 +97,7 @@ function isEventType(headers: HttpRequest['headers']): boolean {
   return mediaType(headers['content-type']).startsWith(EVENT_TYPE);
 }
 
-/** Is it of several events? Throws UNSUPPORTED_MEDIA_TYPE where it is in a format that is not known. */
+/** Whether the request holds several events. Throws UNSUPPORTED_MEDIA_TYPE for an unknown format. */
 export function isBatch({ headers }: RequestHead): boolean {
   const type = mediaType(headers['content-type']);
   if (!type.startsWith(EVENT_TYPE) || KNOWN_TYPES.includes(type)) return type.startsWith(BATCH_TYPE);
@@ -129,7 +129,7 @@ function readBatch(json: JsonReader): unknown {
   });
 }
 
-/** The attributes; of `data` only that it is there. */
+/** Reads the attributes. `data` is only noted as present. */
 function readMembers(json: JsonReader): unknown {
   return json.object((name) => {
     if (name !== 'data') return json.scalar();
@@ -149,7 +149,7 @@ function structuredEvent(event: unknown, value: Buffer, at: string, errors: Vali
   if (base64 != null && (data !== undefined || !isBase64(base64))) {
     errors.push({ path: pathOf('data_base64'), message: 'must be base64, and stand alone without data' });
   }
-  // A null attribute is one that is not set.
+  // A null attribute is not set.
   for (const [name, member] of Object.entries(members)) if (member !== null) attributes.set(name, member);
   check(attributes, pathOf, errors);
   return { attributes, value, headers: [STRUCTURED_HEADER] };
@@ -174,7 +174,7 @@ function binaryEvent(headers: HttpRequest['headers'], body: Buffer, errors: Vali
   const contentType = headers['content-type'];
   return {
     attributes,
-    // Kafka's form of an event without data: a tombstone.
+    // Kafka's form of an event without data is a tombstone.
     value: hasData(body, contentType) ? body : null,
     headers: [
       ...(contentType === undefined ? [] : [{ key: 'content-type', value: headerBytes(contentType) }]),
@@ -183,7 +183,7 @@ function binaryEvent(headers: HttpRequest['headers'], body: Buffer, errors: Vali
   };
 }
 
-/** A type whose texts may be empty makes data of an empty body; JSON's may not, and SDKs send its type in any case. */
+/** An empty body is data where texts of its type may be empty. JSON may not, and SDKs send its type in any case. */
 function hasData(body: Buffer, contentType: string | undefined): boolean {
   return body.length > 0 || (contentType !== undefined && !/[/+]json$/.test(mediaType(contentType)));
 }
@@ -211,9 +211,9 @@ function attributeProblem(name: string, value: unknown): string | undefined {
   return rule && !rule[0].test(value) ? rule[1] : undefined;
 }
 
-/** Unquotes what is quoted, then percent-decodes exactly once; undefined where the bytes are not UTF-8. */
+/** Removes quotes, then percent-decodes exactly once; undefined where the result is not UTF-8. */
 function decodeAttribute(text: string): string | undefined {
-  // A quote that is never closed is a character like any other; it is matched to the end so as to be looked at once.
+  // An open quote is an ordinary character. It is matched to the end, so that it is looked at only once.
   const unquoted = text.replace(/"((?:[^"\\]|\\.?)*)("|$)/gs, (whole, quoted: string, end: string) =>
     end === '' ? whole : quoted.replace(/\\(.)/gs, '$1'),
   );

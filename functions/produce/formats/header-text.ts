@@ -3,8 +3,8 @@ import { isUtf8 } from 'node:buffer';
 const LATIN1_ONLY = /^[\0-\xff]*$/;
 
 /**
- * A header value's bytes. node:http hands each byte over as a character of its own, a gateway's event the
- * text itself: characters that are the bytes of valid UTF-8 are taken for such bytes.
+ * The bytes of a header's value. node:http turns each byte into a character, and a gateway's event has the text
+ * itself. So characters that are the bytes of valid UTF-8 are taken for bytes.
  */
 export function headerBytes(value: string): Buffer {
   const bytes = Buffer.from(value, 'latin1');

@@ -2,9 +2,9 @@ import { Failure } from '../../../src/errors.ts';
 import { invalid } from '../invalid.ts';
 
 /**
- * JSON as RFC 8259 has it, read in one pass over the caller's bytes. A part is looked at as its reader asks:
- * built, or passed over with nothing kept but its own bytes, in which JSON.parse would change big numbers,
- * `1.10` and the order of members. What a body builds is bounded, however small it was when it was sent.
+ * Reads JSON (RFC 8259) in one pass over the caller's bytes. The reader decides for each part whether it is built or
+ * passed over. A part that is passed over keeps its own bytes, because JSON.parse would change big numbers, `1.10`
+ * and the order of members. A limit on built parts bounds the memory for a small body.
  */
 const QUOTE = 0x22;
 const PLUS = 0x2b;
@@ -21,26 +21,26 @@ const LOWER_U = 0x75;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const EXPONENT = 0x65;
-/** A letter's bit that tells upper from lower case. */
+/** The bit that tells upper from lower case. */
 const LOWER_CASE = 0x20;
 const FIRST_PRINTABLE = 0x20;
 const LAST_PRINTABLE = 0x7e;
-/** `"\/bfnrt`: what may stand behind a backslash, but for `u`. */
+/** `"\/bfnrt`: the characters that may follow a backslash, except `u`. */
 const ESCAPED = new Set(Buffer.from('"\\/bfnrt'));
 const LITERALS = new Map(
   [true, false, null].map((value) => [String(value).charCodeAt(0), { text: String(value), value }]),
 );
 const BOM = Buffer.from('\ufeff');
 
-/** Members and elements that one document may have built: 10,000 records with ten headers each are fewer. */
+/** The most members and elements that one document may build. 10,000 records with ten headers each stay below it. */
 const MAX_PARTS = 500_000;
 const TOO_MANY_PARTS = `must hold at most ${MAX_PARTS} members and elements beside those of keys and values`;
 const FIRST_NESTING = 64;
 
-/** What stands for an object or array where only a scalar has a meaning: no schema takes it. */
+/** Stands for an object or array where a scalar is expected. No schema takes it. */
 const NOT_SCALAR = Symbol('an object or array');
 
-/** What `read` makes of a document. Throws MALFORMED_REQUEST where that is not JSON, with the place. */
+/** Reads a whole document. Throws MALFORMED_REQUEST, with the place, where it is not JSON. */
 export function readJson<T>(document: Buffer, read: (json: JsonReader) => T): T {
   const json = new JsonReader(document);
   const result = read(json);
@@ -48,7 +48,7 @@ export function readJson<T>(document: Buffer, read: (json: JsonReader) => T): T 
   return result;
 }
 
-/** Stands before a value; each call reads it whole. Where a member stands twice the last one counts. */
+/** A reader that stands before a value; each call reads the whole value. Of a repeated member the last one counts. */
 export class JsonReader {
   #position: number;
   #partsLeft = MAX_PARTS;
@@ -70,7 +70,7 @@ export class JsonReader {
       const name = this.#name();
       const value = read(name);
       if (name !== '__proto__') members[name] = value;
-      // Like any other name, and like JSON.parse; an assignment would set the object's prototype.
+      // Defined like any other name, as JSON.parse does. An assignment would set the object's prototype.
       else Object.defineProperty(members, name, { value, enumerable: true, configurable: true });
     });
     return members;
@@ -103,7 +103,7 @@ export class JsonReader {
     return hasSpace ? withoutSpace(text) : text;
   }
 
-  /** What `read` makes of the value, and the value as it was sent. */
+  /** The result of `read`, and the value as it was sent. */
   withSource<T>(read: () => T): [T, Buffer] {
     const start = this.#position;
     const result = read();
@@ -287,7 +287,7 @@ function shown(byte: number): string {
   return isPrintable ? `'${String.fromCharCode(byte)}'` : `0x${byte.toString(16).padStart(2, '0')}`;
 }
 
-/** What the JSON string between these positions says; hardly any has escapes. */
+/** The content of the JSON string between these positions. Hardly any has escapes. */
 function stringAt(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString('utf8', start + 1, end - 1);
   return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;

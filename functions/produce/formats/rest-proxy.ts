@@ -20,13 +20,13 @@ const formats = new Map<string, Format>([
   ['application/vnd.kafka.text.v2+json', 'text'],
 ]);
 
-/** The platform cuts off answers above 6 MiB; this many entries of `offsets` stay below it, failed ones too. */
+/** The platform cuts off responses above 6 MiB. This many entries of `offsets` stay below it, even failed ones. */
 export const MAX_RECORDS = 10_000;
 const TOO_MANY_RECORDS = `must hold at most ${MAX_RECORDS} records`;
 const MAX_PARTITION = 2 ** 31 - 1;
-/** As far as the arithmetic on timestamps is exact: the year 144,683. */
+/** The limit of exact arithmetic on timestamps: the year 144,683. */
 const MAX_TIMESTAMP = 2 ** 52 - 1;
-/** In a body above this the first mistake is the only one to be told: a million of them would be gigabytes. */
+/** In a larger body only the first mistake is reported: a million of them would be gigabytes. */
 const MAX_BYTES_FOR_ALL_ERRORS = 64 * 1024;
 const NULL = Buffer.from('null');
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -86,13 +86,13 @@ type Body = v.InferOutput<typeof bodySchema>;
 type BodyRecord = Body['records'][number];
 type BodyHeader = v.InferOutput<typeof headerSchema>;
 
-/** What the path says of where the records go. */
+/** The target that the path names. */
 export interface Target {
   topic?: string | undefined;
   partition?: number | undefined;
 }
 
-/** The records of a request in one of the REST Proxy's formats. Throws the Failure that the caller gets. */
+/** Reads the records of a request in one of the REST Proxy's formats. Throws the Failure for the caller. */
 export async function readRecords(
   request: HttpRequest,
   target: Target,
@@ -123,7 +123,7 @@ export async function readRecords(
   });
 }
 
-/** What the schema looks at. Nothing is built that no format has a place for; in JSON a key or value stays its text. */
+/** Builds only what the schema looks at. In JSON, keys and values stay text. */
 function readMembers(json: JsonReader, format: Format): unknown {
   const header = () => json.object(() => json.scalar());
   const record = () =>
@@ -132,14 +132,14 @@ function readMembers(json: JsonReader, format: Format): unknown {
       return name === 'headers' ? json.array(header) : json.scalar();
     });
   const records = (index: number) => {
-    // The schema would look at millions of records only to find that they are too many.
+    // The schema would check millions of records only to find that they are too many.
     if (index === MAX_RECORDS) throw invalid([{ path: 'records', message: TOO_MANY_RECORDS }]);
     return record();
   };
   return json.object((name) => (name === 'records' ? json.array(records) : json.scalar()));
 }
 
-/** A slice keeps its whole document in memory for as long as a record waits: too much where little of it is wanted. */
+/** Copies small keys and values, because a slice would keep their whole document in memory. */
 function unpinned(records: ProducerRecord[], document: Buffer): ProducerRecord[] {
   const wanted = records.reduce((sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0), 0);
   if (wanted * 2 > document.length) return records;
@@ -150,7 +150,7 @@ function unpinned(records: ProducerRecord[], document: Buffer): ProducerRecord[]
   }));
 }
 
-/** By the content type; throws UNSUPPORTED_MEDIA_TYPE. */
+/** The format by the content type. Throws UNSUPPORTED_MEDIA_TYPE. */
 export function formatOf({ headers }: RequestHead): Format {
   const type = mediaType(headers['content-type']);
   const format = formats.get(type);
@@ -163,7 +163,7 @@ export function formatOf({ headers }: RequestHead): Format {
   );
 }
 
-/** The topic, where it has a valid name and `PRODUCE_TOPICS` has it. */
+/** Checks the topic's name, and that `PRODUCE_TOPICS` allows it. */
 export function allowedTopic(topic: string | undefined, { isTopicAllowed }: ProduceConfig): string {
   if (topic === undefined) {
     throw invalid([{ path: 'topic', message: 'is in neither path nor body, and KAFKA_TOPIC is not set' }]);
@@ -178,7 +178,7 @@ export function allowedTopic(topic: string | undefined, { isTopicAllowed }: Prod
   return topic;
 }
 
-/** The document in a body, as `read` takes it. */
+/** Reads the document in a body. */
 export function readDocument<T>(bytes: Buffer, read: (json: JsonReader) => T): T {
   if (bytes.length === 0) throw new Failure('MALFORMED_REQUEST', 'the request has no body');
   if (!isUtf8(bytes)) throw new Failure('MALFORMED_REQUEST', 'the body is not UTF-8');
@@ -197,7 +197,7 @@ function validBody(json: unknown, bytes: number): Body {
   );
 }
 
-/** A key's or value's bytes; null, a tombstone, where it is absent or null. */
+/** The bytes of a key or value; null (a tombstone) where it is absent or null. */
 function dataOf(data: unknown, format: Format, path: string, errors: ValidationError[]): Buffer | null {
   if (data === undefined || data === null) return null;
   if (Buffer.isBuffer(data)) return data.equals(NULL) ? null : data;
@@ -213,7 +213,7 @@ function dataOf(data: unknown, format: Format, path: string, errors: ValidationE
   return null;
 }
 
-/** Base64 with its padding and nothing else: Node's own decoder skips over what it doesn't know. */
+/** Strict base64 with padding, because Node's decoder skips unknown characters. */
 function decodeBase64(text: string, path: string, errors: ValidationError[]): Buffer {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) errors.push({ path, message: 'is not base64 (RFC 4648, padded)' });
@@ -251,7 +251,7 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
   return keys.join('').replace(/^\./, '') || 'body';
 }
 
-/** The schema has one message for a value that is not an object, one that lacks a member, and one that has too many. */
+/** The schema has one message for a value that is not an object, for a missing member and for an unknown one. */
 function memberProblem({ expected, received, message }: v.BaseIssue<unknown>): string {
   if (expected === 'never') return 'is not a member that this format knows';
   return received === 'undefined' ? 'is missing' : message;

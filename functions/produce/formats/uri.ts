@@ -1,4 +1,4 @@
-/** RFC 3986, appendix A, with the path in one piece; `/` and `?` are added to the characters of a segment. */
+/** RFC 3986, appendix A, with the path in one piece. `/` and `?` are added to the characters of a segment. */
 const PLAIN = "[\\w.~!$&'()*+,;=-]|%[\\da-f]{2}";
 const IP_LITERAL = "\\[(?:[\\da-f:.]+|v[\\da-f]+\\.[\\w.~!$&'()*+,;=:-]+)\\]";
 const AUTHORITY = `(?:(?:${PLAIN}|:)*@)?(?:${IP_LITERAL}|(?:${PLAIN})*)(?::\\d*)?(?=[/?#]|$)`;
@@ -7,5 +7,5 @@ const SCHEME = '[a-z][a-z\\d+.-]*:';
 
 /** With its scheme. */
 export const URI = new RegExp(`^${SCHEME}${BEHIND_SCHEME}`, 'i');
-/** With its scheme, or relative, where no colon may look like a scheme's; not empty. */
+/** With or without a scheme, and not empty. A relative one has no colon that looks like a scheme's. */
 export const URI_REFERENCE = new RegExp(`^(?!$)(?:${SCHEME}|(?![^/?#]*:))${BEHIND_SCHEME}`, 'i');

@@ -9,7 +9,7 @@ import { invalid } from '../invalid.ts';
 import { headerBytes } from './header-text.ts';
 import { allowedTopic, type Target } from './rest-proxy.ts';
 
-/** What senders prove a body by. */
+/** The headers that prove a body. */
 export const SIGNATURE_HEADERS = [
   'x-hub-signature-256',
   'webhook-id',
@@ -20,8 +20,8 @@ export const SIGNATURE_HEADERS = [
 type Signature = NonNullable<WebhookConfig['signature']>;
 
 /**
- * A webhook as a record: the body byte for byte as the value. Nothing else is looked at, and nothing
- * decompressed, before the signature fits. Throws SIGNATURE_INVALID.
+ * Turns a webhook into a record whose value is the body, byte for byte. Before the signature is verified, nothing
+ * else is read or decompressed. Throws SIGNATURE_INVALID.
  */
 export async function readWebhook(
   request: HttpRequest,
@@ -80,7 +80,7 @@ function verifyStandard({ headers, body }: HttpRequest, { secret, toleranceS }: 
   const key = Buffer.from(secret.reveal().replace(/^whsec_/, ''), 'base64');
   const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest();
   const signatures = list.split(' ').filter((entry) => entry.startsWith('v1,'));
-  // While a secret is replaced there is one signature by each; all are compared, whichever fits.
+  // While a secret is being replaced, there is a signature by each. All are compared, even after one that fits.
   const fits = signatures.map((entry) => isSame(expected, Buffer.from(entry.slice(3), 'base64')));
   if (id === '' || !fits.includes(true)) throw refused('Webhook-Signature');
 }
@@ -91,7 +91,7 @@ function isSame(expected: Buffer, given: Buffer): boolean {
 
 function refused(header: string): Failure {
   return new Failure('SIGNATURE_INVALID', `${header} does not fit the body and the secret of this webhook`, {
-    // A 401 must name a scheme (RFC 9110, section 11.6.1); signatures of webhooks have none of their own.
+    // A 401 must name a scheme (RFC 9110, section 11.6.1), but webhook signatures have none.
     headers: { 'www-authenticate': header },
   });
 }
