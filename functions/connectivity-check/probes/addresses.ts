@@ -14,6 +14,10 @@ const ports: Record<number, { mode: AccessMode; sasl: boolean | undefined }> = {
   9011: { mode: 'vpc-endpoint', sasl: undefined },
 };
 
+/** The same for a reader. */
+export const portTable =
+  '9092 plaintext and 9093 SASL in the VPC, 9094 and 9095 for public access, 9011 by VPC endpoint, 9192 and 9193 for IPv6';
+
 export const accessPorts = Object.keys(ports).map(Number);
 
 export function accessModeOf(port: number): AccessMode {
