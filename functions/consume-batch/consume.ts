@@ -68,7 +68,7 @@ export class Consumer {
   }
 
   /** Opens the connection and looks for the dead-letter topics, so that the first call doesn't pay for it. */
-  async warm(topics: readonly string[], deadline: number): Promise<void> {
+  async open(topics: readonly string[], deadline: number): Promise<void> {
     await this.#options.connection.open(deadline);
     await this.#deadLetters.warnOfMissing(topics, { log: this.#options.log, deadline });
   }

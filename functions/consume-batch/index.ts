@@ -18,5 +18,5 @@ export const handler = consumerHandler({
 
 export const initializer = initializerOf(({ environment, deadline }) => {
   const { consumer, topics } = warm(environment);
-  return consumer.warm(topics, deadline);
+  return consumer.open(topics, deadline);
 });

@@ -52,7 +52,7 @@ function start(): void {
   if (problems.has('produce')) return;
   // Connects now, so that the first request doesn't pay for it.
   warm(environment)
-    .producer.warm(Date.now() + WARM_UP_MS)
+    .producer.open(Date.now() + WARM_UP_MS)
     .catch((error: unknown) => log.warn('no connection to Kafka yet; each request tries again', { error }));
 }
 

@@ -9,5 +9,5 @@ export const handler = httpHandler(
 );
 
 export const initializer = initializerOf(({ environment, deadline }) =>
-  warm(environment).producer.warm(deadline),
+  warm(environment).producer.open(deadline),
 );

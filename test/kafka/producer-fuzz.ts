@@ -49,7 +49,7 @@ export async function fuzzProducer(
   const bootstrapServers = proxies.map(({ port }) => `127.0.0.1:${port}`).join(',');
   const config = connectionConfigFor(cluster, { listener: 'PLAINTEXT', bootstrapServers });
   const { producer } = newProducer(config, { idempotence: 'required' });
-  await producer.warm(Date.now() + 10_000);
+  await producer.open(Date.now() + 10_000);
   for (const proxy of proxies) misbehave(proxy, topic, random);
 
   const sent: Sent[] = [];

@@ -89,7 +89,7 @@ export class Producer {
   }
 
   /** Opens the connection and requests a producer id, so that the first record doesn't wait for them. */
-  async warm(deadline: number): Promise<void> {
+  async open(deadline: number): Promise<void> {
     await this.#connection.open(deadline);
     await this.#identity.obtain(await this.#connection.anyBroker(deadline), deadline);
   }
