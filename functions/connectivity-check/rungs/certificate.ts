@@ -155,9 +155,8 @@ function pathOf(
 }
 
 /**
- * Whether an intermediate is likely missing, and not the authority: both look the same. It is likely where the
- * certificate says where to fetch its issuer, or the issuer is named like an intermediate or shares its organisation
- * with a trusted authority.
+ * Whether an intermediate is likely missing, and not the authority. It is likely where the certificate says where to
+ * fetch its issuer, or the issuer is named like an intermediate or shares its organisation with a trusted authority.
  */
 function lacksIntermediate(leaf: X509Certificate, options: ConnectionOptions): boolean {
   const trusted = trustedCertificates(options);

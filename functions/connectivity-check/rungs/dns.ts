@@ -21,9 +21,8 @@ const faultsByCode: Record<string, Fault> = {
 };
 
 /**
- * Resolves a host with getaddrinfo, as clients do. getaddrinfo has one error for a missing name and a missing
- * address, and one for all troubles of the name server. So where it fails or is late, the name server is asked
- * directly.
+ * Resolves a host with getaddrinfo, as clients do. It has one error for a missing name and a missing address, and one
+ * for all troubles of the name server, so where it fails or is late, the name server is asked directly.
  */
 export async function resolve(
   address: Address,

@@ -14,9 +14,8 @@ export interface DownNodes {
 export const noDownNodes: DownNodes = { nodeIds: [], partitions: 0, leaderless: 0 };
 
 /**
- * Finds nodes that replica lists name but that have no address. Some seconds after a broker's death nothing else
- * shows it. A node without replicas was removed on purpose. Empty where the cluster doesn't answer for all topics in
- * time.
+ * Finds nodes that replica lists name but that have no address: some seconds after a broker's death nothing else
+ * shows it. A node without replicas was removed on purpose. Empty where the cluster doesn't answer in time.
  */
 export async function findDownNodes(
   session: Session,

@@ -40,10 +40,9 @@ interface DrainOptions {
 }
 
 /**
- * Handles the records that wait in the topics, from the committed offsets to the ends seen at the start. All
- * partitions run side by side, within the budget and the remaining time, without joining the group. A partition that
- * can't be read stops alone. Throws a Failure where one stopped or the pull can't go on, after committing what was
- * handled.
+ * Handles the records from the committed offsets to the ends seen at the start, without joining the group. All
+ * partitions run side by side, within the budget and the remaining time. A partition that can't be read stops alone.
+ * Throws a Failure where one stopped or the pull can't go on, after committing what was handled.
  */
 export async function drain(wish: PullWish, options: DrainOptions, deadline: number): Promise<PullAnswer> {
   const { answer, stopped } = await drainEach(wish, options, deadline);

@@ -26,9 +26,9 @@ export interface ProcessOptions extends SinkCall {
 }
 
 /**
- * Hands records to the sink in lanes. Lanes run side by side, and each keeps its order. A record that fails for now
- * is tried again with a back-off, within the remaining time. A record that fails for good becomes a dead letter.
- * Resolves with an outcome for each record, in their order, and never rejects for a record.
+ * Hands records to the sink in lanes, which run side by side and keep their order. A record that fails for now is
+ * tried again, within the remaining time; one that fails for good becomes a dead letter. Resolves with an outcome for
+ * each record, in their order.
  */
 export async function processRecords(
   records: readonly ConsumerRecord[],

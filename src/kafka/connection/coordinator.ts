@@ -45,9 +45,9 @@ export class Coordinator {
   }
 
   /**
-   * Asks until the response has neither a code of a moved coordinator nor one of `retriable`, and resolves with it.
-   * Throws a Failure where no such response came by the deadline or none can come. `request` may be a function of the
-   * broker's id. `aside` uses a second connection, because a broker handles the requests of one connection in turn.
+   * Asks until the response has neither a code of a moved coordinator nor one of `retriable`. Throws a Failure where
+   * none came by the deadline. `request` may be a function of the broker's id. `aside` uses a second connection,
+   * because a broker handles the requests of one connection in turn.
    */
   async ask<T>(
     request: Request<T> | ((nodeId: number) => Request<T>),

@@ -15,9 +15,8 @@ const MAX_ITERATIONS = 131_072;
 const CHANNEL = 'c=biws';
 
 /**
- * The client's side of one SCRAM login (RFC 5802, without channel binding). Call `first`, then `final` with the
- * server's first message, then `verify` with its second. Throws where a message can't come from a server that knows
- * the password.
+ * The client's side of one SCRAM login (RFC 5802, without channel binding): `first`, then `final` with the server's
+ * first message, then `verify` with its second. Throws where a server that knows the password would not say that.
  */
 export class Scram {
   readonly #digest: (typeof digests)[ScramMechanism];

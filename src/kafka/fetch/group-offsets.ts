@@ -43,9 +43,8 @@ export class GroupOffsets {
   }
 
   /**
-   * The committed offset of each partition, in their order: undefined where none is committed, a Failure where it
-   * can't be read. `waitForTransactions` waits, until the deadline (epoch milliseconds), for unfinished transactions
-   * that hold an offset. Throws a Failure that concerns the whole group.
+   * The committed offset of each partition, in their order; undefined where none is committed, a Failure where it
+   * can't be read. `waitForTransactions` waits for unfinished ones. Throws a Failure that concerns the whole group.
    */
   async committed(
     partitions: readonly TopicPartition[],

@@ -6,9 +6,8 @@ import { type LogEnd, listOffsetsRequest } from '../wire/list-offsets.ts';
 import { askLeaders, type Patience } from './ask-leaders.ts';
 
 /**
- * Where each partition's log begins (`earliest`) or ends (`latest`: the last stable offset under read_committed, else
- * the high watermark). Resolves with an offset for each partition, in their order, or with the reason why there is
- * none.
+ * Where each log begins (`earliest`) or ends (`latest`: the last stable offset under read_committed, else the high
+ * watermark). Resolves with an offset or a Failure for each partition, in their order.
  */
 export async function logOffsets(
   connection: Connection,

@@ -59,9 +59,8 @@ const fencedCodes: readonly number[] = [
 ];
 
 /**
- * A producer of transactions with its own transactional id. `begin` ends the transaction of a predecessor with the
- * same id and shuts it out. After that, `transact` publishes records and commits a group's offsets together, or does
- * neither.
+ * A producer of transactions with its own transactional id. `begin` shuts out a predecessor with the same id. After
+ * that, `transact` publishes records and commits a group's offsets together, or does neither.
  */
 export class TransactionalProducer {
   readonly #connection: Connection;

@@ -33,9 +33,9 @@ interface OffsetFetchResponse {
 }
 
 /**
- * An OffsetFetch request (v2 to v7) for some partitions, or for all offsets of the group that this user may see. With
- * `requireStable`, a broker answers (from v7 on) UNSTABLE_OFFSET_COMMIT for a partition with an offset in an
- * unfinished transaction; otherwise it answers the offset before it.
+ * An OffsetFetch request (v2 to v7) for some partitions, or for all of the group that this user may see. With
+ * `requireStable`, a broker (from v7 on) answers UNSTABLE_OFFSET_COMMIT where an unfinished transaction holds an
+ * offset.
  */
 export function offsetFetchRequest(
   groupId: string,

@@ -1,9 +1,8 @@
 import { VarintCursor } from './varint-cursor.ts';
 
 /**
- * Throws unless the bytes hold the records that their batch announces: the right number, without gaps, each as long
- * as its parts, with rising offsets inside the batch. It runs before any record is handled or any offset behind it is
- * committed, whatever a codec has made of the batch.
+ * Throws unless the bytes hold the records that their batch announces: their number, without gaps, each as long as
+ * its parts, with rising offsets. Whatever a codec made of the batch, it is checked before any record is handled.
  */
 export function checkRecords(
   bytes: Buffer,

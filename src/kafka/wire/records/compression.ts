@@ -22,9 +22,8 @@ export async function compressBatch(batch: Buffer, type: ProducerConfig['compres
 }
 
 /**
- * The first bytes of an LZ4 frame with independent blocks, which Java's client insists on: magic, flags, block size 4
- * MiB, and the checksum of these two. lz4js doesn't set that flag. It is true of a single block, so each block is
- * compressed as its own frame.
+ * The start of an LZ4 frame with independent blocks, which Java's client insists on: magic, flags, block size 4 MiB,
+ * and their checksum. lz4js doesn't set that flag, so each block is compressed as its own frame.
  */
 const LZ4_BLOCK_BYTES = 4 * 1024 * 1024;
 const LZ4_FRAME_START = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]);

@@ -1,7 +1,6 @@
 /**
  * Reads LZ4 frames (lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4) with every option that Kafka's brokers
- * accept: block and content checksums, content size, every block size. It also reads blocks that depend on each
- * other, which brokers refuse. The libraries on npm misread block checksums or are native.
+ * accept, and with blocks that depend on each other. The libraries on npm misread block checksums or are native.
  */
 const MAGIC = 0x184d2204;
 const VERSION_MASK = 0xc0;

@@ -118,9 +118,8 @@ export class FetchedRecordsReader {
   }
 
   /**
-   * Takes up to `maxRecords` records of about `maxBytes` (at least one), after `ready`. They all have one leader
-   * epoch. Without records and with the same `nextOffset` as before, there is nothing more. Throws a Failure where a
-   * batch can't be read, once everything before it was taken.
+   * Takes up to `maxRecords` records of about `maxBytes` (at least one) and one leader epoch, after `ready`. None,
+   * with the same `nextOffset`, means the end. Throws a Failure where the next batch can't be read.
    */
   take(maxRecords: number, maxBytes = Number.POSITIVE_INFINITY): FetchedRecords {
     const records: ConsumerRecord[] = [];
