@@ -1,5 +1,6 @@
 import { Failure, toFailure } from '../../../src/errors.ts';
-import { type Fetcher, PARTITION_BYTES } from '../../../src/kafka/fetch/fetching.ts';
+import type { Fetcher } from '../../../src/kafka/fetch/fetching.ts';
+import { PARTITION_BYTES } from '../../../src/kafka/fetch/partition.ts';
 import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { FetchedRecordsReader } from '../../../src/kafka/wire/records/record-batch-reader.ts';
 import { handledBatches } from '../records/handled-batches.ts';

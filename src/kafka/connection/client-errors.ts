@@ -45,6 +45,11 @@ export function unknownTopic(topic: string): Failure {
   );
 }
 
+export function mayNotRead(topic: string): Failure {
+  const sentence = `the cluster does not let this function read topic ${topic}: it needs Read on it`;
+  return new Failure('TOPIC_NOT_AUTHORIZED', sentence);
+}
+
 const reasons: Record<string, string> = {
   ENOTFOUND: 'the host name of the bootstrap server does not resolve (ENOTFOUND)',
   EAI_AGAIN: 'the name server did not answer (EAI_AGAIN)',

@@ -1,7 +1,7 @@
 import { remaining, sleep } from '../../deadline.ts';
 import { Failure } from '../../errors.ts';
 import type { Broker } from '../connection/broker.ts';
-import { connectionFailure } from '../connection/client-errors.ts';
+import { connectionFailure, mayNotRead } from '../connection/client-errors.ts';
 import type { Connection } from '../connection/connection.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { byPartition, byTopic, type TopicPartition } from '../wire/by-topic.ts';
@@ -74,12 +74,7 @@ async function askLeader<P extends TopicPartition, A extends PartitionError>(
 }
 
 function refusal({ topic, partition, errorCode }: PartitionError): Failure {
-  if (errorCode === kafkaErrors.TOPIC_AUTHORIZATION_FAILED) {
-    return new Failure(
-      'TOPIC_NOT_AUTHORIZED',
-      `the cluster does not let this function read topic ${topic}: it needs Read on it`,
-    );
-  }
+  if (errorCode === kafkaErrors.TOPIC_AUTHORIZATION_FAILED) return mayNotRead(topic);
   const sentence = `the offsets of partition ${partition} of topic ${topic} are not known: ${kafkaErrorName(errorCode)}`;
   return new Failure('NO_LEADER', sentence);
 }

@@ -4,27 +4,29 @@ import { remaining } from '../../deadline.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Broker } from '../connection/broker.ts';
-import { connectionFailure } from '../connection/client-errors.ts';
+import { connectionFailure, mayNotRead } from '../connection/client-errors.ts';
 import type { Connection } from '../connection/connection.ts';
 import { kafkaErrorName, kafkaErrors } from '../error-codes.ts';
 import { byPartition, partitionKey, type TopicPartition } from '../wire/by-topic.ts';
 import { type FetchedPartition, type FetchResponse, fetchRequest } from '../wire/fetch.ts';
 import { offsetBehind } from '../wire/records/batch-header.ts';
+import { FetchedRecordsReader, type ReaderOptions } from '../wire/records/record-batch-reader.ts';
 import {
-  FetchedRecordsReader,
-  type OffsetRange,
-  type ReaderOptions,
-} from '../wire/records/record-batch-reader.ts';
+  type Answer,
+  answersOf,
+  type FetchPosition,
+  forgive,
+  isSilentForLong,
+  nameOf,
+  newPartition,
+  type Partition,
+} from './partition.ts';
 
 /** The records are known to exist, so the broker hardly ever waits for one. */
 const MAX_WAIT_MS = 500;
-/** The limit for one partition in one response. */
-export const PARTITION_BYTES = 2 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 /** Responses of one partition that may wait, or be on their way, while another is being handled. */
 const READ_AHEAD = 2;
-/** How long a partition may give nothing, while its leader changes or is gone, before it fails. */
-const PATIENCE_MS = 15_000;
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 500;
 
@@ -38,39 +40,6 @@ interface FetcherOptions extends Omit<ReaderOptions, 'memory' | 'log'> {
   recordsLeft: () => number;
   /** Epoch milliseconds. */
   deadline: number;
-}
-
-interface FetchPosition extends TopicPartition {
-  /** The next offset to be read. */
-  offset: number;
-  /** The offset behind the last one to be read. */
-  end: number;
-}
-
-/** One partition's part of a response, and which of its offsets are to be read. */
-interface Answer {
-  fetched: FetchedPartition;
-  range: OffsetRange;
-}
-
-/** A partition and how far it was read ahead: `offset` is where the next Fetch begins. */
-interface Partition extends FetchPosition {
-  /** Responses that were read ahead and wait to be handled. */
-  waiting: Answer[];
-  /** Bytes of the response that is being handled. */
-  handling: number;
-  isAsked: boolean;
-  isParked: boolean;
-  maxBytes: number;
-  attempts: number;
-  /** Since when the partition has given nothing although it was asked for (epoch milliseconds). */
-  silentSince: number | undefined;
-  failure: Failure | undefined;
-  waiter: (() => void) | undefined;
-  /** The partition is read on behind its end, where an empty response is normal. */
-  isFollowed: boolean;
-  /** The end of the log in the last response. */
-  lastEnd: number;
 }
 
 /**
@@ -97,21 +66,8 @@ export class Fetcher {
   }
 
   /** Starts to read another partition. */
-  add({ topic, partition, offset, end }: FetchPosition): void {
-    this.#partitions.set(partitionKey({ topic, partition }), {
-      ...{ topic, partition, offset, end },
-      waiting: [],
-      handling: 0,
-      isAsked: false,
-      isParked: false,
-      maxBytes: PARTITION_BYTES,
-      attempts: 0,
-      silentSince: undefined,
-      failure: undefined,
-      waiter: undefined,
-      isFollowed: false,
-      lastEnd: end,
-    });
+  add(position: FetchPosition): void {
+    this.#partitions.set(partitionKey(position), newPartition(position));
     this.#pump();
   }
 
@@ -211,7 +167,7 @@ export class Fetcher {
       const limit = handling === 0 ? Math.max(1, ahead) : ahead;
       if (waiting.length >= limit || isAsked || isParked || failure || offset >= end) continue;
       const leader = this.#connection.leader(partition.topic, partition.partition);
-      if (!leader) this.#park(partition, new Failure('NO_LEADER', `${name(partition)} has no leader`));
+      if (!leader) this.#park(partition, new Failure('NO_LEADER', `${nameOf(partition)} has no leader`));
       else if (!this.#asked.has(leader)) wanted.set(leader, [...(wanted.get(leader) ?? []), partition]);
     }
     let leaders = wanted.size;
@@ -299,7 +255,7 @@ export class Fetcher {
       } else if (isSilentForLong(partition)) {
         partition.failure = new Failure(
           'BROKER_UNREACHABLE',
-          `${name(partition)}: its leader sends nothing between ${partition.offset} and ${partition.end}`,
+          `${nameOf(partition)}: its leader sends nothing between ${partition.offset} and ${partition.end}`,
         );
       }
     }
@@ -320,7 +276,7 @@ export class Fetcher {
     } else {
       // Brokers before KIP-74 cut a batch short that is larger than asked for.
       partition.maxBytes *= 2;
-      this.#park(partition, new Failure('BROKER_UNREACHABLE', `${name(partition)}: no batch comes whole`));
+      this.#park(partition, new Failure('BROKER_UNREACHABLE', `${nameOf(partition)}: no batch comes whole`));
     }
   }
 
@@ -330,17 +286,14 @@ export class Fetcher {
       case kafkaErrors.OFFSET_OUT_OF_RANGE:
         partition.failure = new Failure(
           'OFFSET_OUT_OF_RANGE',
-          `${name(partition)}: there is no offset ${partition.offset} any more`,
+          `${nameOf(partition)}: there is no offset ${partition.offset} any more`,
         );
         break;
       case kafkaErrors.TOPIC_AUTHORIZATION_FAILED:
-        partition.failure = new Failure(
-          'TOPIC_NOT_AUTHORIZED',
-          `the cluster does not let this function read topic ${partition.topic}: it needs Read on it`,
-        );
+        partition.failure = mayNotRead(partition.topic);
         break;
       default: {
-        const reason = `${name(partition)}: ${kafkaErrorName(errorCode)}`;
+        const reason = `${nameOf(partition)}: ${kafkaErrorName(errorCode)}`;
         this.#park(partition, new Failure('NO_LEADER', reason));
       }
     }
@@ -380,24 +333,4 @@ export class Fetcher {
     partition.waiter?.();
     this.#pump();
   }
-}
-
-/** How many responses of the partition wait or are being handled. */
-function answersOf({ waiting, handling }: Partition): number {
-  return waiting.length + (handling > 0 ? 1 : 0);
-}
-
-function forgive(partition: Partition): void {
-  partition.failure = undefined;
-  partition.silentSince = undefined;
-  partition.attempts = 0;
-}
-
-function isSilentForLong(partition: Partition): boolean {
-  partition.silentSince ??= Date.now();
-  return Date.now() - partition.silentSince > PATIENCE_MS;
-}
-
-function name({ topic, partition }: TopicPartition): string {
-  return `partition ${partition} of topic ${topic}`;
 }
