@@ -18,7 +18,7 @@ import { withProgress } from '../local/console.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
 import { freePorts } from '../local/kafka/ports.ts';
 import { environmentOf } from '../local/kafka/sandbox.ts';
-import { node24 } from '../test/installed.ts';
+import { node24 } from '../test/support/tools.ts';
 import { bundleContestant } from './bundle.ts';
 import { median, printTable } from './figures.ts';
 

@@ -8,8 +8,8 @@ import { after, describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
 import type { BuiltFunction } from '../build.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
-import { buildOwn } from './building.ts';
-import { kafkaForTests, newTopic, readTopic } from './kafka.ts';
+import { buildOwn } from './support/bundle.ts';
+import { kafkaForTests, newTopic, readTopic } from './support/cluster.ts';
 
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
 const CEILING_BYTES: Record<string, number> = {

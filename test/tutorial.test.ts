@@ -6,11 +6,11 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bundledConsumer } from './consume-batch/bundled.ts';
-import { publish } from './consume-batch/consuming.ts';
-import { runReplay } from './consume-batch/replaying.ts';
-import { kafkaForTests, newTopic } from './kafka.ts';
 import { postgresTool, startPostgres } from './postgres.ts';
-import { scratchCheckout } from './scratch-checkout.ts';
+import { scratchCheckout } from './support/checkout.ts';
+import { kafkaForTests, newTopic } from './support/cluster.ts';
+import { publish } from './support/consumer.ts';
+import { runReplay } from './support/replay.ts';
 
 interface Pool {
   query(sql: string): Promise<{ rows: { id: string; total: string }[] }>;

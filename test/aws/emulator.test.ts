@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { functionNames } from '../../functions/http/config.ts';
-import { buildOwn } from '../building.ts';
-import { publish } from '../consume-batch/consuming.ts';
-import { unusedPort } from '../faults/servers.ts';
-import { SET_UP_MS } from '../installed.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { buildOwn } from '../support/bundle.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { publish } from '../support/consumer.ts';
+import { unusedPort } from '../support/faults/servers.ts';
+import { SET_UP_MS } from '../support/tools.ts';
 import { type Emulated, emulate, emulatorMissing, sample } from './emulator.ts';
 
 const cluster = await kafkaForTests();

@@ -1,5 +1,5 @@
 import { LARGE, oldFormats } from '../issues/old-formats.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 import { everyPath, exactlyOnce, hardTimes } from './paths.ts';
 
 const cluster = await kafkaForTests({ release: '2.3.1', properties: LARGE });

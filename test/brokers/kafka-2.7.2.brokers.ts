@@ -1,4 +1,4 @@
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 import { everyPath, exactlyOnce, hardTimes } from './paths.ts';
 
 const cluster = await kafkaForTests({ release: '2.7.2' });

@@ -1,5 +1,5 @@
 /** The short row on an old broker, with ZooKeeper: 2.7 is what DMS for Kafka offers beside 3.x. */
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 import { everyPath, exactlyOnce } from './paths.ts';
 
 const cluster = await kafkaForTests({ release: '2.7.2' });

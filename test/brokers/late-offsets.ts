@@ -27,9 +27,9 @@ import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { addOffsetsToTxnRequest, initProducerIdRequest } from '../../src/kafka/wire/transactions.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { killTransactional } from '../consume-batch/killing.ts';
-import { overlappingPulls } from '../consume-batch/overlapping.ts';
-import { connectionConfigFor, kafkaForTests, newTopic, recordingLog } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, newTopic, recordingLog } from '../support/cluster.ts';
+import { killTransactional } from '../support/kills.ts';
+import { overlappingPulls } from '../support/overlapping-pulls.ts';
 
 const REPEAT = Number(process.env.REPEAT ?? 3);
 const BUSY_LOOPS = 2;

@@ -7,16 +7,16 @@ import { PermanentError } from '../../functions/consume-batch/records/record-fai
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
-import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { newConsumer, publish, readCommitted } from '../consume-batch/consuming.ts';
-import { besideLiveMember, killPlain, killTransactional } from '../consume-batch/killing.ts';
-import { overlappingPulls } from '../consume-batch/overlapping.ts';
 import { numbered, numbersOf, upTo } from '../consume-batch/pulling.ts';
-import { replayWith } from '../consume-batch/replaying.ts';
-import { record, send, acknowledged as settled } from '../kafka/sending.ts';
-import { connectionConfigFor, newProducer, newTopic, recordingLog } from '../kafka.ts';
-import { acknowledged, post, produceDefaults } from '../produce/http.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { connectionConfigFor, newProducer, newTopic, recordingLog } from '../support/cluster.ts';
+import { newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
+import { overlappingPulls } from '../support/overlapping-pulls.ts';
+import { acknowledged, post, produceDefaults } from '../support/produce.ts';
+import { record, send, acknowledged as settled } from '../support/producer.ts';
+import { replayWith } from '../support/replay.ts';
 
 const securities = [
   { listener: 'SASL_SSL', mechanism: 'PLAIN', codec: 'gzip' },

@@ -14,9 +14,10 @@ import { ownAddresses } from '../../functions/connectivity-check/probes/addresse
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import { createCertificateAuthority, createSelfSignedCertificate } from '../../local/kafka/certificates.ts';
 import { array, call, int8, int16, int32, string } from '../../local/kafka/wire.ts';
-import { publish } from '../consume-batch/consuming.ts';
-import type { FaultProxy } from '../faults/proxy.ts';
-import { startFaultProxy } from '../faults/proxy.ts';
+import { checkWith, stageAt, type Variables, variablesFor } from '../support/check.ts';
+import { publish } from '../support/consumer.ts';
+import type { FaultProxy } from '../support/faults/proxy.ts';
+import { startFaultProxy } from '../support/faults/proxy.ts';
 import {
   startBannerServer,
   startFullListener,
@@ -25,10 +26,9 @@ import {
   startSshServer,
   startTlsServer,
   unusedPort,
-} from '../faults/servers.ts';
-import { METADATA, oneBroker, SASL_HANDSHAKE, startSketchBroker } from '../faults/sketch-broker.ts';
-import { checkWith, stageAt, type Variables, variablesFor } from './checking.ts';
-import { type FaultyCluster, startFaultyCluster } from './cluster.ts';
+} from '../support/faults/servers.ts';
+import { METADATA, oneBroker, SASL_HANDSHAKE, startSketchBroker } from '../support/faults/sketch-broker.ts';
+import { type FaultyCluster, startFaultyCluster } from './faulty-cluster.ts';
 import { namespaceRows } from './namespace-rows.ts';
 import { AUTHORITY, type OddCertificate, oddCertificate, SERVER } from './odd-certificates.ts';
 import { record } from './outcomes.ts';

@@ -10,10 +10,10 @@ import parsePrometheus from 'parse-prometheus-text-format';
 import { handler, initializer } from '../../functions/connectivity-check/index.ts';
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import type { PlatformContext } from '../../src/platform/context.ts';
-import { startFaultProxy } from '../faults/proxy.ts';
-import { startSshServer, unusedPort } from '../faults/servers.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { checkWith, stageAt, type Variables, variablesFor } from './checking.ts';
+import { checkWith, stageAt, type Variables, variablesFor } from '../support/check.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { startFaultProxy } from '../support/faults/proxy.ts';
+import { startSshServer, unusedPort } from '../support/faults/servers.ts';
 
 interface Answer {
   statusCode: number;

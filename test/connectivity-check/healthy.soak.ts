@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kafkaForTests, newTopic } from '../kafka.ts';
-import { checkWith, variablesFor } from './checking.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 
 const RUNS = 1_000;
 

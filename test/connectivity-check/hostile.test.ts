@@ -4,9 +4,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { faultIds } from '../../functions/connectivity-check/faults.ts';
 import { array, int16, int32 } from '../../local/kafka/wire.ts';
-import { FrameSplitter, toFrame } from '../faults/flow.ts';
-import { newSeed, type Random, randomFrom } from '../random.ts';
-import { checkWith } from './checking.ts';
+import { checkWith } from '../support/check.ts';
+import { FrameSplitter, toFrame } from '../support/faults/flow.ts';
+import { newSeed, type Random, randomFrom } from '../support/random.ts';
 
 const METADATA = 3;
 const API_VERSIONS = 18;

@@ -8,8 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
-import { METADATA, oneBroker, startSketchBroker } from '../faults/sketch-broker.ts';
-import { checkWith, type Variables } from './checking.ts';
+import { checkWith, type Variables } from '../support/check.ts';
+import { METADATA, oneBroker, startSketchBroker } from '../support/faults/sketch-broker.ts';
 import { startNameServer } from './name-server.ts';
 import { plainKafkajsSays } from './plain-kafkajs.ts';
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openssl } from '../installed.ts';
+import { openssl } from '../support/tools.ts';
 
 const reason = await openssl.missing();
 if (reason) throw new Error(reason);

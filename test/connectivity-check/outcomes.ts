@@ -1,5 +1,5 @@
 import { after } from 'node:test';
-import type { Variables } from './checking.ts';
+import type { Variables } from '../support/check.ts';
 import { plainKafkajsSays } from './plain-kafkajs.ts';
 
 interface Outcome {

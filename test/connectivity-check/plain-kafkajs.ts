@@ -1,5 +1,5 @@
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
-import type { Variables } from './checking.ts';
+import type { Variables } from '../support/check.ts';
 
 const PATIENCE_MS = 1_500;
 

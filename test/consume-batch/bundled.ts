@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { type Runtime, type RuntimeOptions, startRuntime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { buildOwn } from '../building.ts';
+import { buildOwn } from '../support/bundle.ts';
 
 /** The built bundle, and instances of it under the platform's calling convention, stopped when the tests are over. */
 export async function bundledConsumer(

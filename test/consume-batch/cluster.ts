@@ -1,4 +1,4 @@
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 
 /** One cluster for all of consume-batch's cases: starting one takes seconds. Its log cleaner doesn't wait. */
 export const cluster = await kafkaForTests({

@@ -9,9 +9,9 @@ import {
   TransientError,
 } from '../../functions/consume-batch/records/record-failure.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
-import { newTopic, type ReadRecord, readTopic } from '../kafka.ts';
+import { newTopic, type ReadRecord, readTopic } from '../support/cluster.ts';
+import { committedOffsets, type Handle, newConsumer, publish } from '../support/consumer.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, type Handle, newConsumer, publish } from './consuming.ts';
 import { failsWith } from './pulling.ts';
 
 interface Setting extends Partial<ConsumeConfig> {

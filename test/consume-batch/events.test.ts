@@ -5,7 +5,7 @@ import { Failure } from '../../src/errors.ts';
 import { kafkaBatchResponse } from '../../src/platform/aws-kafka-event.ts';
 import { readTrigger } from '../../src/platform/trigger.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { newSeed, randomFrom } from '../random.ts';
+import { newSeed, randomFrom } from '../support/random.ts';
 
 const WISHES = ['topics', 'partitions', 'maxRecords'];
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PoisonError } from '../../functions/consume-batch/records/record-failure.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { kafkajs, newConsumer, publish } from './consuming.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { kafkajs, newConsumer, publish } from '../support/consumer.ts';
 import { numbered, numbersOf, pullAll, upTo } from './pulling.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });

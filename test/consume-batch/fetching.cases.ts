@@ -4,10 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Fetcher } from '../../src/kafka/fetch/fetching.ts';
-import { take } from '../kafka/reading.ts';
-import { connectionConfigFor, newTopic, recordingLog } from '../kafka.ts';
+import { connectionConfigFor, newTopic, recordingLog } from '../support/cluster.ts';
+import { publish } from '../support/consumer.ts';
+import { take } from '../support/record-batch-reader.ts';
 import { cluster } from './cluster.ts';
-import { publish } from './consuming.ts';
 
 const MIB = 1024 * 1024;
 const PARTITIONS = [0, 1, 2, 3];

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import { PermanentError, TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { connectionConfigFor, newProducer, newTopic, readTopic, recordingLog } from '../kafka.ts';
-import { post, produceDefaults } from '../produce/http.ts';
+import { connectionConfigFor, newProducer, newTopic, readTopic, recordingLog } from '../support/cluster.ts';
+import { newConsumer, pullDefaults } from '../support/consumer.ts';
+import { post, produceDefaults } from '../support/produce.ts';
 import { cluster } from './cluster.ts';
-import { newConsumer, pullDefaults } from './consuming.ts';
 
 /** The fields of a log's lines with this message. */
 function linesOf({ lines }: ReturnType<typeof recordingLog>, message: string) {

@@ -4,10 +4,10 @@ import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { Secret } from '../../src/secret.ts';
-import { newTopic, readTopic } from '../kafka.ts';
-import { listening } from '../listening.ts';
+import { newTopic, readTopic } from '../support/cluster.ts';
+import { committedOffsets, newConsumer, publish } from '../support/consumer.ts';
+import { listening } from '../support/http.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, newConsumer, publish } from './consuming.ts';
 import { failsWith, numbered } from './pulling.ts';
 
 interface Post {

@@ -7,9 +7,9 @@ import { clientProperties } from '../../local/kafka/tools.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { fetchRequest } from '../../src/kafka/wire/fetch.ts';
 import { compressionType } from '../../src/kafka/wire/records/decompression.ts';
-import { newTopic } from '../kafka.ts';
+import { newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 import { cluster } from './cluster.ts';
-import { newConsumer } from './consuming.ts';
 
 /** Long enough to be worth compressing, with what no byte-wise copy would survive by luck. */
 const filler = 'The quick brown fox. Übergrößenträger; 速い茶色の狐。😀 '.repeat(20);

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
+import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
 import { bundledConsumer } from './bundled.ts';
 import { cluster } from './cluster.ts';
-import { besideLiveMember, killPlain, killTransactional } from './killing.ts';
 
 const start = await bundledConsumer(cluster);
 const few = { records: 20_000, kills: 6 };

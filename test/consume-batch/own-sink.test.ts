@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { kafkaForTests, newTopic } from '../kafka.ts';
-import { scratchCheckout } from '../scratch-checkout.ts';
+import { scratchCheckout } from '../support/checkout.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { publish } from '../support/consumer.ts';
 import { bundledConsumer } from './bundled.ts';
-import { publish } from './consuming.ts';
 import { numbered } from './pulling.ts';
 
 const SINK = `import type { SinkKind } from '../../records/sink.ts';

@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { after, describe, test } from 'node:test';
 import type { Pipeline, RecordContext } from '../../functions/consume-batch/records/pipeline.ts';
 import { PermanentError, TransientError } from '../../functions/consume-batch/records/record-failure.ts';
-import { newTopic } from '../kafka.ts';
-import { listening } from '../listening.ts';
+import { newTopic } from '../support/cluster.ts';
+import { committedOffsets, newConsumer, publish, pullDefaults, readCommitted } from '../support/consumer.ts';
+import { listening } from '../support/http.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, newConsumer, publish, pullDefaults, readCommitted } from './consuming.ts';
 import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
 
 const COUNT = 10;

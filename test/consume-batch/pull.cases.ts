@@ -5,8 +5,7 @@ import { Committer } from '../../functions/consume-batch/pull/committer.ts';
 import { TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { connectionConfigFor, newTopic, readTopic } from '../kafka.ts';
-import { cluster } from './cluster.ts';
+import { connectionConfigFor, newTopic, readTopic } from '../support/cluster.ts';
 import {
   commitOffset,
   committedOffsets,
@@ -15,7 +14,8 @@ import {
   newConsumer,
   publish,
   stableEnds,
-} from './consuming.ts';
+} from '../support/consumer.ts';
+import { cluster } from './cluster.ts';
 import { failsWith, numbered, numbersOf } from './pulling.ts';
 
 describe('a pull', () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
-import { newTopic } from '../kafka.ts';
+import { newTopic } from '../support/cluster.ts';
+import { newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { replayWith } from '../support/replay.ts';
 import { cluster } from './cluster.ts';
-import { newConsumer, publish, readCommitted } from './consuming.ts';
-import { replayWith } from './replaying.ts';
 
 const replay = (...args: string[]) => replayWith(cluster, 'SASL_SSL', ...args);
 const origins = (topic: string) => ['--origins', topic];

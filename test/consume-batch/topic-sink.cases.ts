@@ -4,10 +4,17 @@ import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { aclResources, createAcls } from '../../local/kafka/admin.ts';
 import { until } from '../../local/kafka/readiness.ts';
 import { ACL_RESOURCES } from '../../local/kafka/users.ts';
-import { connectionConfigFor, newTopic } from '../kafka.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
+import {
+  committedOffsets,
+  joinGroup,
+  kafkajs,
+  newConsumer,
+  publish,
+  readCommitted,
+} from '../support/consumer.ts';
+import { overlappingPulls } from '../support/overlapping-pulls.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, joinGroup, kafkajs, newConsumer, publish, readCommitted } from './consuming.ts';
-import { overlappingPulls } from './overlapping.ts';
 import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
 
 interface Setting {

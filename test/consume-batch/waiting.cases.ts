@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { newTopic } from '../kafka.ts';
+import { newTopic } from '../support/cluster.ts';
+import { committedOffsets, newConsumer, publish, readCommitted } from '../support/consumer.ts';
 import { cluster } from './cluster.ts';
-import { committedOffsets, newConsumer, publish, readCommitted } from './consuming.ts';
 import { numbered, numbersOf, upTo } from './pulling.ts';
 
 const WAIT_MS = 2_500;

@@ -6,9 +6,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { after, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../local/kafka/ports.ts';
-import { unusedPort } from '../faults/servers.ts';
-import { npmTool } from '../installed.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { unusedPort } from '../support/faults/servers.ts';
+import { npmTool } from '../support/tools.ts';
 import { command, dockerfile, entrypoint, layOutImage, user } from './image.ts';
 
 const linter = npmTool(['dockerfile-utils@0.16.3'], 'dockerfile-utils/bin/dockerfile-utils');

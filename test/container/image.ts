@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { layOut } from '../../container/image.ts';
-import { node24 } from '../installed.ts';
+import { node24 } from '../support/tools.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { variablesRead } from '../../build/variable-tables.ts';
-import { pythonTool } from '../installed.ts';
+import { pythonTool } from '../support/tools.ts';
 import { dockerfile, user } from './image.ts';
 
 const folder = fileURLToPath(new URL('../../docs/container/', import.meta.url));

@@ -8,8 +8,8 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { variablesRead } from '../../build/variable-tables.ts';
 import { functionNames } from '../../functions/http/config.ts';
-import { buildOwn } from '../building.ts';
-import { pythonTool, SET_UP_MS } from '../installed.ts';
+import { buildOwn } from '../support/bundle.ts';
+import { pythonTool, SET_UP_MS } from '../support/tools.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const FILE = 'serverless.aws.yml';

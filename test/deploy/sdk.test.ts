@@ -7,7 +7,7 @@ import { before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { zipSync } from 'fflate';
 import { planRemoval } from '../../deploy/plan.ts';
-import { pythonTool, SET_UP_MS } from '../installed.ts';
+import { pythonTool, SET_UP_MS } from '../support/tools.ts';
 import {
   type Cloud,
   clientOf,

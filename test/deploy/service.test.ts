@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { InvocationResult } from '../../local/functiongraph/runtime.ts';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 import { newService, projectFile } from './service.ts';
 import { StandIn } from './stand-in/server.ts';
 

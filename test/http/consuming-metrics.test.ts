@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createSilentServer, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
-import { publish } from '../consume-batch/consuming.ts';
-import { runReplay } from '../consume-batch/replaying.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
-import { buildHttpFunction, startHttpFunction } from './running.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { publish } from '../support/consumer.ts';
+import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { runReplay } from '../support/replay.ts';
 
 const cluster = await kafkaForTests();
 const built = await buildHttpFunction();

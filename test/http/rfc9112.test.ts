@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { assertRefused, message, rawClient } from './raw.ts';
-import { buildHttpFunction, startHttpFunction } from './running.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { assertRefused, message, rawClient } from '../support/raw-client.ts';
 
 const cluster = await kafkaForTests();
 const built = await buildHttpFunction();

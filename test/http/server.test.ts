@@ -8,8 +8,8 @@ import { type HttpConfig, httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { type HttpRequest, jsonResponse, type Serve } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
-import { listening } from '../listening.ts';
-import { message, rawClient } from './raw.ts';
+import { listening } from '../support/http.ts';
+import { message, rawClient } from '../support/raw-client.ts';
 
 const MIB = 1024 * 1024;
 

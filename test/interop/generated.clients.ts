@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
-import { cached, filled, npmTool, pythonTool, works } from '../installed.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { cached, filled, npmTool, pythonTool, works } from '../support/tools.ts';
 
 const run = promisify(execFile);
 const GENERATOR = 'org.openapitools:openapi-generator-cli:7.25.0';

@@ -1,10 +1,10 @@
 /** What the clients of others publish, with every codec and level that they have, is pulled byte for byte. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { newConsumer } from '../consume-batch/consuming.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
-import { clients, publishWith } from './clients.ts';
-import { fingerprint, records } from './records.ts';
+import { clients, publishWith } from '../support/clients/clients.ts';
+import { fingerprint, records } from '../support/clients/records.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 
 const SET_UP_MS = 300_000;
 const LARGE = { 'message.max.bytes': `${8 << 20}`, 'replica.fetch.max.bytes': `${8 << 20}` };

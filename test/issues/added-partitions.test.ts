@@ -3,8 +3,14 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { createPublish } from '../../functions/produce/publish.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
-import { acknowledged, assertFailure, post, produceDefaults } from '../produce/http.ts';
+import {
+  connectionConfigFor,
+  kafkaForTests,
+  newProducer,
+  newTopic,
+  recordingLog,
+} from '../support/cluster.ts';
+import { acknowledged, assertFailure, post, produceDefaults } from '../support/produce.ts';
 
 const cluster = await kafkaForTests();
 const { producer } = newProducer(connectionConfigFor(cluster));

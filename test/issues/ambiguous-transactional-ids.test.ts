@@ -9,7 +9,7 @@ import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts'
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
-import { connectionConfigFor, kafkaForTests, newTopic, readTopic, recordingLog } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, newTopic, readTopic, recordingLog } from '../support/cluster.ts';
 
 const cluster = await kafkaForTests();
 

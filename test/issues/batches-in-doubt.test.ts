@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
-import { withErrorCode } from '../faults/produce-answers.ts';
-import { startFaultProxy } from '../faults/proxy.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic, readTopic } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, newProducer, newTopic, readTopic } from '../support/cluster.ts';
+import { withErrorCode } from '../support/faults/produce-answers.ts';
+import { startFaultProxy } from '../support/faults/proxy.ts';
 
 const PRODUCE = 0;
 const MESSAGE_TOO_LARGE = 10;

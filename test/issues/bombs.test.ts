@@ -11,10 +11,10 @@ import { ATTRIBUTES_AT, BATCH_OVERHEAD, LENGTH_AT } from '../../src/kafka/wire/r
 import { compressionTypes } from '../../src/kafka/wire/records/compression.ts';
 import { encodeRecordBatch } from '../../src/kafka/wire/records/record-batch.ts';
 import { FetchedRecordsReader } from '../../src/kafka/wire/records/record-batch-reader.ts';
-import { committedOffsets, publish } from '../consume-batch/consuming.ts';
-import { pythonCommand, pythonMissing } from '../interop/clients.ts';
-import { readerOptions, take } from '../kafka/reading.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { pythonCommand, pythonMissing } from '../support/clients/clients.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { committedOffsets, publish } from '../support/consumer.ts';
+import { readerOptions, take } from '../support/record-batch-reader.ts';
 
 const MIB = 1024 * 1024;
 const MAX_GROWTH = 150 * MIB;

@@ -17,7 +17,7 @@ import { pemOf, readCertificates } from '../../src/certificate-reader.ts';
 import { tlsOptions } from '../../src/kafka/connection/client-options.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { readConfig } from '../../src/variables.ts';
-import { openssl as tool } from '../installed.ts';
+import { openssl as tool } from '../support/tools.ts';
 
 const PASSWORD = 'dms@kafka';
 const folder = mkdtempSync(join(tmpdir(), 'certificate-shapes-'));

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { newConsumer } from '../consume-batch/consuming.ts';
 import { failsWith } from '../consume-batch/pulling.ts';
-import { runReplay } from '../consume-batch/replaying.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { runReplay } from '../support/replay.ts';
 
 const MIB = 1024 * 1024;
 const cluster = await kafkaForTests();

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { checkWith } from '../connectivity-check/checking.ts';
-import { kafkajs } from '../consume-batch/consuming.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { checkWith } from '../support/check.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { kafkajs } from '../support/consumer.ts';
 import { assertBrokenBy, assertFine, viewsOf } from './dead-brokers.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });

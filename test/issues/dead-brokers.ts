@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { checkWith, type Variables, variablesFor } from '../connectivity-check/checking.ts';
+import { checkWith, type Variables, variablesFor } from '../support/check.ts';
 
 const BUDGET_MS = 10_000;
 

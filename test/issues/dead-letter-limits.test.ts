@@ -9,10 +9,10 @@ import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/records/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
-import { committedOffsets, newConsumer, readCommitted } from '../consume-batch/consuming.ts';
 import { failsWith } from '../consume-batch/pulling.ts';
-import { replayWith } from '../consume-batch/replaying.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { committedOffsets, newConsumer, readCommitted } from '../support/consumer.ts';
+import { replayWith } from '../support/replay.ts';
 
 const LIMIT = 20_000;
 const HOUR_MS = 3_600_000;

@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readNote } from '../../src/kafka/fetch/offset-note.ts';
-import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
-import { commitOffset, committedOffsets, kafkajs, newConsumer, publish } from '../consume-batch/consuming.ts';
 import { numbered } from '../consume-batch/pulling.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { commitOffset, committedOffsets, kafkajs, newConsumer, publish } from '../support/consumer.ts';
 import {
   forgottenOffset,
   pullIdlePartitions,

@@ -7,7 +7,8 @@ import { describe, test } from 'node:test';
 import { stages } from '../../functions/connectivity-check/faults.ts';
 import { int16, int32, string } from '../../local/kafka/wire.ts';
 import { Secret } from '../../src/secret.ts';
-import { checkWith } from '../connectivity-check/checking.ts';
+import { checkWith } from '../support/check.ts';
+import { newProducer } from '../support/cluster.ts';
 import {
   METADATA,
   oneBroker,
@@ -15,8 +16,7 @@ import {
   SASL_HANDSHAKE,
   type SketchBroker,
   startSketchBroker,
-} from '../faults/sketch-broker.ts';
-import { newProducer } from '../kafka.ts';
+} from '../support/faults/sketch-broker.ts';
 import { type Authority, type KeyKind, leafOf, newAuthority } from './forged-leaf.ts';
 
 const LONG_AGO = '19700101000000Z';

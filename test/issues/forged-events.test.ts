@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InvocationResult } from '../../local/functiongraph/runtime.ts';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 
 const cluster = await kafkaForTests();
 const start = await bundledConsumer(cluster);

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { publish, readCommitted } from '../consume-batch/consuming.ts';
-import { runReplay } from '../consume-batch/replaying.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { publish, readCommitted } from '../support/consumer.ts';
+import { runReplay } from '../support/replay.ts';
 
 const cluster = await kafkaForTests();
 

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { newConsumer, publish } from '../consume-batch/consuming.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { listening } from '../listening.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { newConsumer, publish } from '../support/consumer.ts';
+import { listening } from '../support/http.ts';
 
 const cluster = await kafkaForTests();
 type Format = Extract<ConsumeConfig['sink'], { name: 'http' }>['format'];

@@ -3,6 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { numbered } from '../consume-batch/pulling.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import {
   commitOffset,
   committedOffsets,
@@ -10,10 +12,8 @@ import {
   newConsumer,
   publish,
   readCommitted,
-} from '../consume-batch/consuming.ts';
-import { numbered } from '../consume-batch/pulling.ts';
-import { replayWith } from '../consume-batch/replaying.ts';
-import { connectionConfigFor, newTopic } from '../kafka.ts';
+} from '../support/consumer.ts';
+import { replayWith } from '../support/replay.ts';
 
 /** As short as Kafka lets it be, and looked after every second. */
 export const SHORT_RETENTION = {

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
-import { buildHttpFunction, type RunningFunction, startHttpFunction } from '../http/running.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { buildHttpFunction, type RunningFunction, startHttpFunction } from '../support/http-function.ts';
 import { attack, honest, type } from './inflating.ts';
 
 const MIB = 1024 * 1024;

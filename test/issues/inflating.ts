@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
-import type { RunningFunction } from '../http/running.ts';
+import type { RunningFunction } from '../support/http-function.ts';
 
 const MIB = 1024 * 1024;
 const REQUESTS = 400;

@@ -13,12 +13,12 @@ import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { existingArchive } from '../../local/kafka/class-archive.ts';
 import { kafkaDistribution } from '../../local/kafka/distribution.ts';
 import { Failure } from '../../src/errors.ts';
-import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
-import { committedOffsets, newConsumer, publish, readCommitted } from '../consume-batch/consuming.ts';
 import { numbered } from '../consume-batch/pulling.ts';
-import { pythonCommand, pythonMissing } from '../interop/clients.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { listening } from '../listening.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { pythonCommand, pythonMissing } from '../support/clients/clients.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { committedOffsets, newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { listening } from '../support/http.ts';
 
 const RECORDS = 10;
 const BEGIN_MS = 60_000;

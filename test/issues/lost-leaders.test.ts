@@ -7,10 +7,10 @@ import { after, afterEach, describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { until } from '../../local/kafka/readiness.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
-import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';
-import { type FaultProxy, startFaultProxy } from '../faults/proxy.ts';
-import { connectionConfigFor, kafkaForTests, type LogLine, newTopic } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, type LogLine, newTopic } from '../support/cluster.ts';
+import { newConsumer, publish } from '../support/consumer.ts';
+import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
 
 const PARTITIONS = 6;
 const RECORDS = 60;

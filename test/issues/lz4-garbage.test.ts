@@ -9,11 +9,11 @@ import { compressBatch } from '../../src/kafka/wire/records/compression.ts';
 import { loadCodec } from '../../src/kafka/wire/records/decompression.ts';
 import { encodeRecordBatch } from '../../src/kafka/wire/records/record-batch.ts';
 import { FetchedRecordsReader } from '../../src/kafka/wire/records/record-batch-reader.ts';
-import { newConsumer } from '../consume-batch/consuming.ts';
-import { clients, publishWith } from '../interop/clients.ts';
-import { readerOptions, take } from '../kafka/reading.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
-import { newSeed, randomFrom } from '../random.ts';
+import { clients, publishWith } from '../support/clients/clients.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { newSeed, randomFrom } from '../support/random.ts';
+import { readerOptions, take } from '../support/record-batch-reader.ts';
 
 const inputs = new URL('inputs/lz4/', import.meta.url);
 const BASE_OFFSET = 1_000;

@@ -4,10 +4,10 @@ import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';
-import { acknowledged, failed, record, send } from '../kafka/sending.ts';
-import { connectionConfigFor, newProducer, newTopic, recordingLog } from '../kafka.ts';
+import { connectionConfigFor, newProducer, newTopic, recordingLog } from '../support/cluster.ts';
+import { newConsumer, publish } from '../support/consumer.ts';
+import { acknowledged, failed, record, send } from '../support/producer.ts';
 
 /** Of the broker: one of the records has 3 MB. */
 export const LARGE = { 'message.max.bytes': `${8 << 20}` };

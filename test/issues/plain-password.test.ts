@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
-import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 
 const cluster = await kafkaForTests();
 

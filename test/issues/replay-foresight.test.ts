@@ -8,9 +8,9 @@ import { before, test } from 'node:test';
 import kafkaProtocol from 'kafkajs';
 import { replayed } from '../../functions/consume-batch/replay/replayed.ts';
 import { Failure } from '../../src/errors.ts';
-import { joinGroup, kafkajs, publish, readCommitted } from '../consume-batch/consuming.ts';
-import { runReplay } from '../consume-batch/replaying.ts';
-import { connectionConfigFor, kafkaForTests, newProducer } from '../kafka.ts';
+import { connectionConfigFor, kafkaForTests, newProducer } from '../support/cluster.ts';
+import { joinGroup, kafkajs, publish, readCommitted } from '../support/consumer.ts';
+import { runReplay } from '../support/replay.ts';
 
 // kafkajs is CommonJS, and Node finds only some of its names.
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, CompressionTypes, ResourcePatternTypes } =

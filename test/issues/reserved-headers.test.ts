@@ -15,7 +15,7 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
+} from '../support/cluster.ts';
 import {
   acknowledged,
   assertFailure,
@@ -24,7 +24,7 @@ import {
   post,
   produceDefaults,
   TEXT_V2,
-} from '../produce/http.ts';
+} from '../support/produce.ts';
 
 const cluster = await kafkaForTests();
 const topic = await newTopic(cluster, { partitions: 1 });

@@ -9,13 +9,13 @@ import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promis
 import type { Listener } from '../../local/kafka/cluster.ts';
 import { int32, string } from '../../local/kafka/wire.ts';
 import { Failure } from '../../src/errors.ts';
-import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
-import { newConsumer, publish } from '../consume-batch/consuming.ts';
 import { numbered } from '../consume-batch/pulling.ts';
-import type { ResponseRewriter } from '../faults/proxy.ts';
-import { startFaultProxy } from '../faults/proxy.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../kafka.ts';
-import { newSeed, randomFrom } from '../random.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { newConsumer, publish } from '../support/consumer.ts';
+import type { ResponseRewriter } from '../support/faults/proxy.ts';
+import { startFaultProxy } from '../support/faults/proxy.ts';
+import { newSeed, randomFrom } from '../support/random.ts';
 
 /** What a call that is tricked has. */
 const WITHIN_MS = 800;

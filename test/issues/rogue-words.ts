@@ -5,14 +5,14 @@ import { handler } from '../../functions/connectivity-check/index.ts';
 import { handler as produce } from '../../functions/produce/index.ts';
 import { array, int16, int32, string } from '../../local/kafka/wire.ts';
 import type { PlatformContext } from '../../src/platform/context.ts';
-import type { Variables } from '../connectivity-check/checking.ts';
+import type { Variables } from '../support/check.ts';
 import {
   type Answer,
   METADATA,
   SASL_AUTHENTICATE,
   SASL_HANDSHAKE,
   startSketchBroker,
-} from '../faults/sketch-broker.ts';
+} from '../support/faults/sketch-broker.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const SASL_AUTHENTICATION_FAILED = 58;

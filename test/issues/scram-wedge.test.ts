@@ -7,16 +7,16 @@ import { describe, test } from 'node:test';
 import { int8, int16, int32, string } from '../../local/kafka/wire.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
-import { checkWith, variablesFor } from '../connectivity-check/checking.ts';
-import { startFaultProxy } from '../faults/proxy.ts';
+import { checkWith, variablesFor } from '../support/check.ts';
+import { connectionConfigFor, kafkaForTests, recordingLog } from '../support/cluster.ts';
+import { startFaultProxy } from '../support/faults/proxy.ts';
 import {
   type Answer,
   METADATA,
   SASL_AUTHENTICATE,
   SASL_HANDSHAKE,
   startSketchBroker,
-} from '../faults/sketch-broker.ts';
-import { connectionConfigFor, kafkaForTests, recordingLog } from '../kafka.ts';
+} from '../support/faults/sketch-broker.ts';
 
 const BUDGET_MS = 1_500;
 const LATE_MS = 500;

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { committedOffsets, newConsumer, publish } from '../consume-batch/consuming.ts';
 import { failsWith, numbered } from '../consume-batch/pulling.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { listening } from '../listening.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { committedOffsets, newConsumer, publish } from '../support/consumer.ts';
+import { listening } from '../support/http.ts';
 
 const RECORDS = 30;
 const cluster = await kafkaForTests();

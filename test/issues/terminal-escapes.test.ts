@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { METADATA, oneBroker, startSketchBroker } from '../faults/sketch-broker.ts';
+import { METADATA, oneBroker, startSketchBroker } from '../support/faults/sketch-broker.ts';
 import {
   type Outputs,
   outputsOfCheck,

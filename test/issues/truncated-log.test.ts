@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { until } from '../../local/kafka/readiness.ts';
-import { kafkajs, newConsumer, publish, readCommitted } from '../consume-batch/consuming.ts';
 import { failsWith, numbered, numbersOf, upTo } from '../consume-batch/pulling.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { kafkajs, newConsumer, publish, readCommitted } from '../support/consumer.ts';
 
 const KEPT = 60;
 const CUT = 40;

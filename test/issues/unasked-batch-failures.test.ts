@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
 
 const cluster = await kafkaForTests();
 const start = await bundledConsumer(cluster);

@@ -10,7 +10,6 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
-import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
 import {
   connectionConfigFor,
   kafkaForTests,
@@ -18,8 +17,9 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
-import { acknowledged, assertFailure, post } from '../produce/http.ts';
+} from '../support/cluster.ts';
+import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { acknowledged, assertFailure, post } from '../support/produce.ts';
 
 const cluster = await kafkaForTests();
 const built = await buildHttpFunction();

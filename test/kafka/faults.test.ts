@@ -8,8 +8,6 @@ import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
 import type { Producer } from '../../src/kafka/produce/producer.ts';
 import { Secret } from '../../src/secret.ts';
-import { type FaultProxy, startFaultProxy } from '../faults/proxy.ts';
-import { unusedPort } from '../faults/servers.ts';
 import {
   connectionConfigFor,
   kafkaForTests,
@@ -17,8 +15,10 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
-import { acknowledged, failed, record, send } from './sending.ts';
+} from '../support/cluster.ts';
+import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
+import { unusedPort } from '../support/faults/servers.ts';
+import { acknowledged, failed, record, send } from '../support/producer.ts';
 
 const PRODUCE = 0;
 const INIT_PRODUCER_ID = 22;

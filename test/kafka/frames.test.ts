@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FrameReader } from '../../src/kafka/connection/frames.ts';
-import { newSeed, randomFrom } from '../random.ts';
+import { newSeed, randomFrom } from '../support/random.ts';
 
 function frame(content: string): Buffer {
   const bytes = Buffer.from(`0000${content}`);

@@ -4,7 +4,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { saslMechanisms, securityProtocols } from '../../src/kafka/connection/config.ts';
 import { kafkajsConfig } from '../../src/kafka/kafkajs-config.ts';
 import { failsWith } from '../consume-batch/pulling.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 
 const cluster = await kafkaForTests();
 const { username, password } = cluster.users.app;

@@ -5,10 +5,10 @@ import { Kafka, logLevel } from 'kafkajs';
 import { type KafkaCluster, type KafkaOptions, startKafka } from '../../local/kafka/cluster.ts';
 import { Failure } from '../../src/errors.ts';
 import type { ProducerRecord, RecordMetadata } from '../../src/record.ts';
-import { withErrorCode } from '../faults/produce-answers.ts';
-import { type FaultProxy, startFaultProxy } from '../faults/proxy.ts';
-import { connectionConfigFor, newProducer, newTopic, readTopic } from '../kafka.ts';
-import { newSeed, type Random, randomFrom } from '../random.ts';
+import { connectionConfigFor, newProducer, newTopic, readTopic } from '../support/cluster.ts';
+import { withErrorCode } from '../support/faults/produce-answers.ts';
+import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
+import { newSeed, type Random, randomFrom } from '../support/random.ts';
 
 const PRODUCE = 0;
 const BROKERS = 3;

@@ -10,8 +10,8 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
-import { acknowledged, failed, record, send } from './sending.ts';
+} from '../support/cluster.ts';
+import { acknowledged, failed, record, send } from '../support/producer.ts';
 
 const cluster = await kafkaForTests();
 

@@ -9,8 +9,8 @@ import {
   FetchedRecordsReader,
   type ReaderOptions,
 } from '../../src/kafka/wire/records/record-batch-reader.ts';
-import { newSeed, randomFrom } from '../random.ts';
-import { readerOptions, take } from './reading.ts';
+import { newSeed, randomFrom } from '../support/random.ts';
+import { readerOptions, take } from '../support/record-batch-reader.ts';
 
 const options: ReaderOptions = readerOptions();
 const ATTRIBUTES_AT = 21;

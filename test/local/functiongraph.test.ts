@@ -15,8 +15,8 @@ import {
   startRuntime,
 } from '../../local/functiongraph/runtime.ts';
 import { startTimerTrigger } from '../../local/functiongraph/timer.ts';
-import { buildOwn } from '../building.ts';
-import { unusedPort } from '../faults/servers.ts';
+import { buildOwn } from '../support/bundle.ts';
+import { unusedPort } from '../support/faults/servers.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'functiongraph-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { prometheusText } from '../../functions/connectivity-check/formats/prometheus.ts';
 import { Metrics } from '../../functions/http/metrics.ts';
-import { goTool, SET_UP_MS } from '../installed.ts';
+import { goTool, SET_UP_MS } from '../support/tools.ts';
 import { fullReport } from './full-report.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

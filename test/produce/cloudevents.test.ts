@@ -13,8 +13,16 @@ import {
   type ReadRecord,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
-import { acknowledged, assertFailure, bodyOf, JSON_V2, post, produceDefaults, VENDOR_TYPE } from './http.ts';
+} from '../support/cluster.ts';
+import {
+  acknowledged,
+  assertFailure,
+  bodyOf,
+  JSON_V2,
+  post,
+  produceDefaults,
+  VENDOR_TYPE,
+} from '../support/produce.ts';
 
 const STRUCTURED = 'application/cloudevents+json; charset=UTF-8';
 const BATCHED = 'application/cloudevents-batch+json; charset=UTF-8';

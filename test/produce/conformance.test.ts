@@ -4,7 +4,6 @@ import { before, describe, test } from 'node:test';
 import type { ProduceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
-import { unusedPort } from '../faults/servers.ts';
 import {
   connectionConfigFor,
   kafkaForTests,
@@ -12,7 +11,8 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
+} from '../support/cluster.ts';
+import { unusedPort } from '../support/faults/servers.ts';
 import {
   acknowledged,
   assertFailure,
@@ -23,7 +23,7 @@ import {
   produceDefaults,
   TEXT_V2,
   VENDOR_TYPE,
-} from './http.ts';
+} from '../support/produce.ts';
 
 /** What clients of the REST Proxy send. */
 const ACCEPT = 'application/vnd.kafka.v2+json, application/json;q=0.9, */*';

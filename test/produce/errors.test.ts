@@ -7,9 +7,6 @@ import { call, int8, string } from '../../local/kafka/wire.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
-import { withErrorCode } from '../faults/produce-answers.ts';
-import { startFaultProxy } from '../faults/proxy.ts';
-import { unusedPort } from '../faults/servers.ts';
 import {
   connectionConfigFor,
   kafkaForTests,
@@ -17,7 +14,10 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
+} from '../support/cluster.ts';
+import { withErrorCode } from '../support/faults/produce-answers.ts';
+import { startFaultProxy } from '../support/faults/proxy.ts';
+import { unusedPort } from '../support/faults/servers.ts';
 import {
   acknowledged,
   assertFailure,
@@ -28,7 +28,7 @@ import {
   produceDefaults,
   TEXT_V2,
   VENDOR_TYPE,
-} from './http.ts';
+} from '../support/produce.ts';
 
 const PRODUCE = 0;
 

@@ -14,7 +14,7 @@ import {
   type ReadRecord,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
+} from '../support/cluster.ts';
 import {
   acknowledged,
   assertFailure,
@@ -26,7 +26,7 @@ import {
   produceDefaults,
   TEXT_V2,
   VENDOR_TYPE,
-} from './http.ts';
+} from '../support/produce.ts';
 
 const cluster = await kafkaForTests();
 const { producer } = newProducer(connectionConfigFor(cluster));

@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { handler, initializer } from '../../functions/produce/index.ts';
 import type { PlatformContext } from '../../src/platform/context.ts';
-import { errorTable } from '../error-table.ts';
-import { kafkaForTests, newTopic, readTopic } from '../kafka.ts';
-import { newSeed, type Random, randomFrom } from '../random.ts';
-import { type AnswerBody, BINARY_V2, JSON_TYPE, JSON_V2, TEXT_V2 } from './http.ts';
+import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { errorTable } from '../support/errors.ts';
+import { type AnswerBody, BINARY_V2, JSON_TYPE, JSON_V2, TEXT_V2 } from '../support/produce.ts';
+import { newSeed, type Random, randomFrom } from '../support/random.ts';
 
 const CASES = 3_000;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JsonReader, readJson } from '../../functions/produce/formats/json-text.ts';
 import { Failure } from '../../src/errors.ts';
-import { newSeed, type Random, randomFrom } from '../random.ts';
+import { newSeed, type Random, randomFrom } from '../support/random.ts';
 
 const DOCUMENTS = 3_000;
 

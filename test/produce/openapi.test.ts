@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { bodySchema, MAX_RECORDS } from '../../functions/produce/formats/rest-proxy.ts';
 import { openApi } from '../../functions/produce/openapi.ts';
 import { allRoutes } from '../../src/http/routes.ts';
-import { errorTable } from '../error-table.ts';
+import { errorTable } from '../support/errors.ts';
 
 interface Operation {
   responses: Record<string, { description: string; headers: object; content: object }>;

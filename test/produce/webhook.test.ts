@@ -8,9 +8,9 @@ import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest } from '../../src/http/message.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
-import { unusedPort } from '../faults/servers.ts';
-import { newProducer, recordingLog } from '../kafka.ts';
-import { assertFailure, post } from './http.ts';
+import { newProducer, recordingLog } from '../support/cluster.ts';
+import { unusedPort } from '../support/faults/servers.ts';
+import { assertFailure, post } from '../support/produce.ts';
 
 type Variables = Record<string, string>;
 

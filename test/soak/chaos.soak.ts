@@ -17,7 +17,7 @@ import {
   newTopic,
   readTopic,
   recordingLog,
-} from '../kafka.ts';
+} from '../support/cluster.ts';
 
 const CONNECTIONS = 64;
 const KILLS = 6;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newConsumer, publish, readCommitted } from '../consume-batch/consuming.ts';
 import { numbered, numbersOf, pullAll, upTo } from '../consume-batch/pulling.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer, publish, readCommitted } from '../support/consumer.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
 

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { besideLiveMember, killPlain, killTransactional } from '../consume-batch/killing.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
+import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
 
 // Kafka's own default, which the embedded one shortens: members wait before they begin.
 const cluster = await kafkaForTests({ properties: { 'group.initial.rebalance.delay.ms': '3000' } });

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { assertBrokenBy, viewsOf } from '../issues/dead-brokers.ts';
-import { kafkaForTests, newTopic } from '../kafka.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 
 // Kafka's own defaults, which the embedded one shortens: a broker is missed after 9 s.
 const cluster = await kafkaForTests({

@@ -11,10 +11,16 @@ import { createHttpServer } from '../../functions/http/server.ts';
 import { produceConfig } from '../../functions/produce/config.ts';
 import { createRoute } from '../../functions/produce/publish.ts';
 import { readConfig } from '../../src/variables.ts';
-import { buildHttpFunction, startHttpFunction } from '../http/running.ts';
 import { attack, honest } from '../issues/inflating.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
-import { listening } from '../listening.ts';
+import {
+  connectionConfigFor,
+  kafkaForTests,
+  newProducer,
+  newTopic,
+  recordingLog,
+} from '../support/cluster.ts';
+import { listening } from '../support/http.ts';
+import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 
 const MIB = 1024 * 1024;
 const SOAK_S = Number(process.env.SOAK_SECONDS ?? 300);

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import { pullIdlePartitions, SHORT_RETENTION } from '../issues/idle-groups.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
 
 const EVERY_MS = 10_000;
 const FOR_MS = 180_000;

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { newConsumer } from '../consume-batch/consuming.ts';
-import { clients, kafkajsClient, publishWith, readWith } from '../interop/clients.ts';
-import { fingerprint, records } from '../interop/records.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../kafka.ts';
+import { clients, kafkajsClient, publishWith, readWith } from '../support/clients/clients.ts';
+import { fingerprint, records } from '../support/clients/records.ts';
+import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 
 const SET_UP_MS = 300_000;
 const MIB = 1024 * 1024;

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { killedBefore } from '../consume-batch/killing.ts';
-import { kafkaForTests } from '../kafka.ts';
+import { kafkaForTests } from '../support/cluster.ts';
+import { killedBefore } from '../support/kills.ts';
 
 const OLD = '124cf51';
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -14,9 +14,15 @@ import { createHttpServer } from '../../functions/http/server.ts';
 import { createRoute } from '../../functions/produce/publish.ts';
 import { cacheRoot } from '../../local/kafka/distribution.ts';
 import { readConfig } from '../../src/variables.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic, recordingLog } from '../kafka.ts';
-import { listening } from '../listening.ts';
-import { produceDefaults } from '../produce/http.ts';
+import {
+  connectionConfigFor,
+  kafkaForTests,
+  newProducer,
+  newTopic,
+  recordingLog,
+} from '../support/cluster.ts';
+import { listening } from '../support/http.ts';
+import { produceDefaults } from '../support/produce.ts';
 
 const VERSION = '4.32.5';
 const INSTALL_MS = 300_000;

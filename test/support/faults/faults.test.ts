@@ -4,9 +4,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { toFrame } from './faults/flow.ts';
-import { type FaultProxy, startFaultProxy } from './faults/proxy.ts';
-import * as servers from './faults/servers.ts';
+import { toFrame } from './flow.ts';
+import { type FaultProxy, startFaultProxy } from './proxy.ts';
+import * as servers from './servers.ts';
 
 /** Long enough for anything on this machine to arrive: what hasn't come by then was dropped. */
 const SILENCE_MS = 60;

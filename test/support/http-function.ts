@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { freePorts } from '../../local/kafka/ports.ts';
-import { buildOwn } from '../building.ts';
+import { buildOwn } from './bundle.ts';
 
 export interface RunningFunction {
   url: string;

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { array, int16, int32, string } from '../../local/kafka/wire.ts';
-import { NOT_SAID } from '../../src/kafka/wire/operations.ts';
+import { array, int16, int32, string } from '../../../local/kafka/wire.ts';
+import { NOT_SAID } from '../../../src/kafka/wire/operations.ts';
 import { FrameSplitter, toFrame } from './flow.ts';
 
 export const METADATA = 3;

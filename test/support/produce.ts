@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ProduceConfig } from '../../functions/produce/config.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
-import { errorTable } from '../error-table.ts';
+import { errorTable } from './errors.ts';
 
 export const JSON_TYPE = 'application/json';
 export const VENDOR_TYPE = 'application/vnd.kafka.v2+json';

@@ -1,3 +1,3 @@
-import type { ConsumerRecord } from '../../src/record.ts';
+import type { ConsumerRecord } from '../../../src/record.ts';
 
 export const transformRecord = (record: ConsumerRecord) => record;

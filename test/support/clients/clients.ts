@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { cached, filled, npmTool, pythonTool, works } from '../installed.ts';
+import type { KafkaCluster } from '../../../local/kafka/cluster.ts';
+import { cached, filled, npmTool, pythonTool, works } from '../tools.ts';
 import { fromLine, type Plain, toLine } from './records.ts';
 
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;

@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import { type IHeaders, Kafka, logLevel } from 'kafkajs';
-import { type KafkaCluster, type KafkaOptions, type Listener, startKafka } from '../local/kafka/cluster.ts';
-import { clientOptions } from '../src/kafka/connection/client-options.ts';
-import type { ConnectionConfig, SaslConfig } from '../src/kafka/connection/config.ts';
-import { Connection } from '../src/kafka/connection/connection.ts';
-import type { ProducerConfig } from '../src/kafka/produce/config.ts';
-import { Producer } from '../src/kafka/produce/producer.ts';
-import type { Log } from '../src/log.ts';
-import { Secret } from '../src/secret.ts';
+import {
+  type KafkaCluster,
+  type KafkaOptions,
+  type Listener,
+  startKafka,
+} from '../../local/kafka/cluster.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import type { ConnectionConfig, SaslConfig } from '../../src/kafka/connection/config.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
+import { Producer } from '../../src/kafka/produce/producer.ts';
+import type { Log } from '../../src/log.ts';
+import { Secret } from '../../src/secret.ts';
 
 /** A cluster of this test file's own, for its top level: it is stopped when all its tests are over. */
 export async function kafkaForTests(options: KafkaOptions = {}): Promise<KafkaCluster> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ProducerRecord } from '../../src/record.ts';
+import type { ProducerRecord } from '../../../src/record.ts';
 
 export type Plain = Pick<ProducerRecord, 'key' | 'value' | 'headers'>;
 

@@ -18,7 +18,7 @@ import { Producer } from '../../src/kafka/produce/producer.ts';
 import type { OffsetToCommit } from '../../src/kafka/wire/offset-commit.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { connectionConfigFor, producerDefaults, type ReadRecord, recordingLog } from '../kafka.ts';
+import { connectionConfigFor, producerDefaults, type ReadRecord, recordingLog } from './cluster.ts';
 
 const MIB = 1024 * 1024;
 

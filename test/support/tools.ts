@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheRoot } from '../local/kafka/distribution.ts';
-import { temporarySibling } from '../local/kafka/temporary.ts';
+import { cacheRoot } from '../../local/kafka/distribution.ts';
+import { temporarySibling } from '../../local/kafka/temporary.ts';
 
 /** How long setting a tool up may take on a slow line and a busy machine. */
 export const SET_UP_MS = 300_000;

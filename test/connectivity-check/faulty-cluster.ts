@@ -12,7 +12,7 @@ import {
   type Listener,
   startKafka,
 } from '../../local/kafka/cluster.ts';
-import { type FaultProxy, startFaultProxy } from '../faults/proxy.ts';
+import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
 
 const BROKERS = [1, 2, 3];
 const DAY_MS = 86_400_000;

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { build } from '../build.ts';
+import type { build } from '../../build.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const PARTS = ['build.ts', 'build', 'src', 'functions', 'package.json', 'tsconfig.json'];
 
 /** A copy of what ships, to be changed as a user would; gone after the tests. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after } from 'node:test';
-import { errorTable } from '../error-table.ts';
+import { errorTable } from './errors.ts';
 
 /** An answer as its bytes told it: names in lower case, each with all of its lines. */
 export interface Answer {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, type BuiltFunction, build } from '../build.ts';
+import { type BuildOptions, type BuiltFunction, build } from '../../build.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
