@@ -9,7 +9,8 @@ import { unzipSync } from 'fflate';
 import type { BuiltFunction } from '../build.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { buildOwn } from './support/bundle.ts';
-import { kafkaForTests, newTopic, readTopic } from './support/cluster.ts';
+import { kafkaForTests, newTopic } from './support/cluster.ts';
+import { readTopic } from './support/records.ts';
 
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
 const CEILING_BYTES: Record<string, number> = {

@@ -5,11 +5,11 @@ import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bundledConsumer } from './consume-batch/bundled.ts';
 import { postgresTool, startPostgres } from './postgres.ts';
+import { bundledConsumer } from './support/bundle.ts';
 import { scratchCheckout } from './support/checkout.ts';
 import { kafkaForTests, newTopic } from './support/cluster.ts';
-import { publish } from './support/consumer.ts';
+import { publish } from './support/records.ts';
 import { runReplay } from './support/replay.ts';
 
 interface Pool {

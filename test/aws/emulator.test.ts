@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { functionNames } from '../../functions/http/config.ts';
 import { buildOwn } from '../support/bundle.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
-import { publish } from '../support/consumer.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { unusedPort } from '../support/faults/servers.ts';
+import { publish, readTopic } from '../support/records.ts';
 import { SET_UP_MS } from '../support/tools.ts';
 import { type Emulated, emulate, emulatorMissing, sample } from './emulator.ts';
 

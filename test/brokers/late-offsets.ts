@@ -26,9 +26,10 @@ import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { addOffsetsToTxnRequest, initProducerIdRequest } from '../../src/kafka/wire/transactions.ts';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { connectionConfigFor, kafkaForTests, newTopic, recordingLog } from '../support/cluster.ts';
+import { bundledConsumer } from '../support/bundle.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { killTransactional } from '../support/kills.ts';
+import { recordingLog } from '../support/log.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
 
 const REPEAT = Number(process.env.REPEAT ?? 3);

@@ -7,15 +7,16 @@ import { PermanentError } from '../../functions/consume-batch/records/record-fai
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { numbered, numbersOf, upTo } from '../consume-batch/pulling.ts';
+import { bundledConsumer } from '../support/bundle.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
-import { connectionConfigFor, newProducer, newTopic, recordingLog } from '../support/cluster.ts';
-import { newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
+import { recordingLog } from '../support/log.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
 import { acknowledged, post, produceDefaults } from '../support/produce.ts';
-import { record, send, acknowledged as settled } from '../support/producer.ts';
+import { newProducer, record, send, acknowledged as settled } from '../support/producer.ts';
+import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 
 const securities = [

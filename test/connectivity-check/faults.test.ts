@@ -15,7 +15,6 @@ import type { Report } from '../../functions/connectivity-check/report.ts';
 import { createCertificateAuthority, createSelfSignedCertificate } from '../../local/kafka/certificates.ts';
 import { array, call, int8, int16, int32, string } from '../../local/kafka/wire.ts';
 import { checkWith, stageAt, type Variables, variablesFor } from '../support/check.ts';
-import { publish } from '../support/consumer.ts';
 import type { FaultProxy } from '../support/faults/proxy.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
 import {
@@ -28,6 +27,7 @@ import {
   unusedPort,
 } from '../support/faults/servers.ts';
 import { METADATA, oneBroker, SASL_HANDSHAKE, startSketchBroker } from '../support/faults/sketch-broker.ts';
+import { publish } from '../support/records.ts';
 import { type FaultyCluster, startFaultyCluster } from './faulty-cluster.ts';
 import { namespaceRows } from './namespace-rows.ts';
 import { AUTHORITY, type OddCertificate, oddCertificate, SERVER } from './odd-certificates.ts';

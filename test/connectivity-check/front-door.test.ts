@@ -11,9 +11,10 @@ import { handler, initializer } from '../../functions/connectivity-check/index.t
 import type { Report } from '../../functions/connectivity-check/report.ts';
 import type { PlatformContext } from '../../src/platform/context.ts';
 import { checkWith, stageAt, type Variables, variablesFor } from '../support/check.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
 import { startSshServer, unusedPort } from '../support/faults/servers.ts';
+import { readTopic } from '../support/records.ts';
 
 interface Answer {
   statusCode: number;

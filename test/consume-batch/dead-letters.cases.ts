@@ -9,10 +9,12 @@ import {
   TransientError,
 } from '../../functions/consume-batch/records/record-failure.ts';
 import type { ConsumerRecord, Header } from '../../src/record.ts';
-import { newTopic, type ReadRecord, readTopic } from '../support/cluster.ts';
-import { committedOffsets, type Handle, newConsumer, publish } from '../support/consumer.ts';
+import { newTopic } from '../support/cluster.ts';
+import { type Handle, newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { committedOffsets } from '../support/group.ts';
+import { publish, type ReadRecord, readTopic } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { failsWith } from './pulling.ts';
 
 interface Setting extends Partial<ConsumeConfig> {
   handle?: Handle;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PoisonError } from '../../functions/consume-batch/records/record-failure.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
-import { kafkajs, newConsumer, publish } from '../support/consumer.ts';
-import { numbered, numbersOf, pullAll, upTo } from './pulling.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer, pullAll } from '../support/consumer.ts';
+import { kafkajs, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
 

@@ -4,9 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Fetcher } from '../../src/kafka/fetch/fetching.ts';
-import { connectionConfigFor, newTopic, recordingLog } from '../support/cluster.ts';
-import { publish } from '../support/consumer.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
 import { take } from '../support/record-batch-reader.ts';
+import { publish } from '../support/records.ts';
 import { cluster } from './cluster.ts';
 
 const MIB = 1024 * 1024;

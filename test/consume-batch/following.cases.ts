@@ -3,9 +3,12 @@ import { describe, test } from 'node:test';
 import { PermanentError, TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { connectionConfigFor, newProducer, newTopic, readTopic, recordingLog } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer, pullDefaults } from '../support/consumer.ts';
+import { recordingLog } from '../support/log.ts';
 import { post, produceDefaults } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 import { cluster } from './cluster.ts';
 
 /** The fields of a log's lines with this message. */

@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import { startKafkaTrigger } from '../../local/functiongraph/kafka-trigger.ts';
 import type { InvocationResult } from '../../local/functiongraph/runtime.ts';
 import { startTimerTrigger } from '../../local/functiongraph/timer.ts';
-import { newTopic, readTopic } from '../support/cluster.ts';
-import { committedOffsets, publish } from '../support/consumer.ts';
-import { bundledConsumer } from './bundled.ts';
+import { bundledConsumer } from '../support/bundle.ts';
+import { newTopic } from '../support/cluster.ts';
+import { committedOffsets } from '../support/group.ts';
+import { numbered, publish, readTopic } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { numbered } from './pulling.ts';
 
 const start = await bundledConsumer(cluster);
 

@@ -4,11 +4,13 @@ import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { Secret } from '../../src/secret.ts';
-import { newTopic, readTopic } from '../support/cluster.ts';
-import { committedOffsets, newConsumer, publish } from '../support/consumer.ts';
+import { newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
+import { numbered, publish, readTopic } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { failsWith, numbered } from './pulling.ts';
 
 interface Post {
   headers: IncomingHttpHeaders;

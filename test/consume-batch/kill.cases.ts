@@ -1,6 +1,6 @@
 import { test } from 'node:test';
+import { bundledConsumer } from '../support/bundle.ts';
 import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
-import { bundledConsumer } from './bundled.ts';
 import { cluster } from './cluster.ts';
 
 const start = await bundledConsumer(cluster);

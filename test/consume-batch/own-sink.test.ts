@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { bundledConsumer } from '../support/bundle.ts';
 import { scratchCheckout } from '../support/checkout.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { publish } from '../support/consumer.ts';
-import { bundledConsumer } from './bundled.ts';
-import { numbered } from './pulling.ts';
+import { numbered, publish } from '../support/records.ts';
 
 const SINK = `import type { SinkKind } from '../../records/sink.ts';
 

@@ -4,10 +4,12 @@ import { after, describe, test } from 'node:test';
 import type { Pipeline, RecordContext } from '../../functions/consume-batch/records/pipeline.ts';
 import { PermanentError, TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { newTopic } from '../support/cluster.ts';
-import { committedOffsets, newConsumer, publish, pullDefaults, readCommitted } from '../support/consumer.ts';
+import { newConsumer, pullDefaults } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
+import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
 
 const COUNT = 10;
 /** What a group has committed that never did. */

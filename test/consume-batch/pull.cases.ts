@@ -5,18 +5,12 @@ import { Committer } from '../../functions/consume-batch/pull/committer.ts';
 import { TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
-import { connectionConfigFor, newTopic, readTopic } from '../support/cluster.ts';
-import {
-  commitOffset,
-  committedOffsets,
-  joinGroup,
-  kafkajs,
-  newConsumer,
-  publish,
-  stableEnds,
-} from '../support/consumer.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { commitOffset, committedOffsets, joinGroup } from '../support/group.ts';
+import { kafkajs, numbered, numbersOf, publish, readTopic, stableEnds } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { failsWith, numbered, numbersOf } from './pulling.ts';
 
 describe('a pull', () => {
   test('handles what waits, in order, and commits behind it; the next one finds what is new', async () => {

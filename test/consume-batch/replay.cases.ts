@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { newTopic } from '../support/cluster.ts';
-import { newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { publish, readCommitted } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 import { cluster } from './cluster.ts';
 

@@ -5,17 +5,12 @@ import { aclResources, createAcls } from '../../local/kafka/admin.ts';
 import { until } from '../../local/kafka/readiness.ts';
 import { ACL_RESOURCES } from '../../local/kafka/users.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
-import {
-  committedOffsets,
-  joinGroup,
-  kafkajs,
-  newConsumer,
-  publish,
-  readCommitted,
-} from '../support/consumer.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { committedOffsets, joinGroup } from '../support/group.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
+import { kafkajs, numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { failsWith, numbered, numbersOf, upTo } from './pulling.ts';
 
 interface Setting {
   partitions?: number;

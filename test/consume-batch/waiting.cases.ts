@@ -3,9 +3,10 @@ import { EventEmitter, once } from 'node:events';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { newTopic } from '../support/cluster.ts';
-import { committedOffsets, newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { committedOffsets } from '../support/group.ts';
+import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
 import { cluster } from './cluster.ts';
-import { numbered, numbersOf, upTo } from './pulling.ts';
 
 const WAIT_MS = 2_500;
 

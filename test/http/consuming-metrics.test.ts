@@ -4,8 +4,8 @@ import { type AddressInfo, createServer as createSilentServer, type Socket } fro
 import { after, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { publish } from '../support/consumer.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { publish } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
 
 const cluster = await kafkaForTests();

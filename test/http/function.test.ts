@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const built = await buildHttpFunction();

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { assertRefused, message, rawClient } from '../support/raw-client.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const built = await buildHttpFunction();

@@ -11,8 +11,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { readTopic } from '../support/records.ts';
 import { cached, filled, npmTool, pythonTool, works } from '../support/tools.ts';
 
 const run = promisify(execFile);

@@ -3,14 +3,10 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { createPublish } from '../../functions/produce/publish.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
 import { acknowledged, assertFailure, post, produceDefaults } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
 
 const cluster = await kafkaForTests();
 const { producer } = newProducer(connectionConfigFor(cluster));

@@ -9,7 +9,9 @@ import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts'
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
-import { connectionConfigFor, kafkaForTests, newTopic, readTopic, recordingLog } from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 

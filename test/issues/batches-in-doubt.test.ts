@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic, readTopic } from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { withErrorCode } from '../support/faults/produce-answers.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const PRODUCE = 0;
 const MESSAGE_TOO_LARGE = 10;

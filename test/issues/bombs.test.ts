@@ -13,8 +13,9 @@ import { encodeRecordBatch } from '../../src/kafka/wire/records/record-batch.ts'
 import { FetchedRecordsReader } from '../../src/kafka/wire/records/record-batch-reader.ts';
 import { pythonCommand, pythonMissing } from '../support/clients/clients.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { committedOffsets, publish } from '../support/consumer.ts';
+import { committedOffsets } from '../support/group.ts';
 import { readerOptions, take } from '../support/record-batch-reader.ts';
+import { publish } from '../support/records.ts';
 
 const MIB = 1024 * 1024;
 const MAX_GROWTH = 150 * MIB;

@@ -5,8 +5,9 @@ import { toFailure } from '../../src/errors.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';
-import { producerDefaults, recordingLog } from '../support/cluster.ts';
 import { consumeDefaults, pullDefaults } from '../support/consumer.ts';
+import { recordingLog } from '../support/log.ts';
+import { producerDefaults } from '../support/producer.ts';
 
 const { servers, topic, unreadable } = JSON.parse(readFileSync(0, 'utf8'));
 const [host = '', port] = servers.split(':');

@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { failsWith } from '../consume-batch/pulling.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { bundledConsumer } from '../support/bundle.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { newProducer } from '../support/producer.ts';
 import { runReplay } from '../support/replay.ts';
 
 const MIB = 1024 * 1024;

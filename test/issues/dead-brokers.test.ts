@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { checkWith } from '../support/check.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { kafkajs } from '../support/consumer.ts';
+import { kafkajs } from '../support/records.ts';
 import { assertBrokenBy, assertFine, viewsOf } from './dead-brokers.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });

@@ -9,9 +9,12 @@ import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/records/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
-import { failsWith } from '../consume-batch/pulling.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
-import { committedOffsets, newConsumer, readCommitted } from '../support/consumer.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { committedOffsets } from '../support/group.ts';
+import { newProducer } from '../support/producer.ts';
+import { readCommitted } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 
 const LIMIT = 20_000;

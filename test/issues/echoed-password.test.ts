@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { Secret } from '../../src/secret.ts';
-import { numbered } from '../consume-batch/pulling.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
-import { newConsumer, publish } from '../support/consumer.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 import { listening } from '../support/http.ts';
+import { numbered, publish, readTopic } from '../support/records.ts';
 import { outputsOfCheck, outputsOfProduce, plainLogin, startRefusingBroker } from './rogue-words.ts';
 
 const cluster = await kafkaForTests();

@@ -6,10 +6,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readNote } from '../../src/kafka/fetch/offset-note.ts';
-import { numbered } from '../consume-batch/pulling.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { commitOffset, committedOffsets, kafkajs, newConsumer, publish } from '../support/consumer.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { commitOffset, committedOffsets } from '../support/group.ts';
+import { kafkajs, numbered, publish } from '../support/records.ts';
 import {
   forgottenOffset,
   pullIdlePartitions,

@@ -5,9 +5,10 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { withBody } from '../../functions/produce/body.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { post } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
 import { message, rawClient } from '../support/raw-client.ts';
 
 const MIB = 1024 * 1024;

@@ -8,7 +8,6 @@ import { stages } from '../../functions/connectivity-check/faults.ts';
 import { int16, int32, string } from '../../local/kafka/wire.ts';
 import { Secret } from '../../src/secret.ts';
 import { checkWith } from '../support/check.ts';
-import { newProducer } from '../support/cluster.ts';
 import {
   METADATA,
   oneBroker,
@@ -17,6 +16,7 @@ import {
   type SketchBroker,
   startSketchBroker,
 } from '../support/faults/sketch-broker.ts';
+import { newProducer } from '../support/producer.ts';
 import { type Authority, type KeyKind, leafOf, newAuthority } from './forged-leaf.ts';
 
 const LONG_AGO = '19700101000000Z';

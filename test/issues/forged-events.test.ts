@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InvocationResult } from '../../local/functiongraph/runtime.ts';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { bundledConsumer } from '../support/bundle.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const start = await bundledConsumer(cluster);

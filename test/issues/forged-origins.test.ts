@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { publish, readCommitted } from '../support/consumer.ts';
+import { publish, readCommitted } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
 
 const cluster = await kafkaForTests();

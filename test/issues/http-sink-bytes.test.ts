@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
-import { newConsumer, publish } from '../support/consumer.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 import { listening } from '../support/http.ts';
+import { publish, readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 type Format = Extract<ConsumeConfig['sink'], { name: 'http' }>['format'];

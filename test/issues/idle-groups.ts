@@ -3,16 +3,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { numbered } from '../consume-batch/pulling.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
-import {
-  commitOffset,
-  committedOffsets,
-  joinGroup,
-  newConsumer,
-  publish,
-  readCommitted,
-} from '../support/consumer.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { commitOffset, committedOffsets, joinGroup } from '../support/group.ts';
+import { numbered, publish, readCommitted } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 
 /** As short as Kafka lets it be, and looked after every second. */

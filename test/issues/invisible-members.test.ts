@@ -13,12 +13,13 @@ import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { existingArchive } from '../../local/kafka/class-archive.ts';
 import { kafkaDistribution } from '../../local/kafka/distribution.ts';
 import { Failure } from '../../src/errors.ts';
-import { numbered } from '../consume-batch/pulling.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
 import { pythonCommand, pythonMissing } from '../support/clients/clients.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
-import { committedOffsets, newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
+import { numbered, publish, readCommitted, readTopic } from '../support/records.ts';
 
 const RECORDS = 10;
 const BEGIN_MS = 60_000;

@@ -7,10 +7,12 @@ import { after, afterEach, describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { until } from '../../local/kafka/readiness.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
-import { failsWith, numbered } from '../consume-batch/pulling.ts';
-import { connectionConfigFor, kafkaForTests, type LogLine, newTopic } from '../support/cluster.ts';
-import { newConsumer, publish } from '../support/consumer.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
 import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
+import type { LogLine } from '../support/log.ts';
+import { numbered, publish } from '../support/records.ts';
 
 const PARTITIONS = 6;
 const RECORDS = 60;

@@ -4,10 +4,12 @@ import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { failsWith, numbered } from '../consume-batch/pulling.ts';
-import { connectionConfigFor, newProducer, newTopic, recordingLog } from '../support/cluster.ts';
-import { newConsumer, publish } from '../support/consumer.ts';
-import { acknowledged, failed, record, send } from '../support/producer.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { recordingLog } from '../support/log.ts';
+import { acknowledged, failed, newProducer, record, send } from '../support/producer.ts';
+import { numbered, publish } from '../support/records.ts';
 
 /** Of the broker: one of the records has 3 MB. */
 export const LARGE = { 'message.max.bytes': `${8 << 20}` };

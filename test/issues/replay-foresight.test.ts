@@ -8,8 +8,10 @@ import { before, test } from 'node:test';
 import kafkaProtocol from 'kafkajs';
 import { replayed } from '../../functions/consume-batch/replay/replayed.ts';
 import { Failure } from '../../src/errors.ts';
-import { connectionConfigFor, kafkaForTests, newProducer } from '../support/cluster.ts';
-import { joinGroup, kafkajs, publish, readCommitted } from '../support/consumer.ts';
+import { connectionConfigFor, kafkaForTests } from '../support/cluster.ts';
+import { joinGroup } from '../support/group.ts';
+import { newProducer } from '../support/producer.ts';
+import { kafkajs, publish, readCommitted } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
 
 // kafkajs is CommonJS, and Node finds only some of its names.

@@ -8,14 +8,8 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { readWebhook } from '../../functions/produce/formats/webhook.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import { readConfig } from '../../src/variables.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
   assertFailure,
@@ -25,6 +19,8 @@ import {
   produceDefaults,
   TEXT_V2,
 } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const topic = await newTopic(cluster, { partitions: 1 });

@@ -9,13 +9,14 @@ import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promis
 import type { Listener } from '../../local/kafka/cluster.ts';
 import { int32, string } from '../../local/kafka/wire.ts';
 import { Failure } from '../../src/errors.ts';
-import { numbered } from '../consume-batch/pulling.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
-import { newConsumer, publish } from '../support/consumer.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
 import type { ResponseRewriter } from '../support/faults/proxy.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
+import { newProducer } from '../support/producer.ts';
 import { newSeed, randomFrom } from '../support/random.ts';
+import { numbered, publish } from '../support/records.ts';
 
 /** What a call that is tricked has. */
 const WITHIN_MS = 800;

@@ -8,7 +8,7 @@ import { int8, int16, int32, string } from '../../local/kafka/wire.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
-import { connectionConfigFor, kafkaForTests, recordingLog } from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests } from '../support/cluster.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
 import {
   type Answer,
@@ -17,6 +17,7 @@ import {
   SASL_HANDSHAKE,
   startSketchBroker,
 } from '../support/faults/sketch-broker.ts';
+import { recordingLog } from '../support/log.ts';
 
 const BUDGET_MS = 1_500;
 const LATE_MS = 500;

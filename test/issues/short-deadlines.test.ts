@@ -9,8 +9,9 @@ import { Consumer } from '../../functions/consume-batch/consume.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';
-import { producerDefaults, recordingLog } from '../support/cluster.ts';
 import { consumeDefaults } from '../support/consumer.ts';
+import { recordingLog } from '../support/log.ts';
+import { producerDefaults } from '../support/producer.ts';
 
 test('transformRecord is called however little time is left', async () => {
   const log = recordingLog();

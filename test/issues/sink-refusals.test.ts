@@ -6,10 +6,12 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { failsWith, numbered } from '../consume-batch/pulling.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
-import { committedOffsets, newConsumer, publish } from '../support/consumer.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
+import { numbered, publish, readTopic } from '../support/records.ts';
 
 const RECORDS = 30;
 const cluster = await kafkaForTests();

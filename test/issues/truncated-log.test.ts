@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { until } from '../../local/kafka/readiness.ts';
-import { failsWith, numbered, numbersOf, upTo } from '../consume-batch/pulling.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { kafkajs, newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { newConsumer } from '../support/consumer.ts';
+import { failsWith } from '../support/errors.ts';
+import { kafkajs, numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
 
 const KEPT = 60;
 const CUT = 40;

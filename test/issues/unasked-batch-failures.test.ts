@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { bundledConsumer } from '../support/bundle.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const start = await bundledConsumer(cluster);

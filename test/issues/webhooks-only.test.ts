@@ -10,16 +10,12 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { recordingLog } from '../support/log.ts';
 import { acknowledged, assertFailure, post } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const built = await buildHttpFunction();

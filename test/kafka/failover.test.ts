@@ -4,8 +4,9 @@ import { metadata } from '../../local/kafka/admin.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Outcome } from '../../src/kafka/produce/partition-queue.ts';
 import type { Producer } from '../../src/kafka/produce/producer.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic, readTopic } from '../support/cluster.ts';
-import { acknowledged, failed, record, send } from '../support/producer.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { acknowledged, failed, newProducer, record, send } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const KEYS = 24;
 const AFTER_FAILOVER = 60;

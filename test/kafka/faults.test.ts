@@ -8,17 +8,12 @@ import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
 import type { Producer } from '../../src/kafka/produce/producer.ts';
 import { Secret } from '../../src/secret.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
 import { unusedPort } from '../support/faults/servers.ts';
-import { acknowledged, failed, record, send } from '../support/producer.ts';
+import { recordingLog } from '../support/log.ts';
+import { acknowledged, failed, newProducer, record, send } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const PRODUCE = 0;
 const INIT_PRODUCER_ID = 22;

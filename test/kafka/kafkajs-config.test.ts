@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { saslMechanisms, securityProtocols } from '../../src/kafka/connection/config.ts';
 import { kafkajsConfig } from '../../src/kafka/kafkajs-config.ts';
-import { failsWith } from '../consume-batch/pulling.ts';
 import { kafkaForTests } from '../support/cluster.ts';
+import { failsWith } from '../support/errors.ts';
 
 const cluster = await kafkaForTests();
 const { username, password } = cluster.users.app;

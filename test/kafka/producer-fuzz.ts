@@ -5,10 +5,12 @@ import { Kafka, logLevel } from 'kafkajs';
 import { type KafkaCluster, type KafkaOptions, startKafka } from '../../local/kafka/cluster.ts';
 import { Failure } from '../../src/errors.ts';
 import type { ProducerRecord, RecordMetadata } from '../../src/record.ts';
-import { connectionConfigFor, newProducer, newTopic, readTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { withErrorCode } from '../support/faults/produce-answers.ts';
 import { type FaultProxy, startFaultProxy } from '../support/faults/proxy.ts';
+import { newProducer } from '../support/producer.ts';
 import { newSeed, type Random, randomFrom } from '../support/random.ts';
+import { readTopic } from '../support/records.ts';
 
 const PRODUCE = 0;
 const BROKERS = 3;

@@ -3,15 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { Failure } from '../../src/errors.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
-import { acknowledged, failed, record, send } from '../support/producer.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
+import { acknowledged, failed, newProducer, record, send } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 

@@ -6,7 +6,8 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Kafka, logLevel } from 'kafkajs';
 import type { ProducerRecord } from '../../src/record.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newProducer } from '../support/producer.ts';
 import { cleanEnvironment } from './npm-start.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -5,15 +5,8 @@ import { CloudEvent, HTTP, Kafka } from 'cloudevents';
 import type { ProduceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  type ReadRecord,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
   assertFailure,
@@ -23,6 +16,8 @@ import {
   produceDefaults,
   VENDOR_TYPE,
 } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { type ReadRecord, readTopic } from '../support/records.ts';
 
 const STRUCTURED = 'application/cloudevents+json; charset=UTF-8';
 const BATCHED = 'application/cloudevents-batch+json; charset=UTF-8';

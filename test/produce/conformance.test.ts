@@ -4,15 +4,9 @@ import { before, describe, test } from 'node:test';
 import type { ProduceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { unusedPort } from '../support/faults/servers.ts';
+import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
   assertFailure,
@@ -24,6 +18,8 @@ import {
   TEXT_V2,
   VENDOR_TYPE,
 } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 /** What clients of the REST Proxy send. */
 const ACCEPT = 'application/vnd.kafka.v2+json, application/json;q=0.9, */*';

@@ -7,17 +7,11 @@ import { call, int8, string } from '../../local/kafka/wire.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { withErrorCode } from '../support/faults/produce-answers.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
 import { unusedPort } from '../support/faults/servers.ts';
+import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
   assertFailure,
@@ -29,6 +23,8 @@ import {
   TEXT_V2,
   VENDOR_TYPE,
 } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const PRODUCE = 0;
 

@@ -6,15 +6,8 @@ import { offsetsResponse } from '../../functions/produce/response.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  type ReadRecord,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
   assertFailure,
@@ -27,6 +20,8 @@ import {
   TEXT_V2,
   VENDOR_TYPE,
 } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
+import { type ReadRecord, readTopic } from '../support/records.ts';
 
 const cluster = await kafkaForTests();
 const { producer } = newProducer(connectionConfigFor(cluster));

@@ -4,10 +4,11 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { handler, initializer } from '../../functions/produce/index.ts';
 import type { PlatformContext } from '../../src/platform/context.ts';
-import { kafkaForTests, newTopic, readTopic } from '../support/cluster.ts';
+import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { errorTable } from '../support/errors.ts';
 import { type AnswerBody, BINARY_V2, JSON_TYPE, JSON_V2, TEXT_V2 } from '../support/produce.ts';
 import { newSeed, type Random, randomFrom } from '../support/random.ts';
+import { readTopic } from '../support/records.ts';
 
 const CASES = 3_000;
 

@@ -8,9 +8,10 @@ import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest } from '../../src/http/message.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import { type Environment, readConfig } from '../../src/variables.ts';
-import { newProducer, recordingLog } from '../support/cluster.ts';
 import { unusedPort } from '../support/faults/servers.ts';
+import { recordingLog } from '../support/log.ts';
 import { assertFailure, post } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
 
 type Variables = Record<string, string>;
 

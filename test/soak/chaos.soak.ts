@@ -10,14 +10,10 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { createRoute } from '../../functions/produce/publish.ts';
 import { metadata, type TopicMetadata } from '../../local/kafka/admin.ts';
 import { readConfig } from '../../src/variables.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  readTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { recordingLog } from '../support/log.ts';
+import { newProducer } from '../support/producer.ts';
+import { readTopic } from '../support/records.ts';
 
 const CONNECTIONS = 64;
 const KILLS = 6;

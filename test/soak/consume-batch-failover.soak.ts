@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { numbered, numbersOf, pullAll, upTo } from '../consume-batch/pulling.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { newConsumer, publish, readCommitted } from '../support/consumer.ts';
+import { newConsumer, pullAll } from '../support/consumer.ts';
+import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
 

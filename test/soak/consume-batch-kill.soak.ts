@@ -1,5 +1,5 @@
 import { test } from 'node:test';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
+import { bundledConsumer } from '../support/bundle.ts';
 import { kafkaForTests } from '../support/cluster.ts';
 import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
 

@@ -12,15 +12,11 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { createRoute } from '../../functions/produce/publish.ts';
 import { readConfig } from '../../src/variables.ts';
 import { attack, honest } from '../issues/inflating.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { listening } from '../support/http.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { recordingLog } from '../support/log.ts';
+import { newProducer } from '../support/producer.ts';
 
 const MIB = 1024 * 1024;
 const SOAK_S = Number(process.env.SOAK_SECONDS ?? 300);

@@ -6,8 +6,9 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { clients, kafkajsClient, publishWith, readWith } from '../support/clients/clients.ts';
 import { fingerprint, records } from '../support/clients/records.ts';
-import { connectionConfigFor, kafkaForTests, newProducer, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
+import { newProducer } from '../support/producer.ts';
 
 const SET_UP_MS = 300_000;
 const MIB = 1024 * 1024;

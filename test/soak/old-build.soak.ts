@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundledConsumer } from '../consume-batch/bundled.ts';
+import { bundledConsumer } from '../support/bundle.ts';
 import { kafkaForTests } from '../support/cluster.ts';
 import { killedBefore } from '../support/kills.ts';
 

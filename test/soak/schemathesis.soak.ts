@@ -14,15 +14,11 @@ import { createHttpServer } from '../../functions/http/server.ts';
 import { createRoute } from '../../functions/produce/publish.ts';
 import { cacheRoot } from '../../local/kafka/distribution.ts';
 import { readConfig } from '../../src/variables.ts';
-import {
-  connectionConfigFor,
-  kafkaForTests,
-  newProducer,
-  newTopic,
-  recordingLog,
-} from '../support/cluster.ts';
+import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { listening } from '../support/http.ts';
+import { recordingLog } from '../support/log.ts';
 import { produceDefaults } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
 
 const VERSION = '4.32.5';
 const INSTALL_MS = 300_000;

@@ -1,18 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
-import { type IHeaders, Kafka, logLevel } from 'kafkajs';
 import {
   type KafkaCluster,
   type KafkaOptions,
   type Listener,
   startKafka,
 } from '../../local/kafka/cluster.ts';
-import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import type { ConnectionConfig, SaslConfig } from '../../src/kafka/connection/config.ts';
-import { Connection } from '../../src/kafka/connection/connection.ts';
-import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
-import { Producer } from '../../src/kafka/produce/producer.ts';
-import type { Log } from '../../src/log.ts';
 import { Secret } from '../../src/secret.ts';
 
 /** A cluster of this test file's own, for its top level: it is stopped when all its tests are over. */
@@ -61,90 +55,4 @@ export function connectionConfigFor(
     requestTimeout: undefined,
     connectionTimeout: undefined,
   };
-}
-
-export const producerDefaults: ProducerConfig = {
-  acks: 'all',
-  idempotence: 'preferred',
-  compression: 'none',
-  lingerMs: 0,
-  batchSize: 1024 * 1024,
-  maxRequestSize: 1024 * 1024,
-  maxQueueBytes: 32 * 1024 * 1024,
-};
-
-export interface LogLine {
-  level: string;
-  message: string;
-  fields: Record<string, unknown> | undefined;
-}
-
-/** A log that keeps its lines. */
-export function recordingLog(): Log & { lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const write = (level: string) => (message: string, fields?: Record<string, unknown>) => {
-    lines.push({ level, message, fields });
-  };
-  return { lines, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
-}
-
-/** A producer of its own connection, closed when the tests are over. */
-export function newProducer(
-  config: ConnectionConfig,
-  options: Partial<ProducerConfig> = {},
-  log: Log = recordingLog(),
-): { producer: Producer; connection: Connection } {
-  const connection = new Connection(clientOptions(config), log);
-  after(() => connection.close());
-  return { connection, producer: new Producer(connection, { ...producerDefaults, ...options }, log) };
-}
-
-export interface ReadRecord {
-  partition: number;
-  offset: number;
-  key: Buffer | null;
-  value: Buffer | null;
-  headers: IHeaders;
-  timestamp: number;
-}
-
-/** All records of a topic, by partition and offset, as plain kafkajs reads them. */
-export async function readTopic(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
-  const kafka = new Kafka({
-    brokers: cluster.bootstrapServers.PLAINTEXT.split(','),
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 10_000,
-  });
-  const admin = kafka.admin();
-  await admin.connect();
-  const offsets = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
-  const ends = new Map(
-    offsets.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, Number(high)]),
-  );
-  if (ends.size === 0) return [];
-  const consumer = kafka.consumer({ groupId: `reader-${randomBytes(6).toString('hex')}` });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  const records: ReadRecord[] = [];
-  await new Promise<void>((resolve, reject) => {
-    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
-    const eachBatch: NonNullable<Parameters<typeof consumer.run>[0]>['eachBatch'] = async ({ batch }) => {
-      for (const { key, value, headers, offset, timestamp } of batch.messages) {
-        records.push({
-          partition: batch.partition,
-          offset: Number(offset),
-          key,
-          value,
-          headers: headers ?? {},
-          timestamp: Number(timestamp),
-        });
-      }
-      if (Number(batch.lastOffset()) + 1 >= (ends.get(batch.partition) ?? 0)) ends.delete(batch.partition);
-      if (ends.size === 0) resolve();
-    };
-    consumer.run({ eachBatch }).catch(reject);
-  });
-  await consumer.disconnect();
-  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
 }

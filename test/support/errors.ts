@@ -1,3 +1,6 @@
+import assert from 'node:assert/strict';
+import { Failure } from '../../src/errors.ts';
+
 /** The error table of the HTTP contract, written down a second time: what callers rely on changes in two places or in none. */
 export const errorTable = [
   { code: 'MALFORMED_REQUEST', status: 400, errorCode: 400, retriable: false, delivery: 'none' },
@@ -38,3 +41,12 @@ export const pullStatuses: Readonly<Record<string, number>> = {
   DEAD_LETTER_FAILED: 502,
   BATCH_UNREADABLE: 502,
 };
+
+/** For `assert.rejects`. */
+export function failsWith(code: string): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof Failure, String(error));
+    assert.equal(error.code, code, error.message);
+    return true;
+  };
+}

@@ -5,11 +5,11 @@ import { MAX_BATCH } from '../../functions/consume-batch/pull/partition-pull.ts'
 import type { Runtime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
-import { numbersOf } from '../consume-batch/pulling.ts';
-import { newTopic, readTopic } from './cluster.ts';
-import { committedOffsets, kafkajs, publish, readCommitted } from './consumer.ts';
+import { newTopic } from './cluster.ts';
+import { committedOffsets } from './group.ts';
 import { listening } from './http.ts';
 import { newSeed, randomFrom } from './random.ts';
+import { kafkajs, numbersOf, publish, readCommitted, readTopic } from './records.ts';
 
 const PARTITIONS = 6;
 /** How late after a call's begin it may be killed: with and without the start of an instance. */

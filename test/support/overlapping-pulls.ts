@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
-import { numbered, numbersOf, pullAll, upTo } from '../consume-batch/pulling.ts';
 import { newTopic } from './cluster.ts';
-import { committedOffsets, newConsumer, publish } from './consumer.ts';
+import { newConsumer, pullAll } from './consumer.ts';
+import { committedOffsets } from './group.ts';
 import { newSeed, randomFrom } from './random.ts';
+import { numbered, numbersOf, publish, upTo } from './records.ts';
 
 /**
  * Calls of one group that begin while others are at work, with the topic sink: every record exactly once. Each

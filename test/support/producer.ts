@@ -1,10 +1,38 @@
 import assert from 'node:assert/strict';
+import { after } from 'node:test';
 import { Failure } from '../../src/errors.ts';
+import { clientOptions } from '../../src/kafka/connection/client-options.ts';
+import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
+import { Connection } from '../../src/kafka/connection/connection.ts';
+import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
 import type { Outcome } from '../../src/kafka/produce/partition-queue.ts';
-import type { Producer } from '../../src/kafka/produce/producer.ts';
+import { Producer } from '../../src/kafka/produce/producer.ts';
+import type { Log } from '../../src/log.ts';
 import type { ProducerRecord, RecordMetadata } from '../../src/record.ts';
+import { recordingLog } from './log.ts';
 
 const TIME_MS = 5_000;
+
+export const producerDefaults: ProducerConfig = {
+  acks: 'all',
+  idempotence: 'preferred',
+  compression: 'none',
+  lingerMs: 0,
+  batchSize: 1024 * 1024,
+  maxRequestSize: 1024 * 1024,
+  maxQueueBytes: 32 * 1024 * 1024,
+};
+
+/** A producer of its own connection, closed when the tests are over. */
+export function newProducer(
+  config: ConnectionConfig,
+  options: Partial<ProducerConfig> = {},
+  log: Log = recordingLog(),
+): { producer: Producer; connection: Connection } {
+  const connection = new Connection(clientOptions(config), log);
+  after(() => connection.close());
+  return { connection, producer: new Producer(connection, { ...producerDefaults, ...options }, log) };
+}
 
 export function record(
   topic: string,

@@ -4,7 +4,7 @@ import type {
   FetchedRecordsReader,
   ReaderOptions,
 } from '../../src/kafka/wire/records/record-batch-reader.ts';
-import { recordingLog } from './cluster.ts';
+import { recordingLog } from './log.ts';
 
 const MIB = 1024 * 1024;
 
