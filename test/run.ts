@@ -10,6 +10,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { kafkaDistribution } from '../local/kafka/distribution.ts';
 import { type OldVersion, oldReleases } from '../local/kafka/releases.ts';
+import { offerCluster } from './support/shared-cluster.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const FILE_TIMEOUT_MS = 600_000;
@@ -47,6 +48,9 @@ if (files.length === 0) {
 for (const version of [undefined, ...oldVersions]) await kafkaDistribution(version);
 
 const passwordPrefix = `pw${randomBytes(6).toString('hex')}`;
+// Of the users of the shared broker, too.
+process.env.TEST_PASSWORD_PREFIX = passwordPrefix;
+const shared = await offerCluster();
 const tests = spawn(
   process.execPath,
   [
@@ -63,7 +67,7 @@ const tests = spawn(
   {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TEST_PASSWORD_PREFIX: passwordPrefix },
+    env: { ...process.env, ...shared.variables },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal));
@@ -83,8 +87,9 @@ for (const [from, to] of [
     to.write(chunk);
   });
 }
-tests.on('close', (code) => {
+tests.on('close', async (code) => {
   if (leaked) console.error('A password of a test cluster stands in the output above.');
   if (warned) console.error('Node.js warns of something in the output above: (node:…) …Warning.');
   process.exitCode = leaked || warned ? 1 : (code ?? 1);
+  await shared.close();
 });

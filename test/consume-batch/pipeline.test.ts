@@ -9,7 +9,9 @@ import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
 import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 const COUNT = 10;
 /** What a group has committed that never did. */

@@ -6,7 +6,9 @@ import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { committedOffsets } from '../support/group.ts';
 import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 const WAIT_MS = 2_500;
 

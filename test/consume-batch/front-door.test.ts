@@ -8,7 +8,9 @@ import { bundledConsumer } from '../support/bundle.ts';
 import { newTopic } from '../support/cluster.ts';
 import { committedOffsets } from '../support/group.ts';
 import { numbered, publish, readTopic } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 const start = await bundledConsumer(cluster);
 

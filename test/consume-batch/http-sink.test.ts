@@ -10,7 +10,9 @@ import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
 import { numbered, publish, readTopic } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 interface Post {
   headers: IncomingHttpHeaders;

@@ -9,7 +9,9 @@ import { fetchRequest } from '../../src/kafka/wire/fetch.ts';
 import { compressionType } from '../../src/kafka/wire/records/decompression.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 /** Long enough to be worth compressing, with what no byte-wise copy would survive by luck. */
 const filler = 'The quick brown fox. Übergrößenträger; 速い茶色の狐。😀 '.repeat(20);

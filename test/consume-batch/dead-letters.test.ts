@@ -14,7 +14,9 @@ import { type Handle, newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
 import { publish, type ReadRecord, readTopic } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 interface Setting extends Partial<ConsumeConfig> {
   handle?: Handle;

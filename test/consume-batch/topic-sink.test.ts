@@ -10,7 +10,9 @@ import { failsWith } from '../support/errors.ts';
 import { committedOffsets, joinGroup } from '../support/group.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
 import { kafkajs, numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 interface Setting {
   partitions?: number;

@@ -10,7 +10,9 @@ import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { commitOffset, committedOffsets, joinGroup } from '../support/group.ts';
 import { kafkajs, numbered, numbersOf, publish, readTopic, stableEnds } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 describe('a pull', () => {
   test('handles what waits, in order, and commits behind it; the next one finds what is new', async () => {

@@ -1,7 +1,9 @@
 import { test } from 'node:test';
 import { bundledConsumer } from '../support/bundle.ts';
 import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 const start = await bundledConsumer(cluster);
 const few = { records: 20_000, kills: 6 };

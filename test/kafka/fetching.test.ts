@@ -8,7 +8,9 @@ import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import { take } from '../support/record-batch-reader.ts';
 import { publish } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 const MIB = 1024 * 1024;
 const PARTITIONS = [0, 1, 2, 3];

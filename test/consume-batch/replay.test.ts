@@ -5,7 +5,9 @@ import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { publish, readCommitted } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 const replay = (...args: string[]) => replayWith(cluster, 'SASL_SSL', ...args);
 const origins = (topic: string) => ['--origins', topic];

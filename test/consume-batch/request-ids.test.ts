@@ -9,7 +9,9 @@ import { recordingLog } from '../support/log.ts';
 import { post, produceDefaults } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 import { readTopic } from '../support/records.ts';
-import { cluster } from './cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const cluster = await sharedCluster();
 
 /** The fields of a log's lines with this message. */
 function linesOf({ lines }: ReturnType<typeof recordingLog>, message: string) {
