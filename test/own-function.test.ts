@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { scratchCheckout } from './support/checkout.ts';
-import { kafkaForTests, newTopic } from './support/cluster.ts';
+import { newTopic } from './support/cluster.ts';
+import { sharedCluster } from './support/shared-cluster.ts';
 
 const page = readFileSync(new URL('../docs/your-own-function.md', import.meta.url), 'utf8');
 const [, source = ''] = /```ts\n([\s\S]+?)```/.exec(page) ?? [];
@@ -16,7 +17,7 @@ test('the function of the page lists topics', async (t) => {
   writeFileSync(join(folder, 'functions/topics/index.ts'), source);
   const build = await builder();
   const [built] = await build({ functions: ['topics'], outdir: join(folder, 'dist') });
-  const cluster = await kafkaForTests();
+  const cluster = await sharedCluster();
   const topic = await newTopic(cluster, { partitions: 1 });
   const runtime = startRuntime({
     directory: built?.directory ?? '',

@@ -9,7 +9,7 @@ import { settingsOf } from '../build/settings.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { buildOwn } from './support/bundle.ts';
 import { scratchCheckout } from './support/checkout.ts';
-import { kafkaForTests } from './support/cluster.ts';
+import { sharedCluster } from './support/shared-cluster.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'settings-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -118,7 +118,7 @@ test('a bundle has its settings; the platform’s variables win', async (t) => {
 });
 
 test('certificates that a setting names lie beside the bundle and are trusted', async (t) => {
-  const { bootstrapServers, caLocation, users } = await kafkaForTests();
+  const { bootstrapServers, caLocation, users } = await sharedCluster();
   const { folder, builder } = scratchCheckout();
   mkdirSync(join(folder, 'settings'));
   cpSync(caLocation, join(folder, 'settings/its-own.pem'));

@@ -8,9 +8,10 @@ import { test } from 'node:test';
 import { postgresTool, startPostgres } from './postgres.ts';
 import { bundledConsumer } from './support/bundle.ts';
 import { scratchCheckout } from './support/checkout.ts';
-import { kafkaForTests, newTopic } from './support/cluster.ts';
+import { newTopic } from './support/cluster.ts';
 import { publish } from './support/records.ts';
 import { runReplay } from './support/replay.ts';
+import { sharedCluster } from './support/shared-cluster.ts';
 
 interface Pool {
   query(sql: string): Promise<{ rows: { id: string; total: string }[] }>;
@@ -57,7 +58,7 @@ test('the tutorial', { skip: why ?? false }, async (t) => {
   const ids = async () =>
     (await pool.query('select id from orders order by id')).rows.map(({ id }) => id).join();
 
-  const cluster = await kafkaForTests();
+  const cluster = await sharedCluster();
   const topic = await newTopic(cluster, { partitions: 1 });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
   const start = await bundledConsumer(cluster, await builder());

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { bundledConsumer } from '../support/bundle.ts';
 import { scratchCheckout } from '../support/checkout.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { numbered, publish } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const SINK = `import type { SinkKind } from '../../records/sink.ts';
 
@@ -27,7 +28,7 @@ test('a sink called null is built, configured and pulled into', async () => {
   writeFileSync(join(sinks, 'null/null.ts'), SINK);
   appendFileSync(join(sinks, 'sinks.ts'), "export { nowhere as null } from './null/null.ts';\n");
 
-  const cluster = await kafkaForTests();
+  const cluster = await sharedCluster();
   const start = await bundledConsumer(cluster, await builder());
   const topic = await newTopic(cluster, { partitions: 1 });
   await publish(cluster, topic, numbered(1_200));

@@ -3,12 +3,13 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createSilentServer, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { publish } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 
 /** A sink that refuses the first record of each batch for good. */

@@ -4,11 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 const start = (variables: Record<string, string> = {}) => startHttpFunction(built, cluster, variables);
 

@@ -8,15 +8,16 @@ import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { jsonResponse, type Serve } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { listening } from '../support/http.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { assertRefused, message, rawClient } from '../support/raw-client.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const KIB = 1024;
 const key = randomBytes(16).toString('hex');
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 const server = await startHttpFunction(built, cluster);
 const locked = await startHttpFunction(built, cluster, {

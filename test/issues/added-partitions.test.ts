@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { createPublish } from '../../functions/produce/publish.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import { acknowledged, assertFailure, post, produceDefaults } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const { producer } = newProducer(connectionConfigFor(cluster));
 const publish = createPublish({ producer, config: produceDefaults, log: recordingLog() });
 const admin = new Kafka({

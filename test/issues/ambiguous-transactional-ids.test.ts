@@ -9,11 +9,12 @@ import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts'
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 /** A pull of `<topic>` for `groupId`, which has taken its partition over and has a record to publish. */
 async function begunPull(groupId: string, topic: string, target: string) {

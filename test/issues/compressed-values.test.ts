@@ -6,14 +6,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { bundledConsumer } from '../support/bundle.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { newProducer } from '../support/producer.ts';
 import { runReplay } from '../support/replay.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const MIB = 1024 * 1024;
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const start = await bundledConsumer(cluster);
 
 /** 3 MB of JSON that compress well, one record of its topic among small ones. */

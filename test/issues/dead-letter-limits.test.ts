@@ -9,17 +9,18 @@ import { deadLetter } from '../../functions/consume-batch/records/dead-letter.ts
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { recordBodySize, singleBatchSize } from '../../src/kafka/wire/records/record-batch.ts';
 import type { ProducerRecord } from '../../src/record.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
 import { newProducer } from '../support/producer.ts';
 import { readCommitted } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const LIMIT = 20_000;
 const HOUR_MS = 3_600_000;
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 /** Whose batch takes so many bytes, as a topic's max.message.bytes counts them. */
 function recordOfSize(topic: string, size: number, timestamp = Date.now()): ProducerRecord {

@@ -6,13 +6,14 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { Secret } from '../../src/secret.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { listening } from '../support/http.ts';
 import { numbered, publish, readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 import { outputsOfCheck, outputsOfProduce, plainLogin, startRefusingBroker } from './rogue-words.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const username = 'app.one+(two)';
 const password = 'pass word/?&=+[$.*]ü';
 const inBase64 = (text: string) => Buffer.from(text).toString('base64');

@@ -5,14 +5,15 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { withBody } from '../../functions/produce/body.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { post } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 import { message, rawClient } from '../support/raw-client.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const MIB = 1024 * 1024;
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 describe('reading', () => {
   const limits = { maxBytes: 6 * MIB, deadline: Date.now() + 60_000 };

@@ -6,11 +6,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InvocationResult } from '../../local/functiongraph/runtime.ts';
 import { bundledConsumer } from '../support/bundle.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const start = await bundledConsumer(cluster);
 const built = await buildHttpFunction();
 

@@ -4,11 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { publish, readCommitted } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 const from = (topic: string) => ({ '__connect.errors.topic': topic, '__connect.errors.partition': '0' });
 

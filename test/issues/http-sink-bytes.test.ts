@@ -6,12 +6,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { listening } from '../support/http.ts';
 import { publish, readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 type Format = Extract<ConsumeConfig['sink'], { name: 'http' }>['format'];
 type Bytes = Buffer | string | null;
 

@@ -7,12 +7,13 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, type RunningFunction, startHttpFunction } from '../support/http-function.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 import { attack, honest, type } from './inflating.ts';
 
 const MIB = 1024 * 1024;
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 const topic = await newTopic(cluster, { partitions: 1 });
 

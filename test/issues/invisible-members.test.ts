@@ -15,15 +15,16 @@ import { kafkaDistribution } from '../../local/kafka/distribution.ts';
 import { Failure } from '../../src/errors.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
 import { pythonCommand, pythonMissing } from '../support/clients/clients.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
 import { numbered, publish, readCommitted, readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const RECORDS = 10;
 const BEGIN_MS = 60_000;
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const posted: string[] = [];
 const receiver = createServer(async (request, response) => {
   for await (const chunk of request) posted.push(String(chunk));

@@ -10,10 +10,11 @@ import { loadCodec } from '../../src/kafka/wire/records/decompression.ts';
 import { encodeRecordBatch } from '../../src/kafka/wire/records/record-batch.ts';
 import { FetchedRecordsReader } from '../../src/kafka/wire/records/record-batch-reader.ts';
 import { clients, publishWith } from '../support/clients/clients.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { newSeed, randomFrom } from '../support/random.ts';
 import { readerOptions, take } from '../support/record-batch-reader.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const inputs = new URL('inputs/lz4/', import.meta.url);
 const BASE_OFFSET = 1_000;
@@ -115,7 +116,7 @@ describe('a batch whose records are not what it announces is never handled', () 
 
 describe('what aiokafka publishes with LZ4', async () => {
   const aiokafka = clients.find(({ name }) => name === 'aiokafka');
-  const cluster = await kafkaForTests();
+  const cluster = await sharedCluster();
 
   test('is pulled as it was sent, and committed up to the end of the log', {
     timeout: 300_000,

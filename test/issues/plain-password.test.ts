@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
-import { kafkaForTests } from '../support/cluster.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 for (const [listener, mechanism, warned] of [
   ['SASL_PLAINTEXT', 'PLAIN', ['PASSWORD_IN_PLAIN']],

@@ -8,7 +8,7 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { readWebhook } from '../../functions/produce/formats/webhook.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import { readConfig } from '../../src/variables.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
@@ -21,8 +21,9 @@ import {
 } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const topic = await newTopic(cluster, { partitions: 1 });
 const { producer } = newProducer(connectionConfigFor(cluster));
 

@@ -8,7 +8,7 @@ import { int8, int16, int32, string } from '../../local/kafka/wire.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
-import { connectionConfigFor, kafkaForTests } from '../support/cluster.ts';
+import { connectionConfigFor } from '../support/cluster.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
 import {
   type Answer,
@@ -18,11 +18,12 @@ import {
   startSketchBroker,
 } from '../support/faults/sketch-broker.ts';
 import { recordingLog } from '../support/log.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const BUDGET_MS = 1_500;
 const LATE_MS = 500;
 const MECHANISM = 'SCRAM-SHA-512';
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 const handshake: Answer = () => Buffer.concat([int16(0), int32(1), string(MECHANISM)]);
 

@@ -6,15 +6,16 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
 import { listening } from '../support/http.ts';
 import { numbered, publish, readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const RECORDS = 30;
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 /** Answers each POST with the status that it is told to; what came with a 200 is taken. */
 async function newSink(statusOf: (body: string, count: number) => number) {

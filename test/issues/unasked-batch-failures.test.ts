@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bundledConsumer } from '../support/bundle.ts';
-import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { newTopic } from '../support/cluster.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const start = await bundledConsumer(cluster);
 const topic = await newTopic(cluster, { partitions: 1 });
 await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });

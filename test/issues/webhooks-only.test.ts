@@ -10,14 +10,15 @@ import { produceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpRequest } from '../../src/http/message.ts';
 import { readConfig } from '../../src/variables.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { recordingLog } from '../support/log.ts';
 import { acknowledged, assertFailure, post } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 const topic = await newTopic(cluster, { partitions: 1 });
 const { producer } = newProducer(connectionConfigFor(cluster));

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { saslMechanisms, securityProtocols } from '../../src/kafka/connection/config.ts';
 import { kafkajsConfig } from '../../src/kafka/kafkajs-config.ts';
-import { kafkaForTests } from '../support/cluster.ts';
 import { failsWith } from '../support/errors.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const { username, password } = cluster.users.app;
 
 /** kafkajs's own admin client, and its word of the cluster. */

@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { Failure } from '../../src/errors.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import { acknowledged, failed, newProducer, record, send } from '../support/producer.ts';
 import { readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 
 describe('producer', () => {
   it('gives each record its own partition and exact offset, in the order of the call', async () => {

@@ -5,7 +5,7 @@ import { CloudEvent, HTTP, Kafka } from 'cloudevents';
 import type { ProduceConfig } from '../../functions/produce/config.ts';
 import { createPublish } from '../../functions/produce/publish.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
@@ -18,11 +18,12 @@ import {
 } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 import { type ReadRecord, readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
 const STRUCTURED = 'application/cloudevents+json; charset=UTF-8';
 const BATCHED = 'application/cloudevents-batch+json; charset=UTF-8';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const { producer } = newProducer(connectionConfigFor(cluster));
 
 function publisher(config: Partial<ProduceConfig> = {}) {

@@ -6,7 +6,7 @@ import { offsetsResponse } from '../../functions/produce/response.ts';
 import { Failure } from '../../src/errors.ts';
 import type { HttpResponse } from '../../src/http/message.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
-import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
 import {
   acknowledged,
@@ -22,8 +22,9 @@ import {
 } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 import { type ReadRecord, readTopic } from '../support/records.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
 
-const cluster = await kafkaForTests();
+const cluster = await sharedCluster();
 const { producer } = newProducer(connectionConfigFor(cluster));
 const inTime = () => Date.now() + 30_000;
 
