@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { existingArchive } from '../../local/kafka/class-archive.ts';
 import { kafkaDistribution } from '../../local/kafka/distribution.ts';
@@ -9,6 +8,7 @@ import { fetchRequest } from '../../src/kafka/wire/fetch.ts';
 import { compressionType } from '../../src/kafka/wire/records/decompression.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
+import { run } from '../support/processes.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
@@ -39,7 +39,8 @@ async function javaProducer(topic: string, compression: string, level?: number):
     ...[`max.request.size=${MAX_BYTES}`, 'batch.size=900000'],
     ...(level === undefined ? [] : [`compression.${compression}.level=${level}`]),
   ];
-  const child = spawn(
+  const input = records.map(({ headers, key, value }) => `${headers}\t${key}\t${value}\n`).join('');
+  const { code, stderr } = await run(
     java,
     [
       ...['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dfile.encoding=UTF-8'],
@@ -53,15 +54,9 @@ async function javaProducer(topic: string, compression: string, level?: number):
         property,
       ]),
     ],
-    { stdio: ['pipe', 'ignore', 'pipe'] },
+    { input },
   );
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaints += chunk;
-  });
-  child.stdin.end(records.map(({ headers, key, value }) => `${headers}\t${key}\t${value}\n`).join(''));
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  assert.equal(code, 0, complaints);
+  assert.equal(code, 0, stderr);
 }
 
 /** What the first batch in the log is compressed with. */

@@ -69,7 +69,7 @@ describe('the tree, run by an unprivileged user that can write nowhere', () => {
     const server = image.run({ ...variables, ...consuming, PORT: `${port}` });
     await server.until('"listening"');
     if (process.getuid?.() === 0) {
-      const status = readFileSync(`/proc/${server.process.pid}/status`, 'utf8');
+      const status = readFileSync(`/proc/${server.child.pid}/status`, 'utf8');
       assert.match(status, /^Uid:\s+1003\s+1003\s+1003\s+1003$/m);
       assert.match(status, /^CapEff:\s+0+$/m);
     }
@@ -90,7 +90,7 @@ describe('the tree, run by an unprivileged user that can write nowhere', () => {
     const pulled = await call('/consume-batch', { method: 'POST' });
     assert.deepEqual([pulled.status, pulled.body.processed], [200, 1]);
     for (const path of ['/healthy', '/ready']) assert.equal((await call(path)).status, 200, path);
-    server.process.kill('SIGTERM');
+    server.child.kill('SIGTERM');
     assert.equal(await server.ended, 0, server.output());
     assert.match(server.output(), /"draining"[\s\S]*"drained"/);
     assert.doesNotMatch(server.output(), /ERR_ACCESS_DENIED|EACCES|Warning/);
@@ -103,7 +103,7 @@ describe('the tree, run by an unprivileged user that can write nowhere', () => {
     await server.until('"listening"');
     const statusOf = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
     assert.deepEqual([await statusOf('/healthy'), await statusOf('/ready')], [200, 503]);
-    server.process.kill('SIGTERM');
+    server.child.kill('SIGTERM');
     assert.equal(await server.ended, 0, server.output());
   });
 
@@ -163,7 +163,7 @@ describe('the tree, run by an unprivileged user that can write nowhere', () => {
       'consume-batch',
     ]);
     await connected;
-    job.process.kill('SIGTERM');
+    job.child.kill('SIGTERM');
     assert.equal(await job.ended, 143);
   });
 });

@@ -1,15 +1,13 @@
 /** The image's file tree, run as its Dockerfile says: by that user, with that environment, on Node.js 24 where npm has it. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+
+import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { layOut } from '../../container/image.ts';
+import { type Running, root, start } from '../support/processes.ts';
 import { node24 } from '../support/tools.ts';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
 const lastStage = dockerfile.split(/^FROM /m).at(-1) ?? '';
@@ -33,14 +31,6 @@ export interface Image {
   run(variables: Record<string, string>, args?: string[]): Running;
   /** Whether the image's user may write there. */
   mayWrite(path: string): boolean;
-}
-
-export interface Running {
-  process: ChildProcess;
-  output(): string;
-  /** Resolves once it has written this; rejects where it ends before. */
-  until(text: string): Promise<void>;
-  ended: Promise<number | null>;
 }
 
 /** Lays the tree out, with Node.js where the base image has it and this CA where one is mounted; nobody may write in it. */
@@ -91,37 +81,12 @@ export async function layOutImage(caLocation: string): Promise<Image> {
         ...readOnly,
         ...args.map(inTree),
       ];
-      const child = spawn(file, rest, {
+      return start(file, rest, {
         cwd: join(tree, instruction('WORKDIR')),
         env: { PATH: process.env.PATH, ...environment, ...variables },
-        stdio: ['ignore', 'pipe', 'pipe'],
       });
-      return watched(child);
     },
   };
-}
-
-function watched(child: ChildProcess): Running {
-  after(() => child.kill('SIGKILL'));
-  let output = '';
-  const readers = new Set<() => void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk) => {
-      output += chunk;
-      for (const read of readers) read();
-    });
-  }
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  const until = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const read = () => {
-        if (output.includes(text)) resolve();
-      };
-      readers.add(read);
-      void ended.then(() => reject(new Error(`ended without "${text}":\n${output}`)));
-      read();
-    });
-  return { process: child, output: () => output, until, ended };
 }
 
 function filesIn(folder: string): string[] {

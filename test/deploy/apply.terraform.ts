@@ -3,15 +3,15 @@
  * What Terraform and Open Telekom Cloud's own provider make of `functions.tf.json`, against the stand-in. The
  * provider is no download here: TERRAFORM_PROVIDER names a directory with `terraform-provider-opentelekomcloud`.
  */
+
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { Deployment } from '../../deploy/description.ts';
 import { terraformOf } from '../../deploy/terraform.ts';
+import { type Ended, run } from '../support/processes.ts';
 import {
   gateway,
   kafka,
@@ -31,7 +31,7 @@ const missing = !tool
 
 interface Module {
   write(deployment: Deployment): void;
-  run(secrets: Record<string, string>, ...args: string[]): Promise<{ code: number; output: string }>;
+  run(secrets: Record<string, string>, ...args: string[]): Promise<Ended>;
 }
 
 function newModule(t: TestContext, standIn: StandIn, keys: string[]): Module {
@@ -49,11 +49,11 @@ function newModule(t: TestContext, standIn: StandIn, keys: string[]): Module {
         join(directory, 'functions.tf.json'),
         JSON.stringify(terraformOf(deployment, artifacts), undefined, 2),
       ),
-    async run(secrets, ...args) {
+    run(secrets, ...args) {
       const { PATH } = process.env;
       const { accessKey, secretKey, url, region } = standIn;
       const variables = Object.entries(secrets).map(([name, value]) => [`TF_VAR_${name}`, value]);
-      const child = spawn(tool ?? '', args, {
+      return run(tool ?? '', args, {
         cwd: directory,
         env: {
           PATH,
@@ -66,14 +66,7 @@ function newModule(t: TestContext, standIn: StandIn, keys: string[]): Module {
           OS_REGION_NAME: region,
           ...Object.fromEntries(variables),
         },
-        stdio: ['ignore', 'pipe', 'pipe'],
       });
-      const [out, err, [code]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, 'exit'),
-      ]);
-      return { code, output: out + err };
     },
   };
 }

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { KafkaInstances, type Listener } from '../../deploy/api/kafka-instances.ts';
 import { instanceReport } from '../../deploy/instance-report.ts';
+import { runScript } from '../support/processes.ts';
 import { cases } from './instance-answers.ts';
 import { startStandIn } from './samples.ts';
 import type { StandIn } from './stand-in/server.ts';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** As the API reference's example of an instance, with SASL and public access. */
 const DETAILS = {
@@ -66,22 +61,9 @@ async function cloudWith(t: TestContext, details: Record<string, unknown>): Prom
   return standIn;
 }
 
-async function run(
-  standIn: StandIn,
-  ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
+function run({ environment }: StandIn, ...args: string[]) {
   const { PATH, HOME } = process.env;
-  const child = spawn(process.execPath, ['local/run.mjs', 'deploy/instance.ts', ...args], {
-    cwd: root,
-    env: { PATH, HOME, ...standIn.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'exit'),
-  ]);
-  return { code, stdout, stderr };
+  return runScript('deploy/instance.ts', args, { PATH, HOME, ...environment });
 }
 
 describe('npm run instance', { concurrency: 2 }, () => {

@@ -121,8 +121,8 @@ describe('the HTTP function', () => {
     };
     const callers = Promise.all(Array.from({ length: 32 }, (_, id) => caller(id)));
     while (acknowledged.length < 500) await new Promise((resolve) => setImmediate(resolve));
-    running.process.kill('SIGTERM');
-    const [code] = (await once(running.process, 'exit')) as [number];
+    running.child.kill('SIGTERM');
+    const [code] = (await once(running.child, 'exit')) as [number];
     stopped = true;
     await callers;
     agent.destroy();

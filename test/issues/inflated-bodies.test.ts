@@ -18,7 +18,7 @@ const built = await buildHttpFunction();
 const topic = await newTopic(cluster, { partitions: 1 });
 
 /** The most that a process has held since it began, in MiB. */
-function peakMib({ process: { pid } }: RunningFunction): number {
+function peakMib({ child: { pid } }: RunningFunction): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 }

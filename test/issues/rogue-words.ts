@@ -1,6 +1,5 @@
 /** A broker that says what it should not: characters that terminals obey, and the password that it was sent. */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+
 import { handler } from '../../functions/connectivity-check/index.ts';
 import { handler as produce } from '../../functions/produce/index.ts';
 import { array, int16, int32, string } from '../../local/kafka/wire.ts';
@@ -13,8 +12,8 @@ import {
   SASL_HANDSHAKE,
   startSketchBroker,
 } from '../support/faults/sketch-broker.ts';
+import { runScript } from '../support/processes.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const SASL_AUTHENTICATION_FAILED = 58;
 
 /** Everything at which somebody may look, by what it is. */
@@ -123,11 +122,6 @@ async function logged<T>(outputs: Outputs, name: string, work: () => Promise<T>)
 }
 
 async function doctor(variables: Variables, ...args: string[]): Promise<string> {
-  const script = ['local/run.mjs', 'functions/connectivity-check/doctor.ts', ...args];
-  const child = spawn(process.execPath, script, { cwd: root, env: { ...process.env, ...variables } });
-  let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (output += chunk));
-  await new Promise((resolve) => child.once('close', resolve));
-  return output;
+  const env = { ...process.env, ...variables };
+  return (await runScript('functions/connectivity-check/doctor.ts', args, env)).output;
 }

@@ -1,11 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { type Ended, root, run, start } from '../support/processes.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FILES = ['build', 'build.ts', 'certificates', 'deploy', 'functions', 'local', 'src'];
 const MORE = ['package.json', 'package-lock.json', 'serverless.yml', 'tsconfig.json'];
 
@@ -14,9 +12,9 @@ export function scratchCheckout(): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'checkout-')));
   after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
   for (const name of [...FILES, ...MORE]) {
-    cpSync(join(ROOT, name), join(directory, name), { recursive: true, force: false });
+    cpSync(join(root, name), join(directory, name), { recursive: true, force: false });
   }
-  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
   return directory;
 }
 
@@ -33,53 +31,24 @@ export function npmStart(
   checkout: string,
   { args = [], variables = {} }: { args?: readonly string[]; variables?: NodeJS.ProcessEnv } = {},
 ) {
-  const child = spawn(process.execPath, ['local/run.mjs', 'local/start.ts', ...args], {
+  const running = start(process.execPath, ['local/run.mjs', 'local/start.ts', ...args], {
     cwd: checkout,
     env: cleanEnvironment({ PORT: '0', ...variables }),
-    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  after(() => child.kill('SIGKILL'));
-  let output = '';
-  const readers = new Set<() => void>();
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk;
-      for (const read of readers) read();
-    });
-  }
   return {
-    child,
-    ended,
-    output: () => output,
+    ...running,
+    /** Resolves once everything runs. The address is on the other stream, which may be read later. */
+    async ready() {
+      await running.until('Ctrl-C stops everything.');
+      await running.until('http://127.0.0.1:');
+    },
     /** The gateway's address. */
-    url: () => /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '',
-    /** Resolves once the output has all of them, on either of its two streams; rejects if the process ends before. */
-    until: (...texts: string[]) =>
-      new Promise<void>((resolve, reject) => {
-        const read = () => {
-          if (!texts.every((text) => output.includes(text))) return;
-          readers.delete(read);
-          resolve();
-        };
-        readers.add(read);
-        void ended.then(() => reject(new Error(`ended without "${texts}":\n${output}`)));
-        read();
-      }),
+    url: () => /http:\/\/127\.0\.0\.1:\d+/.exec(running.output())?.[0] ?? '',
   };
 }
 
 /** A command in another shell of the checkout, which has read `.kafka-functions/env`. */
-export function inShell(
-  checkout: string,
-  command: string,
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(
-      '/bin/sh',
-      ['-c', `. .kafka-functions/env && ${command}`],
-      { cwd: checkout, env: cleanEnvironment() },
-      (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-    );
-  });
+export function inShell(checkout: string, command: string): Promise<Ended> {
+  const words = ['-c', `. .kafka-functions/env && ${command}`];
+  return run('/bin/sh', words, { cwd: checkout, env: cleanEnvironment() });
 }

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { after, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import type { ProducerRecord } from '../../src/record.ts';
 import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { root, start } from '../support/processes.ts';
 import { newProducer } from '../support/producer.ts';
 import { cleanEnvironment } from './npm-start.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const cluster = await kafkaForTests();
 const kafka = new Kafka({
   brokers: cluster.bootstrapServers.PLAINTEXT.split(','),
@@ -27,10 +25,10 @@ async function publish(topic: string, records: Partial<ProducerRecord>[]): Promi
   );
 }
 
-function start(args: readonly string[], variables: NodeJS.ProcessEnv = {}) {
+function begin(args: readonly string[], variables: NodeJS.ProcessEnv = {}) {
   const { username, password } = cluster.users.app;
-  const child = spawn(process.execPath, ['local/run.mjs', 'local/records/main.ts', ...args], {
-    cwd: ROOT,
+  const running = start(process.execPath, ['local/run.mjs', 'local/records/main.ts', ...args], {
+    cwd: root,
     env: cleanEnvironment({
       KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrapServers.SASL_SSL,
       KAFKA_SASL_USERNAME: username,
@@ -38,24 +36,15 @@ function start(args: readonly string[], variables: NodeJS.ProcessEnv = {}) {
       KAFKA_SSL_CA_LOCATION: cluster.caLocation,
       ...variables,
     }),
-    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  after(() => child.kill('SIGKILL'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const ended = new Promise<{ code: number | null; lines: string[]; stderr: string }>((resolve) =>
-    child.once('close', (code) => resolve({ code, lines: stdout.split('\n').slice(0, -1), stderr })),
-  );
-  return { child, ended };
+  const { stdout, stderr } = running;
+  const ended = running.ended.then((code) => ({
+    ...{ code, stderr: stderr(), lines: stdout().split('\n').slice(0, -1) },
+  }));
+  return { ...running, ended };
 }
 
-const run = (...args: string[]) => start(args).ended;
+const run = (...args: string[]) => begin(args).ended;
 
 /** The values that were printed, as they stand in the line. */
 const valuesOf = (lines: readonly string[]) => lines.map((line) => JSON.parse(line).value);
@@ -152,7 +141,7 @@ describe('npm run records', { concurrency: 2 }, () => {
   test('--follow prints what comes, and joins no group', async () => {
     const topic = await newTopic(cluster, { partitions: 2 });
     await publish(topic, [{ partition: 0, value: Buffer.from('1') }]);
-    const { child, ended } = start([topic, '--follow', '--count', '3']);
+    const { child, ended } = begin([topic, '--follow', '--count', '3']);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     assert.equal(JSON.parse((await lines.next()).value).value, 1);
     await publish(topic, [{ partition: 1, value: Buffer.from('2') }]);
@@ -160,7 +149,7 @@ describe('npm run records', { concurrency: 2 }, () => {
     await publish(topic, [{ partition: 0, value: Buffer.from('3') }]);
     assert.equal(JSON.parse((await lines.next()).value).offset, 1);
     assert.equal((await ended).code, 0);
-    const endless = start([topic, '--follow']);
+    const endless = begin([topic, '--follow']);
     await once(endless.child.stdout, 'data');
     endless.child.kill('SIGINT');
     assert.equal((await endless.ended).code, 0);
@@ -196,10 +185,10 @@ describe('npm run records', { concurrency: 2 }, () => {
     const beyond = await run(topic, '--partition', '7');
     assert.equal(beyond.code, 1);
     assert.match(beyond.stderr, /^UNKNOWN_PARTITION: topic .* has no partition 7: it has 2, counted from 0/);
-    const refused = await start([topic], { KAFKA_SASL_PASSWORD: 'wrong' }).ended;
+    const refused = await begin([topic], { KAFKA_SASL_PASSWORD: 'wrong' }).ended;
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /AUTHENTICATION_FAILED: /);
-    const without = await start([topic], { KAFKA_BOOTSTRAP_SERVERS: '' }).ended;
+    const without = await begin([topic], { KAFKA_BOOTSTRAP_SERVERS: '' }).ended;
     assert.equal(without.code, 1);
     assert.match(
       without.stderr,

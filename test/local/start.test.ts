@@ -72,10 +72,10 @@ test('npm start: variables, topics and the pull of serverless.yml; other shells 
   );
   mkdirSync(join(checkout, 'settings'));
   writeFileSync(join(checkout, 'settings/consume-batch.env'), 'CONSUME_SINK_TOPIC={topic}.clean');
-  const { child, ended, until, output, url } = npmStart(checkout, {
+  const { child, ended, ready, until, output, url } = npmStart(checkout, {
     args: ['--topics', 'payments,audit:12'],
   });
-  await until('Ready.', 'Ctrl-C stops everything.');
+  await ready();
   assert.deepEqual((await lookInside(checkout)).topics, {
     orders: 6,
     'orders.clean': 6,
@@ -135,8 +135,10 @@ test('npm start: variables, topics and the pull of serverless.yml; other shells 
 test('npm start with KAFKA_TRIGGER=true: no timer, and a tombstone is handled', async () => {
   const checkout = scratchCheckout();
   pullOften(checkout);
-  const { child, ended, until, output, url } = npmStart(checkout, { variables: { KAFKA_TRIGGER: 'true' } });
-  await until('Ready.', 'Ctrl-C stops everything.');
+  const { child, ended, ready, until, output, url } = npmStart(checkout, {
+    variables: { KAFKA_TRIGGER: 'true' },
+  });
+  await ready();
   assert.match(output(), /its timer is off here/);
   assert.equal((await publish(url(), 'orders', [{ value: null }, { value: { id: '1' } }])).status, 200);
   await until('"processed":2,"failed":0,"deadLettered":0');
@@ -152,7 +154,7 @@ test('npm start with KAFKA_TRIGGER=true: no timer, and a tombstone is handled', 
 test('npm start -- --keep: data, users and addresses are there again, for one at a time', async () => {
   const checkout = scratchCheckout();
   const first = npmStart(checkout, { args: ['--keep', '--topics', 'audit:3'] });
-  await first.until('Ready.', 'Ctrl-C stops everything.');
+  await first.ready();
   assert.equal((await publish(first.url(), 'audit', [{ value: 'kept' }])).status, 200);
   const rival = npmStart(checkout, { args: ['--keep'] });
   assert.equal(await rival.ended, 1);
@@ -166,7 +168,7 @@ test('npm start -- --keep: data, users and addresses are there again, for one at
   assert.equal(await first.ended, 0, first.output());
 
   const second = npmStart(checkout, { args: ['--keep', '--topics', 'audit:12'] });
-  await second.until('Ready.', 'Ctrl-C stops everything.');
+  await second.ready();
   assert.match(second.output(), /Topic audit was kept with 3 partitions/);
   assert.equal(readFileSync(file, 'utf8'), environment);
   const { stdout, stderr } = await inShell(checkout, `${RECORDS} audit`);
@@ -186,8 +188,8 @@ test('npm start with a cluster of one’s own: no timer without --triggers', asy
       /Called by themselves: consume-batch every 1m \(timer pull\); connectivity-check every 5m/,
     ],
   ] as const) {
-    const { child, ended, until, output } = npmStart(checkout, { args, variables });
-    await until('Ready.', 'Ctrl-C stops everything.');
+    const { child, ended, ready, output } = npmStart(checkout, { args, variables });
+    await ready();
     assert.match(output(), expected);
     child.kill('SIGTERM');
     assert.equal(await ended, 0, output());
@@ -211,10 +213,10 @@ test('npm start: a function of one’s own is at /functions/<name>, in serverles
   const file = join(checkout, 'serverless.yml');
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, text.replace(/^functions:$/m, 'functions:\n  hello:\n    environment: {MINE: own}\n'));
-  const { child, ended, until, url } = npmStart(checkout, {
+  const { child, ended, ready, url } = npmStart(checkout, {
     variables: { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
   });
-  await until('Ready.', 'Ctrl-C stops everything.');
+  await ready();
   for (const path of ['/functions/hello', '/functions/hello/there']) {
     assert.equal(await (await fetch(`${url()}${path}`)).text(), `${path} own`);
   }

@@ -2,8 +2,8 @@
  * Schemathesis (PyPI) reads `/openapi.json` and sends what it says, and what it doesn't say, to the HTTP
  * server: no answer may be a 5xx, and none may differ from its description.
  */
+
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
 import { listening } from '../support/http.ts';
 import { recordingLog } from '../support/log.ts';
+import { run } from '../support/processes.ts';
 import { produceDefaults } from '../support/produce.ts';
 import { newProducer } from '../support/producer.ts';
 
@@ -36,7 +37,7 @@ const CHECKS = [
 ];
 
 const python = process.env.PYTHON ?? 'python3';
-const hasPython = (await run(python, ['-c', 'import venv, ensurepip'], 10_000)).code === 0;
+const hasPython = (await run(python, ['-c', 'import venv, ensurepip'], { timeout: 10_000 })).code === 0;
 const skip = hasPython ? false : `${python} (with venv) is not installed: schemathesis needs it`;
 
 test('schemathesis finds no 5xx and no answer that is not described', { skip }, async () => {
@@ -65,8 +66,7 @@ test('schemathesis finds no 5xx and no answer that is not described', { skip }, 
         ...['--checks', CHECKS.join(), '--max-examples', EXAMPLES, '--continue-on-failure'],
         ...['--suppress-health-check', 'all', '--no-color'],
       ],
-      RUN_MS,
-      directory,
+      { timeout: RUN_MS, cwd: directory },
     );
     console.log(output);
     assert.equal(code, 0, 'schemathesis found something: see above');
@@ -82,27 +82,8 @@ async function installed(): Promise<string> {
     [python, ['-m', 'venv', '--clear', directory]],
     [join(directory, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', `schemathesis==${VERSION}`]],
   ] as const) {
-    const { code, output } = await run(command, args, INSTALL_MS);
+    const { code, output } = await run(command, args, { timeout: INSTALL_MS });
     assert.equal(code, 0, `${command} ${args.join(' ')}:\n${output}`);
   }
   return program;
-}
-
-async function run(
-  command: string,
-  args: readonly string[],
-  timeout: number,
-  cwd?: string,
-): Promise<{ code: number | null; output: string }> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout, ...(cwd && { cwd }) });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-  }
-  return new Promise((resolve) => {
-    child.on('error', (error) => resolve({ code: null, output: error.message }));
-    child.on('close', (code) => resolve({ code, output }));
-  });
 }

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +5,11 @@ import { after } from 'node:test';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { freePorts } from '../../local/kafka/ports.ts';
 import { buildOwn } from './bundle.ts';
+import { type Running, start } from './processes.ts';
 
-export interface RunningFunction {
+export interface RunningFunction extends Running {
   url: string;
   port: number;
-  process: ChildProcess;
-  output: () => string;
 }
 
 /** The HTTP function's bundle; gone after the tests. */
@@ -31,7 +29,7 @@ export async function startHttpFunction(
 ): Promise<RunningFunction> {
   const [port = 0] = await freePorts(1);
   const { app } = cluster.users;
-  const child = spawn(process.execPath, [join(directory, 'index.js')], {
+  const running = start(process.execPath, [join(directory, 'index.js')], {
     env: {
       PATH: process.env.PATH,
       PORT: `${port}`,
@@ -41,19 +39,7 @@ export async function startHttpFunction(
       KAFKA_SSL_CA_LOCATION: cluster.caLocation,
       ...variables,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  after(() => child.kill('SIGKILL'));
-  let output = '';
-  const listening = new Promise<void>((resolve, reject) => {
-    const take = (chunk: Buffer) => {
-      output += chunk;
-      if (output.includes('"listening"')) resolve();
-    };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    child.once('exit', () => reject(new Error(output)));
-  });
-  await listening;
-  return { url: `http://127.0.0.1:${port}`, port, process: child, output: () => output };
+  await running.until('"listening"');
+  return { ...running, url: `http://127.0.0.1:${port}`, port };
 }

@@ -1,11 +1,11 @@
 /** Kafka clients that nobody here wrote, each set up once in the cache beside Kafka's own jars. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KafkaCluster } from '../../../local/kafka/cluster.ts';
+import { run } from '../processes.ts';
 import { cached, filled, npmTool, pythonTool, works } from '../tools.ts';
 import { fromLine, type Plain, toLine } from './records.ts';
 
@@ -80,7 +80,11 @@ export async function publishWith(
   { codec, level, records }: { codec: Codec; level?: number | undefined; records: readonly Plain[] },
 ): Promise<void> {
   const levels = level === undefined ? [] : [`${level}`];
-  await run([...client.command, 'publish', topic, codec, ...levels], cluster, records.map(toLine).join(''));
+  await runClient(
+    [...client.command, 'publish', topic, codec, ...levels],
+    cluster,
+    records.map(toLine).join(''),
+  );
 }
 
 /** Reads so many records of partition 0, from its beginning. */
@@ -90,32 +94,26 @@ export async function readWith(
   topic: string,
   count: number,
 ): Promise<Plain[]> {
-  const output = await run([...client.command, 'read', topic, `${count}`], cluster, '');
+  const output = await runClient([...client.command, 'read', topic, `${count}`], cluster, '');
   return output.trim().split('\n').map(fromLine);
 }
 
-async function run([file = '', ...args]: string[], cluster: KafkaCluster, input: string): Promise<string> {
-  const child = spawn(file, args, {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      BOOTSTRAP: cluster.bootstrapServers.SASL_SSL,
-      SASL_USERNAME: cluster.users.app.username,
-      SASL_PASSWORD: cluster.users.app.password,
-      CA: cluster.caLocation,
-      MODULES: kafkajs.path,
-    },
-  });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk;
-  });
-  // A client that ends early says why on stderr; its exit code is what counts.
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  assert.equal(code, 0, `${file} ${args.join(' ')}`);
-  return output;
+async function runClient(
+  [file = '', ...args]: string[],
+  cluster: KafkaCluster,
+  input: string,
+): Promise<string> {
+  const env = {
+    ...process.env,
+    BOOTSTRAP: cluster.bootstrapServers.SASL_SSL,
+    SASL_USERNAME: cluster.users.app.username,
+    SASL_PASSWORD: cluster.users.app.password,
+    CA: cluster.caLocation,
+    MODULES: kafkajs.path,
+  };
+  const { code, stdout, stderr } = await run(file, args, { env, input });
+  assert.equal(code, 0, `${file} ${args.join(' ')}: ${stderr}`);
+  return stdout;
 }
 
 async function goMissing(): Promise<string | undefined> {
