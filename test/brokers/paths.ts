@@ -16,7 +16,7 @@ import { recordingLog } from '../support/log.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
 import { acknowledged, post, produceDefaults } from '../support/produce.ts';
 import { newProducer, record, send, acknowledged as settled } from '../support/producer.ts';
-import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
+import { numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 
 const securities = [
@@ -75,7 +75,7 @@ async function publishAndPull(cluster: KafkaCluster, connection: ConnectionConfi
   const body = { records: values.map((value, n) => ({ key: n % 2 === 0 ? { n } : null, value })) };
   const response = await ask(post(topic, body), Date.now() + 10_000);
   assert.equal(acknowledged(response).length, values.length);
-  const { pull, handled } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { connection });
+  const { pull, handled } = newConsumer(cluster, topic, { connection });
   const { processed, more } = await pull();
   assert.deepEqual([processed, more], [values.length, false]);
   const found = handled.map(({ key, value }) => `${key} ${value}`);
@@ -111,7 +111,7 @@ async function publishEverything(
     ),
   ];
   for (const outcome of await send(producer, ...records)) settled(outcome);
-  const { pull, handled } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { connection });
+  const { pull, handled } = newConsumer(cluster, topic, { connection });
   assert.equal((await pull()).processed, records.length);
   const lines = (read: readonly Pick<(typeof handled)[number], 'key' | 'value' | 'headers'>[]) =>
     read
@@ -137,11 +137,9 @@ async function buryAndReplay(cluster: KafkaCluster): Promise<void> {
   const topic = await newTopic(cluster, { partitions: PARTITIONS });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
   await publish(cluster, topic, numbered(50));
-  const failing = newConsumer(
-    cluster,
-    { groupId: `${topic}-g`, topics: [topic] },
-    { handle: () => Promise.reject(new PermanentError('not yet')) },
-  );
+  const failing = newConsumer(cluster, topic, {
+    handle: () => Promise.reject(new PermanentError('not yet')),
+  });
   assert.equal((await failing.pull()).deadLettered, 50);
   const origins = ['--origins', topic];
   const replay = () => replayWith(cluster, 'SASL_SSL', '--topic', `${topic}.dead-letter`, ...origins);
@@ -149,7 +147,7 @@ async function buryAndReplay(cluster: KafkaCluster): Promise<void> {
   assert.deepEqual([first.code, first.stdout], [0, `${topic}\t50\n`], first.stderr);
   const again = await replay();
   assert.deepEqual([again.code, again.stdout], [0, ''], again.stderr);
-  const numbers = numbersOf(await readCommitted(cluster, topic));
+  const numbers = numbersOf(await readTopic(cluster, topic));
   assert.deepEqual(
     numbers,
     [...upTo(50), ...upTo(50)].sort((a, b) => a - b),

@@ -33,13 +33,12 @@ async function setUp({ deadLetters = true, ...options }: Setting = {}) {
     topic,
     Array.from({ length: 10 }, (_, n) => ({ key: n % 2 === 0 ? 'a' : 'b', value: `{"n":${n}}` })),
   );
-  const groupId = `${topic}-g`;
-  const made = newConsumer(cluster, { groupId, topics: [topic] }, options);
+  const made = newConsumer(cluster, topic, options);
   return {
     ...made,
     topic,
     handledNumbers: () => made.handled.map(numberOf),
-    committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
+    committed: async () => (await committedOffsets(cluster, topic)).get(0),
     dead: () => readTopic(cluster, `${topic}.dead-letter`),
   };
 }
@@ -189,11 +188,7 @@ describe('a record that fails in a pull', () => {
       { key: bytes, value: bytes, headers: { h: bytes, i: ['1', '2'] }, timestamp: '1700000000000' },
       { key: null, value: null, timestamp: '1700000000001' },
     ]);
-    const { pull } = newConsumer(
-      cluster,
-      { groupId: `${topic}-g`, topics: [topic] },
-      { handle: () => Promise.reject(new PoisonError('x')) },
-    );
+    const { pull } = newConsumer(cluster, topic, { handle: () => Promise.reject(new PoisonError('x')) });
     await pull();
     const [first, second] = await readTopic(cluster, `${topic}.dead-letter`);
     assert.deepEqual(
@@ -209,11 +204,7 @@ describe('a record that fails in a pull', () => {
     const topic = await newTopic(cluster, { partitions: 1, config });
     await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1, config });
     await publish(cluster, topic, [{ value: Buffer.alloc(10_000_000, 'x') }]);
-    const { pull } = newConsumer(
-      cluster,
-      { groupId: `${topic}-g`, topics: [topic] },
-      { handle: () => Promise.reject(new PoisonError('x')) },
-    );
+    const { pull } = newConsumer(cluster, topic, { handle: () => Promise.reject(new PoisonError('x')) });
     assert.equal((await pull()).deadLettered, 1);
     const [letter] = await readTopic(cluster, `${topic}.dead-letter`);
     assert.equal(letter?.value?.length, 10_000_000);
@@ -322,7 +313,7 @@ test('behind a record that stays, nothing becomes a dead letter with every pull'
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
   await publish(cluster, topic, [{ value: '{"n":0}' }, { value: 'no JSON' }, { value: '{"n":2}' }]);
   const nobody = { name: 'http', url: 'http://127.0.0.1:1/', headers: {}, format: 'json' } as const;
-  const { pull } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { sink: nobody });
+  const { pull } = newConsumer(cluster, topic, { sink: nobody });
   for (const _ of [1, 2]) await assert.rejects(pull(), failsWith('SINK_FAILED'));
   assert.deepEqual(await readTopic(cluster, `${topic}.dead-letter`), []);
 });

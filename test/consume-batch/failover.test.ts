@@ -20,16 +20,12 @@ test('the leader is killed in mid-pull: nothing lost, in order', async () => {
   await publish(cluster, topic, numbered(5_000));
   const leader = await leaderOf(topic);
   let killed: Promise<void> | undefined;
-  const { pull, handled } = newConsumer(
-    cluster,
-    { groupId: `${topic}-g`, topics: [topic] },
-    {
-      handle: async ({ offset }) => {
-        // Not waited for: the pull goes on while the leader goes.
-        if (offset === 700) killed ??= cluster.stopBroker(leader, 'SIGKILL');
-      },
+  const { pull, handled } = newConsumer(cluster, topic, {
+    handle: async ({ offset }) => {
+      // Not waited for: the pull goes on while the leader goes.
+      if (offset === 700) killed ??= cluster.stopBroker(leader, 'SIGKILL');
     },
-  );
+  });
   await pullAll(() => pull({}, {}, 60_000));
   await killed;
   await cluster.startBroker(leader);
@@ -42,16 +38,12 @@ test("the dead-letter topic's leader is killed in mid-pull: every dead letter ar
   await publish(cluster, topic, numbered(300));
   const leader = await leaderOf(`${topic}.dead-letter`);
   let killed: Promise<void> | undefined;
-  const { pull, handled } = newConsumer(
-    cluster,
-    { groupId: `${topic}-g`, topics: [topic] },
-    {
-      handle: async ({ offset = 0 }) => {
-        if (offset === 100) killed ??= cluster.stopBroker(leader, 'SIGKILL');
-        if (offset % 3 === 0) throw new PoisonError('every third');
-      },
+  const { pull, handled } = newConsumer(cluster, topic, {
+    handle: async ({ offset = 0 }) => {
+      if (offset === 100) killed ??= cluster.stopBroker(leader, 'SIGKILL');
+      if (offset % 3 === 0) throw new PoisonError('every third');
     },
-  );
+  });
   await pullAll(() => pull({}, {}, 60_000));
   await killed;
   await cluster.startBroker(leader);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
@@ -8,74 +7,41 @@ import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
-import { listening } from '../support/http.ts';
+import { type Post, type Reply, startReceiver } from '../support/http.ts';
 import { numbered, publish, readTopic } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
 
-interface Post {
-  headers: IncomingHttpHeaders;
-  text: string;
-  records: { offset: number; key: unknown; value: unknown; headers: unknown[] }[];
-}
-
-type Answer = { status: number; body?: unknown } | 'hang' | 'reset';
-
-/** A real receiver: `answer` is asked for every POST. */
-async function receiver(answer: (post: Post, count: number) => Answer) {
-  const posts: Post[] = [];
-  const connections = new Set<unknown>();
-  const server = createServer(async (request, response) => {
-    connections.add(request.socket);
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString();
-    const post = { headers: request.headers, text, records: JSON.parse(text).records };
-    posts.push(post);
-    const reply = answer(post, posts.length);
-    if (reply === 'hang') return;
-    if (reply === 'reset') return void request.socket.resetAndDestroy();
-    response.statusCode = reply.status;
-    response.end(reply.body === undefined ? '' : JSON.stringify(reply.body));
-  });
-  const port = await listening(server);
-  return {
-    posts,
-    connections,
-    url: `http://127.0.0.1:${port}/in?token=t0ps3cret`,
-  };
-}
-
 type Messages = Parameters<typeof publish>[2];
 
 async function setUp(
-  answer: (post: Post, count: number) => Answer,
+  reply: (post: Post, number: number) => Reply,
   messages: Messages = numbered(10),
   options: Partial<ConsumeConfig> = {},
 ) {
   const topic = await newTopic(cluster, { partitions: 1 });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
   await publish(cluster, topic, messages);
-  const { posts, connections, url } = await receiver(answer);
-  const groupId = `${topic}-g`;
+  const receiver = await startReceiver(reply);
+  const url = `${receiver.url}?token=t0ps3cret`;
   const headers = { Authorization: new Secret('Bearer t0ps3cret') };
-  const made = newConsumer(
-    cluster,
-    { groupId, topics: [topic] },
-    { sink: { name: 'http', url, headers, format: 'json' }, ...options },
-  );
+  const made = newConsumer(cluster, topic, {
+    sink: { name: 'http', url, headers, format: 'json' },
+    ...options,
+  });
   return {
     ...made,
-    ...{ topic, posts, connections, url },
-    committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
+    ...receiver,
+    topic,
+    committed: async () => (await committedOffsets(cluster, topic)).get(0),
     dead: () => readTopic(cluster, `${topic}.dead-letter`),
-    offsets: () => posts.map(({ records }) => records.map(({ offset }) => offset)),
+    offsets: () => receiver.posts.map(({ records }) => records.map(({ offset }) => offset)),
   };
 }
 
 const all = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-const ok: Answer = { status: 200 };
+const ok: Reply = { status: 200 };
 
 describe('the http sink', () => {
   test('posts batches with coordinates, its headers, and a key of idempotency', async () => {
@@ -115,9 +81,9 @@ describe('the http sink', () => {
       ['text', 'k', 'no {json'],
       ['base64', 'aw==', 'bm8ge2pzb24='],
     ] as const) {
-      const { url, posts } = await receiver(() => ok);
+      const { sink, posts } = await startReceiver();
       const { pull } = await setUp(() => ok, [{ key: 'k', value: 'no {json' }], {
-        sink: { name: 'http', url, headers: {}, format },
+        sink: { ...sink, format },
       });
       await pull();
       assert.deepEqual([posts[0]?.records[0]?.key, posts[0]?.records[0]?.value], [key, value]);

@@ -78,7 +78,7 @@ describe('what the Java client publishes over SASL_SSL is pulled byte for byte',
       const config = { 'max.message.bytes': `${MAX_BYTES}` };
       const topic = await newTopic(cluster, { partitions: 2, config });
       await javaProducer(topic, compression, level);
-      const { pull, handled, connection } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+      const { pull, handled, connection } = newConsumer(cluster, topic);
       assert.equal((await pull()).processed, records.length);
       assert.equal(await codecOf(connection, topic), compression);
       const byKey = new Map(handled.map((record) => [String(record.key), record]));

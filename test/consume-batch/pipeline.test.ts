@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Pipeline, RecordContext } from '../../functions/consume-batch/records/pipeline.ts';
 import { PermanentError, TransientError } from '../../functions/consume-batch/records/record-failure.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer, pullDefaults } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
-import { listening } from '../support/http.ts';
-import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
+import { startReceiver } from '../support/http.ts';
+import { numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
@@ -22,13 +21,12 @@ async function setUp(pipeline: Pipeline, config: Parameters<typeof newConsumer>[
   await cluster.createTopic(`${topic}.out`, { partitions: 1 });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
   await publish(cluster, topic, numbered(COUNT));
-  const groupId = `${topic}-g`;
-  const consumer = newConsumer(cluster, { groupId, topics: [topic] }, { pipeline, ...config });
+  const consumer = newConsumer(cluster, topic, { pipeline, ...config });
   return {
     ...{ topic, ...consumer },
-    out: () => readCommitted(cluster, `${topic}.out`),
-    dead: async () => numbersOf(await readCommitted(cluster, `${topic}.dead-letter`)),
-    committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
+    out: () => readTopic(cluster, `${topic}.out`),
+    dead: async () => numbersOf(await readTopic(cluster, `${topic}.dead-letter`)),
+    committed: async () => (await committedOffsets(cluster, topic)).get(0),
   };
 }
 
@@ -148,23 +146,17 @@ describe('transformRecord', () => {
   });
 
   test('before the http sink: coordinates stay those of the source', async () => {
-    const posted: { offset: number; topic: string; value: { n: number } }[] = [];
-    const server = createServer(async (request, response) => {
-      const chunks = await request.toArray();
-      posted.push(...JSON.parse(Buffer.concat(chunks).toString()).records);
-      response.end();
-    });
-    after(() => server.close());
-    const url = `http://127.0.0.1:${await listening(server)}/`;
-    const sink = { name: 'http', url, headers: {}, format: 'json' } as const;
+    const { posts, sink } = await startReceiver();
     const { topic, pull, dead, committed } = await setUp(transforming, { sink });
     const { processed, deadLettered } = await pull();
     assert.deepEqual([processed, deadLettered, await committed()], [COUNT - 1, 1, COUNT]);
+    const posted = posts.flatMap(({ records }) => records);
+    const numberIn = ({ value }: { value: unknown }) => (value as { n: number }).n;
     assert.deepEqual(
-      posted.map(({ value }) => value.n).sort((a, b) => a - b),
+      posted.map(numberIn).sort((a, b) => a - b),
       outputs,
     );
-    const changed = posted.find(({ value }) => value.n === 400);
+    const changed = posted.find((record) => numberIn(record) === 400);
     assert.deepEqual([changed?.topic, changed?.offset], [topic, 4]);
     assert.deepEqual(await dead(), [3]);
   });
@@ -190,15 +182,9 @@ describe('transformRecord', () => {
     const many: Pipeline = {
       transformRecord: (record) => Array.from({ length: 1_200 }, () => record),
     };
-    let posts = 0;
-    const server = createServer((request, response) => {
-      posts++;
-      request.resume().on('end', () => response.end());
-    });
-    after(() => server.close());
-    const url = `http://127.0.0.1:${await listening(server)}/`;
-    const { pull } = await setUp(many, { sink: { name: 'http', url, headers: {}, format: 'json' } });
+    const { posts, sink } = await startReceiver();
+    const { pull } = await setUp(many, { sink });
     assert.equal((await pull()).processed, COUNT);
-    assert.equal(posts, Math.ceil((COUNT * 1_200) / 500));
+    assert.equal(posts.length, Math.ceil((COUNT * 1_200) / 500));
   });
 });

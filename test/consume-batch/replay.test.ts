@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
-import { publish, readCommitted } from '../support/records.ts';
+import { publish, readTopic } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
@@ -20,17 +20,15 @@ test('dead letters go back to where they came from, once, and count their attemp
     ...{ key: `k${n}`, value: `{"n":${n}}`, headers: { own: `${n}` }, timestamp: `${1_700_000_000_000 + n}` },
   }));
   await publish(cluster, topic, messages);
-  const failing = newConsumer(
-    cluster,
-    { groupId: `${topic}-g`, topics: [topic] },
-    { handle: () => Promise.reject(new PermanentError('not yet')) },
-  );
+  const failing = newConsumer(cluster, topic, {
+    handle: () => Promise.reject(new PermanentError('not yet')),
+  });
   assert.equal((await failing.pull()).deadLettered, 50);
-  const before = await readCommitted(cluster, topic);
+  const before = await readTopic(cluster, topic);
 
   const dry = await replay('--topic', deadLetters, ...origins(topic), '--dry-run');
   assert.deepEqual([dry.code, dry.stdout], [0, `${topic}\t50\n`], dry.stderr);
-  assert.equal((await readCommitted(cluster, topic)).length, 50);
+  assert.equal((await readTopic(cluster, topic)).length, 50);
 
   const first = await replay('--topic', deadLetters, ...origins(topic));
   assert.deepEqual([first.code, first.stdout], [0, `${topic}\t50\n`], first.stderr);
@@ -38,7 +36,7 @@ test('dead letters go back to where they came from, once, and count their attemp
   const again = await replay('--topic', deadLetters, ...origins(topic));
   assert.deepEqual([again.code, again.stdout], [0, ''], again.stderr);
 
-  const all = await readCommitted(cluster, topic);
+  const all = await readTopic(cluster, topic);
   assert.equal(all.length, 100);
   const replayed = all.filter(({ headers }) => headers['replay.attempts'] !== undefined);
   for (const original of before) {
@@ -60,7 +58,7 @@ test('dead letters go back to where they came from, once, and count their attemp
   assert.equal((await failing.pull()).deadLettered, 50);
   const second = await replay('--topic', deadLetters, '--to', `${topic}`);
   assert.equal(second.code, 0, second.stderr);
-  const twice = (await readCommitted(cluster, topic)).filter(
+  const twice = (await readTopic(cluster, topic)).filter(
     ({ headers }) => String(headers['replay.attempts']) === '2',
   );
   assert.equal(twice.length, 50);
@@ -81,7 +79,7 @@ test('a record that does not say where it came from is named, and nothing past i
     new RegExp(`INVALID_RECORD: ${topic}-0@0 does not say where it came from .+ give --to`),
   );
   assert.equal((await replay('--topic', topic, '--to', target)).code, 0);
-  assert.equal((await readCommitted(cluster, target)).length, 1);
+  assert.equal((await readTopic(cluster, target)).length, 1);
 });
 
 test('a command line that makes no sense is told why, and how it goes', async () => {

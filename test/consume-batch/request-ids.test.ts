@@ -45,11 +45,10 @@ describe('following a record', () => {
         if (String(record.value) === '"second"') throw new PermanentError('no such customer');
         return record;
       };
-      const { consumer } = newConsumer(
-        cluster,
-        { groupId: `${topic}-g`, topics: [topic] },
-        { sink, pipeline: { handleRecord: (record) => void fail(record), transformRecord: fail } },
-      );
+      const { consumer } = newConsumer(cluster, topic, {
+        sink,
+        pipeline: { handleRecord: (record) => void fail(record), transformRecord: fail },
+      });
       const config = { ...pullDefaults, groupId: `${topic}-g`, topics: [topic] };
       await consumer.pull({}, config, Date.now() + 30_000, { requestId: 'pull-1' });
 
@@ -81,17 +80,13 @@ describe('following a record', () => {
       ['dead', 'fine'].map((value) => ({ topic, key: null, value: Buffer.from(value), headers: [] })),
       Date.now() + 10_000,
     );
-    const { consumer, log } = newConsumer(
-      cluster,
-      { groupId: `${topic}-g`, topics: [topic] },
-      {
-        handle: ({ value }, context) => {
-          context.log.info('handling', { own: 1 });
-          if (String(value) === 'dead') throw new PermanentError('no such customer');
-          if (String(value) === 'late') throw new TransientError('busy');
-        },
+    const { consumer, log } = newConsumer(cluster, topic, {
+      handle: ({ value }, context) => {
+        context.log.info('handling', { own: 1 });
+        if (String(value) === 'dead') throw new PermanentError('no such customer');
+        if (String(value) === 'late') throw new TransientError('busy');
       },
-    );
+    });
     const config = { ...pullDefaults, groupId: `${topic}-g`, topics: [topic, `${topic}-not-there`] };
     const pull = consumer.pull({}, config, Date.now() + 30_000, { requestId: 'pull-2' });
     await assert.rejects(pull, /not-there/);

@@ -9,7 +9,7 @@ import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets, joinGroup } from '../support/group.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
-import { kafkajs, numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
+import { kafkajs, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
@@ -27,21 +27,14 @@ async function setUp({ partitions = 3, target = {}, deadLetter = {}, config = {}
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1, config: deadLetter });
   const groupId = `${topic}-g`;
   const consumer = () =>
-    newConsumer(
-      cluster,
-      { groupId, topics: [topic] },
-      { sink: { name: 'topic', topic: '{topic}.out' }, ...config },
-    );
+    newConsumer(cluster, topic, { sink: { name: 'topic', topic: '{topic}.out' }, ...config });
   return {
     ...{ topic, groupId, another: consumer },
     ...consumer(),
-    out: () => readCommitted(cluster, `${topic}.out`),
-    dead: () => readCommitted(cluster, `${topic}.dead-letter`),
+    out: () => readTopic(cluster, `${topic}.out`),
+    dead: () => readTopic(cluster, `${topic}.dead-letter`),
     committed: async () =>
-      [...(await committedOffsets(cluster, groupId, topic)).values()].reduce(
-        (sum, offset) => sum + offset,
-        0,
-      ),
+      [...(await committedOffsets(cluster, topic)).values()].reduce((sum, offset) => sum + offset, 0),
   };
 }
 
@@ -116,12 +109,12 @@ describe('the topic sink in a pull', () => {
   });
 
   test('a target that does not exist: SINK_FAILED, nothing committed', async () => {
-    const { topic, groupId } = await setUp({ partitions: 1 });
+    const { topic } = await setUp({ partitions: 1 });
     await publish(cluster, topic, numbered(5));
     const sink = { name: 'topic', topic: 'no-such-topic' } as const;
-    const { pull } = newConsumer(cluster, { groupId, topics: [topic] }, { sink });
+    const { pull } = newConsumer(cluster, topic, { sink });
     await assert.rejects(pull(), failsWith('SINK_FAILED'));
-    assert.equal((await committedOffsets(cluster, groupId, topic)).get(0), -1);
+    assert.equal((await committedOffsets(cluster, topic)).get(0), -1);
   });
 
   const predecessors: [string, (groupId: string, topic: string) => string][] = [
@@ -170,7 +163,7 @@ describe('the topic sink in a pull', () => {
       },
     );
     assert.equal((await pull()).processed, 20);
-    assert.deepEqual(numbersOf(await readCommitted(cluster, target)), upTo(20));
+    assert.deepEqual(numbersOf(await readTopic(cluster, target)), upTo(20));
     const warnings = log.lines.filter(({ message }) => message.includes('before 0.2.0'));
     assert.equal(warnings.length, 1);
   });

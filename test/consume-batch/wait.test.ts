@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { committedOffsets } from '../support/group.ts';
-import { numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
+import { numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
@@ -21,17 +21,11 @@ const publishTo = (topic: string, records: ReturnType<typeof numbered>, partitio
 
 async function setUp(config: Parameters<typeof newConsumer>[2] = {}) {
   const topic = await newTopic(cluster, { partitions: 2 });
-  const groupId = `${topic}-g`;
   const handled = new EventEmitter();
-  const consumer = newConsumer(
-    cluster,
-    { groupId, topics: [topic] },
-    { handle: () => void handled.emit('record'), ...config },
-  );
+  const consumer = newConsumer(cluster, topic, { handle: () => void handled.emit('record'), ...config });
   return {
     ...{ topic, ...consumer, next: () => once(handled, 'record') },
-    committed: async () =>
-      [...(await committedOffsets(cluster, groupId, topic)).values()].sort((a, b) => a - b),
+    committed: async () => [...(await committedOffsets(cluster, topic)).values()].sort((a, b) => a - b),
   };
 }
 
@@ -94,22 +88,18 @@ describe('CONSUME_WAIT_MS', () => {
     await publishTo(topic, numbered(5), 1);
     assert.equal((await pulling).processed, 5);
     assert.equal((await pull()).processed, 0);
-    assert.deepEqual(numbersOf(await readCommitted(cluster, `${topic}.out`)), upTo(5));
+    assert.deepEqual(numbersOf(await readTopic(cluster, `${topic}.out`)), upTo(5));
     assert.deepEqual(await committed(), [0, 5]);
   });
 
   test('two pulls that wait beside each other hand on each record once with the topic sink', async () => {
     const { topic, pull } = await setUp({ sink: { name: 'topic', topic: '{topic}.out' } });
     await cluster.createTopic(`${topic}.out`, { partitions: 1 });
-    const other = newConsumer(
-      cluster,
-      { groupId: `${topic}-g`, topics: [topic] },
-      { sink: { name: 'topic', topic: '{topic}.out' } },
-    );
+    const other = newConsumer(cluster, topic, { sink: { name: 'topic', topic: '{topic}.out' } });
     const both = Promise.all([pull({}, { waitMs: WAIT_MS }), other.pull({}, { waitMs: WAIT_MS })]);
     for (let n = 0; n < 20; n++) await publishTo(topic, numbered(1, n), n % 2);
     await both;
     await pull();
-    assert.deepEqual(numbersOf(await readCommitted(cluster, `${topic}.out`)), upTo(20));
+    assert.deepEqual(numbersOf(await readTopic(cluster, `${topic}.out`)), upTo(20));
   });
 });

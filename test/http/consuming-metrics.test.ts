@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createSilentServer, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
 import { newTopic } from '../support/cluster.ts';
+import { startReceiver } from '../support/http.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { publish } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
@@ -13,12 +13,7 @@ const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 
 /** A sink that refuses the first record of each batch for good. */
-const sink = createServer((request, response) => {
-  request.resume();
-  response.writeHead(422).end('{"failures":[0]}');
-});
-await new Promise<void>((resolve) => sink.listen(0, '127.0.0.1', resolve));
-after(() => sink.close());
+const { url: sinkUrl } = await startReceiver(() => ({ status: 422, body: { failures: [0] } }));
 
 interface Sample {
   labels?: Record<string, string>;
@@ -53,12 +48,11 @@ describe('the metrics of consuming', () => {
     const topic = await newTopic(cluster, { partitions: 2 });
     const dead = `${topic}.dead-letter`;
     await cluster.createTopic(dead, { partitions: 1 });
-    const { port } = sink.address() as AddressInfo;
     const { url } = await startHttpFunction(built, cluster, {
       KAFKA_GROUP_ID: `${topic}-g`,
       CONSUME_TOPICS: topic,
       CONSUME_SINK: 'http',
-      CONSUME_SINK_URL: `http://127.0.0.1:${port}/`,
+      CONSUME_SINK_URL: sinkUrl,
     });
     await publish(cluster, topic, [
       ...[1, 2, 3].map((n) => ({ partition: 0, value: `{"n":${n}}` })),

@@ -27,7 +27,7 @@ for (const client of clients) {
           if (reason) return t.skip(reason);
           const topic = await newTopic(cluster, { partitions: 1 });
           await publishWith(client, cluster, topic, { codec, level, records });
-          const { pull, handled } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+          const { pull, handled } = newConsumer(cluster, topic);
           await pull();
           assert.deepEqual(handled.map(fingerprint), expected);
         });

@@ -83,7 +83,7 @@ describe('a record of 100 MiB in each of six partitions, compressed', () => {
       );
       assert.equal(stopped.handled, PARTITIONS);
       assert.ok(stopped.grownBytes < MAX_GROWTH, `${stopped.grownBytes / MIB} MiB`);
-      const committed = await committedOffsets(cluster, `${topic}-stop`, topic);
+      const committed = await committedOffsets(cluster, topic, `${topic}-stop`);
       assert.deepEqual([...committed.values()], Array(PARTITIONS).fill(1));
 
       const skipped = await pullInProcess(topic, 'skip');

@@ -93,11 +93,10 @@ describe('a value of 3 MB that its topic holds compressed', () => {
   test('KAFKA_COMPRESSION_TYPE=lz4: and so does one of 6 MB, which are several blocks of an lz4 frame', async () => {
     const huge = Buffer.from(JSON.stringify(Array.from({ length: 1_000_000 }, (_, n) => n % 100_000 === 0)));
     const topic = await topicWithLargeValue('gzip', [huge]);
-    const { pull } = newConsumer(
-      cluster,
-      { groupId: `${topic}-g`, topics: [topic] },
-      { sink: { name: 'topic', topic: '{topic}.out' }, producer: { compression: 'lz4' } },
-    );
+    const { pull } = newConsumer(cluster, topic, {
+      sink: { name: 'topic', topic: '{topic}.out' },
+      producer: { compression: 'lz4' },
+    });
     assert.equal((await pull()).processed, 1);
     assert.deepEqual(await committedValues(`${topic}.out`, 1), [huge]);
   });
@@ -105,11 +104,7 @@ describe('a value of 3 MB that its topic holds compressed', () => {
   for (const sink of [{ name: 'handler' }, { name: 'topic', topic: '{topic}.out' }] as const) {
     test(`without it (${sink.name}): DEAD_LETTER_FAILED says what to set`, async () => {
       const topic = await topicWithLargeValue('gzip');
-      const { pull } = newConsumer(
-        cluster,
-        { groupId: `${topic}-g`, topics: [topic] },
-        { sink, handle: refuseLarge },
-      );
+      const { pull } = newConsumer(cluster, topic, { sink, handle: refuseLarge });
       await assert.rejects(pull(), (error) => {
         failsWith('DEAD_LETTER_FAILED')(error);
         assert.match(String(error), /KAFKA_COMPRESSION_TYPE/);

@@ -14,7 +14,7 @@ import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
 import { newProducer } from '../support/producer.ts';
-import { readCommitted } from '../support/records.ts';
+import { readTopic } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
@@ -53,16 +53,11 @@ async function setUp(path: keyof typeof paths, { config = {}, maxRequestSize }: 
   const topic = await newTopic(cluster, { partitions: 1, config: { 'max.message.bytes': `${LIMIT}` } });
   await cluster.createTopic(`${topic}.out`, { partitions: 1, config: target });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1, config });
-  const groupId = `${topic}-g`;
-  const consumer = newConsumer(
-    cluster,
-    { groupId, topics: [topic] },
-    {
-      ...(maxRequestSize !== undefined && { producer: { maxRequestSize } }),
-      sink,
-      handle: () => Promise.reject(new PermanentError('m'.repeat(1_000))),
-    },
-  );
+  const consumer = newConsumer(cluster, topic, {
+    ...(maxRequestSize !== undefined && { producer: { maxRequestSize } }),
+    sink,
+    handle: () => Promise.reject(new PermanentError('m'.repeat(1_000))),
+  });
   const { producer } = newProducer(connectionConfigFor(cluster));
   const publish = async (...records: ProducerRecord[]) => {
     // Each in a batch of its own.
@@ -70,8 +65,8 @@ async function setUp(path: keyof typeof paths, { config = {}, maxRequestSize }: 
   };
   return {
     ...{ ...consumer, topic, publish },
-    committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
-    dead: () => readCommitted(cluster, `${topic}.dead-letter`),
+    committed: async () => (await committedOffsets(cluster, topic)).get(0),
+    dead: () => readTopic(cluster, `${topic}.dead-letter`),
   };
 }
 
@@ -201,7 +196,7 @@ describe('a dead letter whose timestamp its topic refuses', () => {
       const args = ['--topic', `${topic}.dead-letter`, '--origins', topic];
       const replay = await replayWith(cluster, 'SASL_SSL', ...args);
       assert.equal(replay.code, 0, replay.stderr);
-      const [, again] = await readCommitted(cluster, topic);
+      const [, again] = await readTopic(cluster, topic);
       assert.deepEqual([again?.timestamp, again?.value?.length], [timestamp, letter?.value?.length]);
     });
   }

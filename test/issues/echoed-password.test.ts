@@ -68,7 +68,7 @@ for (const status of [200, 400, 401, 500]) {
       headers: { authorization: new Secret(token) },
       format: 'json',
     } as const;
-    const { pull, log } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { sink });
+    const { pull, log } = newConsumer(cluster, topic, { sink });
     const answer = await pull().catch(String);
     const dead = await readTopic(cluster, `${topic}.dead-letter`);
     const headers = dead.map((record) => Object.values(record.headers).map(String));

@@ -39,7 +39,7 @@ for (const sink of [{ name: 'handler' }, { name: 'topic', topic: '{topic}.out' }
     };
     const first = newConsumer(cluster, latest, { sink });
     assert.equal((await first.pull()).processed, 0);
-    assert.deepEqual([...(await committedOffsets(cluster, groupId, topic)).values()], [0, 0]);
+    assert.deepEqual([...(await committedOffsets(cluster, topic)).values()], [0, 0]);
     await publish(cluster, topic, numbered(6));
     const second = newConsumer(cluster, latest, { sink });
     assert.equal((await second.pull()).processed, 6);
@@ -53,7 +53,7 @@ test('what somebody else wrote beside an offset stays where nothing moves', asyn
     const metadata = partition === 0 ? 'theirs' : '';
     await commitOffset(cluster, groupId, { topic, partition, offset: 0, metadata });
   }
-  await newConsumer(cluster, { groupId, topics: [topic] }).pull();
+  await newConsumer(cluster, topic).pull();
   const admin = kafkajs(cluster).admin();
   await admin.connect();
   const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] });
@@ -78,11 +78,11 @@ test('a group that had members and that no pull could join: the check says so', 
   };
   assert.match((await check()) ?? '', /had members/);
   // With so little time a pull doesn't join.
-  const { pull, log } = newConsumer(cluster, { groupId, topics: [topic] });
+  const { pull, log } = newConsumer(cluster, topic);
   await pull({}, {}, 5_000);
   assert.ok(log.lines.some(({ level, message }) => level === 'warn' && /could not be joined/.test(message)));
   assert.match((await check()) ?? '', /had members/);
-  const patient = newConsumer(cluster, { groupId, topics: [topic] });
+  const patient = newConsumer(cluster, topic);
   await patient.pull();
   assert.equal(await check(), null);
 });

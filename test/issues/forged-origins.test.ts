@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newTopic } from '../support/cluster.ts';
-import { publish, readCommitted } from '../support/records.ts';
+import { publish, readTopic } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
@@ -26,7 +26,7 @@ async function setUp() {
     { value: 'beside', headers: from(orders), partition: 1 },
   ]);
   const values = async (topic: string) =>
-    (await readCommitted(cluster, topic)).map(({ value }) => String(value)).sort();
+    (await readTopic(cluster, topic)).map(({ value }) => String(value)).sort();
   return { orders, payments, deadLetters, values };
 }
 

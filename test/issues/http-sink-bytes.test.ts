@@ -2,13 +2,13 @@
  * Found 2026-11-27 (B11): in the http sink's format `json` no key and the key `null` looked the same, `abc` and
  * `"abc"` as well, and bytes that are no UTF-8 were replaced. A receiver must be able to tell the record's bytes.
  */
+
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
-import { listening } from '../support/http.ts';
+import { startReceiver } from '../support/http.ts';
 import { publish, readTopic } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
@@ -23,23 +23,11 @@ async function pull(format: Format, messages: { key: Bytes; value: Bytes }[]) {
   // kafkajs takes half a minute to find a large key's partition.
   const placed = messages.map((message) => ({ ...message, partition: 0 }));
   await publish(cluster, topic, placed);
-  const bodies: string[] = [];
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    bodies.push(Buffer.concat(chunks).toString());
-    response.end();
-  });
-  const sink = {
-    name: 'http',
-    url: `http://127.0.0.1:${await listening(server)}/`,
-    headers: {},
-    format,
-  } as const;
-  const consumer = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { sink });
+  const { posts, sink } = await startReceiver();
+  const consumer = newConsumer(cluster, topic, { sink: { ...sink, format } });
   await consumer.pull();
-  assert.equal(bodies.length, 1);
-  const [body = ''] = bodies;
+  assert.equal(posts.length, 1);
+  const body = posts[0]?.text ?? '';
   // A receiver's parser takes it, whatever stands in it.
   const count = JSON.parse(body).records.length;
   const parts = [...body.matchAll(/"timestamp":\d+,(.*?),?"headers":\[\]}/gs)].map(([, part]) => part);

@@ -6,7 +6,7 @@ import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { commitOffset, committedOffsets, joinGroup } from '../support/group.ts';
-import { numbered, publish, readCommitted } from '../support/records.ts';
+import { numbered, publish, readTopic } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 
 /** As short as Kafka lets it be, and looked after every second. */
@@ -62,7 +62,7 @@ async function newIdle(
   await publish(cluster, topic, numbered(RECORDS));
   if (hadMembers) await readAndLeave(cluster, groupId, topic);
   const connection = connectionConfigFor(cluster, { listener });
-  const { pull, handled } = newConsumer(cluster, { groupId, topics: [topic] }, { sink, connection });
+  const { pull, handled } = newConsumer(cluster, topic, { sink, connection });
   const { processed } = await pull();
   assert.equal(processed, hadMembers ? 0 : RECORDS);
   const what = `${sink.name} sink, a group that ${hadMembers ? 'had members' : 'never had one'}`;
@@ -72,7 +72,7 @@ async function newIdle(
       const answer = await pull();
       assert.deepEqual([answer.processed, answer.more], [0, false], what);
     },
-    count: async () => handled.length + (await readCommitted(cluster, `${topic}.out`)).length,
+    count: async () => handled.length + (await readTopic(cluster, `${topic}.out`)).length,
   };
 }
 
@@ -95,7 +95,7 @@ export async function readAndLeave(cluster: KafkaCluster, groupId: string, topic
   );
   await all;
   await member.disconnect();
-  const committed = [...(await committedOffsets(cluster, groupId, topic)).values()];
+  const committed = [...(await committedOffsets(cluster, topic)).values()];
   assert.equal(
     committed.filter((offset) => offset > 0).reduce((sum, offset) => sum + offset, 0),
     RECORDS,
@@ -106,11 +106,7 @@ async function newReplay(cluster: KafkaCluster): Promise<Idle> {
   const topic = await newTopic(cluster, { partitions: 1 });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 2 });
   await publish(cluster, topic, numbered(RECORDS));
-  const failing = newConsumer(
-    cluster,
-    { groupId: `${topic}-g`, topics: [topic] },
-    { handle: () => Promise.reject(new PermanentError('no')) },
-  );
+  const failing = newConsumer(cluster, topic, { handle: () => Promise.reject(new PermanentError('no')) });
   assert.equal((await failing.pull()).deadLettered, RECORDS);
   const replay = () => replayWith(cluster, listener, '--topic', `${topic}.dead-letter`, '--origins', topic);
   const first = await replay();
@@ -121,7 +117,7 @@ async function newReplay(cluster: KafkaCluster): Promise<Idle> {
       const { code, stdout, stderr } = await replay();
       assert.deepEqual([code, stdout], [0, ''], stderr);
     },
-    count: async () => (await readCommitted(cluster, topic)).length,
+    count: async () => (await readTopic(cluster, topic)).length,
   };
 }
 
@@ -130,5 +126,5 @@ export async function forgottenOffset(cluster: KafkaCluster): Promise<() => Prom
   const topic = await newTopic(cluster, { partitions: 1 });
   await publish(cluster, topic, numbered(1));
   await commitOffset(cluster, 'nobodys', { topic, partition: 0, offset: 1 });
-  return async () => (await committedOffsets(cluster, 'nobodys', topic)).get(0) === -1;
+  return async () => (await committedOffsets(cluster, topic, 'nobodys')).get(0) === -1;
 }

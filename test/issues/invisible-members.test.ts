@@ -2,10 +2,10 @@
  * Found 2026-11-27 (B2): a live member of the new group protocol (KIP-848) was not seen, and the topic sink
  * published beside it; the check called such a group dead. A share group was "BROKER_UNREACHABLE".
  */
+
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -18,24 +18,19 @@ import { pythonCommand, pythonMissing } from '../support/clients/clients.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { committedOffsets } from '../support/group.ts';
-import { listening } from '../support/http.ts';
-import { numbered, publish, readCommitted, readTopic } from '../support/records.ts';
+import { startReceiver } from '../support/http.ts';
+import { numbered, publish, readTopic } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const RECORDS = 10;
 const BEGIN_MS = 60_000;
 const cluster = await sharedCluster();
-const posted: string[] = [];
-const receiver = createServer(async (request, response) => {
-  for await (const chunk of request) posted.push(String(chunk));
-  response.end();
-});
-const url = `http://127.0.0.1:${await listening(receiver)}/`;
+const receiver = await startReceiver();
 
 const sinks: ConsumeConfig['sink'][] = [
   { name: 'handler' },
   { name: 'log' },
-  { name: 'http', url, headers: {}, format: 'json' },
+  receiver.sink,
   { name: 'topic', topic: '{topic}.out' },
 ];
 
@@ -103,19 +98,14 @@ async function outputs(topic: string, handled: readonly unknown[], lines: readon
   return {
     handled: handled.length,
     logged: lines.filter(({ message }) => message === 'record').length,
-    posted: posted.length,
+    posted: receiver.posts.length,
     published: (await readTopic(cluster, `${topic}.out`)).length,
   };
 }
 
-async function assertRefused(
-  groupId: string,
-  topic: string,
-  code: Failure['code'],
-  sentence: RegExp,
-): Promise<void> {
+async function assertRefused(topic: string, code: Failure['code'], sentence: RegExp): Promise<void> {
   for (const sink of sinks) {
-    const { pull, handled, log } = newConsumer(cluster, { groupId, topics: [topic] }, { sink });
+    const { pull, handled, log } = newConsumer(cluster, topic, { sink });
     const before = await outputs(topic, handled, log.lines);
     await assert.rejects(pull(), (error) => {
       assert.ok(error instanceof Failure);
@@ -168,19 +158,19 @@ describe('beside a live member of the new protocol', () => {
       const groupId = `${topic}-g`;
       const member = await start(t, groupId, topic);
       if (!member) return;
-      await assertRefused(groupId, topic, 'GROUP_ACTIVE', /a consumer group, Stable, members: 1/);
+      await assertRefused(topic, 'GROUP_ACTIVE', /a consumer group, Stable, members: 1/);
       assert.deepEqual(await groupReport(groupId), { type: 'consumer', state: 'Stable', members: 1 });
-      assert.equal((await committedOffsets(cluster, groupId, topic)).get(0), -1, 'no offset is committed');
+      assert.equal((await committedOffsets(cluster, topic)).get(0), -1, 'no offset is committed');
 
       await member.leave();
       for (const [round, sink] of sinks.entries()) {
         if (round > 0) await publish(cluster, topic, numbered(RECORDS));
-        const { pull } = newConsumer(cluster, { groupId, topics: [topic] }, { sink });
+        const { pull } = newConsumer(cluster, topic, { sink });
         const { processed, partitions } = await pull();
         assert.deepEqual([processed, partitions[0]?.lag], [RECORDS, 0], sink.name);
       }
       assert.deepEqual(await groupReport(groupId), { type: 'consumer', state: 'Empty', members: 0 });
-      assert.equal((await readCommitted(cluster, `${topic}.out`)).length, RECORDS);
+      assert.equal((await readTopic(cluster, `${topic}.out`)).length, RECORDS);
     });
   }
 });
@@ -193,10 +183,10 @@ test('a share group is named as such, with members and without', { timeout: 300_
   t.after(() => clearInterval(feeding));
   const member = await javaConsole(t, 'ConsoleShareConsumer', groupId, topic, []);
   clearInterval(feeding);
-  await assertRefused(groupId, topic, 'GROUP_ACTIVE', /a share group, Stable, members: 1/);
+  await assertRefused(topic, 'GROUP_ACTIVE', /a share group, Stable, members: 1/);
   assert.deepEqual(await groupReport(groupId), { type: 'share', state: 'Stable', members: 1 });
   await member.leave();
-  await assertRefused(groupId, topic, 'CONFIG_INVALID', /belongs to a share group/);
+  await assertRefused(topic, 'CONFIG_INVALID', /belongs to a share group/);
   assert.deepEqual(await groupReport(groupId), { type: 'share', state: 'Empty', members: 0 });
 });
 
@@ -205,18 +195,9 @@ test('a streams group is refused while it has a member', { timeout: 300_000 }, a
   const groupId = `${topic}-g`;
   const member = await streamsMember(t, groupId, topic);
   if (!member) return;
-  await assertRefused(
-    groupId,
-    topic,
-    'GROUP_ACTIVE',
-    /a streams group, (Stable|Assigning|Reconciling|NotReady)/,
-  );
+  await assertRefused(topic, 'GROUP_ACTIVE', /a streams group, (Stable|Assigning|Reconciling|NotReady)/);
   assert.equal((await groupReport(groupId)).type, 'streams');
   await member.leave();
-  const { pull } = newConsumer(
-    cluster,
-    { groupId, topics: [topic] },
-    { sink: { name: 'topic', topic: '{topic}.out' } },
-  );
+  const { pull } = newConsumer(cluster, topic, { sink: { name: 'topic', topic: '{topic}.out' } });
   assert.equal((await pull()).processed, RECORDS);
 });

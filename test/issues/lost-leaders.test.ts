@@ -49,7 +49,7 @@ async function setUp(sink: ConsumeConfig['sink'], connection = connectionConfigF
   await cluster.createTopic(`${topic}.out`, { partitions: 1, replicationFactor: 3 });
   const messages = numbered(RECORDS).map((message, n) => ({ ...message, partition: n % PARTITIONS }));
   await publish(cluster, topic, messages);
-  const consumer = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { sink, connection });
+  const consumer = newConsumer(cluster, topic, { sink, connection });
   return { topic, partitions: await partitionsOf(consumer.connection, topic), ...consumer };
 }
 

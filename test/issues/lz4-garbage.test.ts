@@ -130,7 +130,7 @@ describe('what aiokafka publishes with LZ4', async () => {
     }));
     const topic = await newTopic(cluster, { partitions: 1 });
     await publishWith(aiokafka, cluster, topic, { codec: 'lz4', records });
-    const { pull, handled } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+    const { pull, handled } = newConsumer(cluster, topic);
     const { partitions } = await pull();
     assert.deepEqual(
       handled.map(({ key, value, headers }) => ({ key, value, headers })),

@@ -109,7 +109,7 @@ export function oldFormats(cluster: KafkaCluster): void {
               outcomes.map((outcome) => acknowledged(outcome).offset),
               [0, 1],
             );
-            const stopped = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+            const stopped = newConsumer(cluster, topic);
             await assert.rejects(stopped.pull(), (error: Error) => {
               assert.match(
                 error.message,

@@ -11,7 +11,7 @@ import { Failure } from '../../src/errors.ts';
 import { connectionConfigFor, kafkaForTests } from '../support/cluster.ts';
 import { joinGroup } from '../support/group.ts';
 import { newProducer } from '../support/producer.ts';
-import { kafkajs, publish, readCommitted } from '../support/records.ts';
+import { kafkajs, publish, readTopic } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
 
 // kafkajs is CommonJS, and Node finds only some of its names.
@@ -185,7 +185,7 @@ test('a dry run and the run after it refuse the same dead letters, for the same 
   assert.equal(dry?.stdout.split('\n').sort().join('\n').trim(), `${name('orders')}\t4\n${name('small')}\t1`);
   assert.deepEqual(dry?.summary, [`${expected.length + 1} refused, 2 held back`]);
   assert.deepEqual(again, { ...real, stdout: '' });
-  assert.equal((await readCommitted(cluster, name('orders'))).length, 4);
+  assert.equal((await readTopic(cluster, name('orders'))).length, 4);
 });
 
 test('what is foreseen of the cluster is what the cluster says', async () => {

@@ -66,7 +66,7 @@ const instances: Record<CallName, (servers: string) => Promise<() => Call>> = {
     const topic = await newTopic(cluster, { partitions: 2 });
     const connection = connectionConfigFor(cluster, { listener: 'PLAINTEXT', bootstrapServers });
     return () => {
-      const { pull } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] }, { connection });
+      const { pull } = newConsumer(cluster, topic, { connection });
       return async (withinMs) => {
         await publish(cluster, topic, numbered(1));
         await pull({}, {}, withinMs);

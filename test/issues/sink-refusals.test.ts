@@ -2,15 +2,15 @@
  * Found 2026-11-27 (B11): an answer of 401, 403, 404, 405 or 3xx of the http sink, and of 413 for a batch, made
  * dead letters of whole batches. An expired token emptied a topic into another one.
  */
+
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
 import { describe, test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
 import { newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { committedOffsets } from '../support/group.ts';
-import { listening } from '../support/http.ts';
+import { startReceiver } from '../support/http.ts';
 import { numbered, publish, readTopic } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
@@ -20,30 +20,23 @@ const cluster = await sharedCluster();
 /** Answers each POST with the status that it is told to; what came with a 200 is taken. */
 async function newSink(statusOf: (body: string, count: number) => number) {
   const taken: number[] = [];
-  let posts = 0;
-  const server: Server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks).toString();
-    const status = statusOf(body, ++posts);
-    if (status === 200)
-      taken.push(...JSON.parse(body).records.map(({ value }: { value: { n: number } }) => value.n));
-    response.writeHead(status, { location: '/elsewhere' }).end();
+  const { sink, posts } = await startReceiver(({ text, records }, number) => {
+    const status = statusOf(text, number);
+    if (status === 200) taken.push(...records.map(({ value }) => (value as { n: number }).n));
+    return { status, headers: { location: '/elsewhere' } };
   });
-  const url = `http://127.0.0.1:${await listening(server)}/in`;
-  return { sink: { name: 'http', url, headers: {}, format: 'json' } as const, taken, posts: () => posts };
+  return { sink, taken, posts: () => posts.length };
 }
 
 async function consumerOf(sink: ConsumeConfig['sink'], config: Partial<ConsumeConfig> = {}) {
   const topic = await newTopic(cluster, { partitions: 1 });
   await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
   await publish(cluster, topic, numbered(RECORDS));
-  const groupId = `${topic}-g`;
-  const consumer = newConsumer(cluster, { groupId, topics: [topic] }, { sink, ...config });
+  const consumer = newConsumer(cluster, topic, { sink, ...config });
   return {
     ...consumer,
     topic,
-    committed: async () => (await committedOffsets(cluster, groupId, topic)).get(0),
+    committed: async () => (await committedOffsets(cluster, topic)).get(0),
     deadLetters: async () =>
       (await readTopic(cluster, `${topic}.dead-letter`)).map(({ value }) => String(value)),
   };

@@ -9,7 +9,7 @@ import { until } from '../../local/kafka/readiness.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
-import { kafkajs, numbered, numbersOf, publish, readCommitted, upTo } from '../support/records.ts';
+import { kafkajs, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 
 const KEPT = 60;
 const CUT = 40;
@@ -65,7 +65,7 @@ test('an unclean election cuts 40 records: reported, then read on from where the
   }
   const all = upTo(KEPT + 3 * CUT);
   assert.deepEqual(numbersOf(consumers[0]?.handled ?? []), all);
-  assert.deepEqual(numbersOf(await readCommitted(cluster, `${topic}.out`)), all);
+  assert.deepEqual(numbersOf(await readTopic(cluster, `${topic}.out`)), all);
   for (const { processed } of await pullAll()) assert.equal(processed, 0);
 });
 

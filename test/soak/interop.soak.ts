@@ -53,7 +53,7 @@ describe(`${kafkajsClient.name} publishes`, () => {
       if (reason) return t.skip(reason);
       const topic = await newTopic(cluster, { partitions: 1 });
       await publishWith(kafkajsClient, cluster, topic, { codec, records });
-      const { pull, handled } = newConsumer(cluster, { groupId: `${topic}-g`, topics: [topic] });
+      const { pull, handled } = newConsumer(cluster, topic);
       await pull();
       assert.deepEqual(handled.map(fingerprint), expected);
     });

@@ -39,10 +39,10 @@ export interface TestConsumer {
   pull(wish?: PullWish, config?: Partial<PullConfig>, timeoutMs?: number): Promise<PullAnswer>;
 }
 
-/** A consumer over a connection of its own, closed when the tests are over. */
+/** A consumer of a topic in the group `<topic>-g`, over a connection of its own that is closed after the tests. */
 export function newConsumer(
   cluster: KafkaCluster,
-  pullOf: Pick<PullConfig, 'groupId' | 'topics'> & Partial<PullConfig>,
+  of: string | (Pick<PullConfig, 'groupId' | 'topics'> & Partial<PullConfig>),
   {
     handle,
     pipeline,
@@ -58,6 +58,7 @@ export function newConsumer(
     producer?: Partial<ProducerConfig>;
   } = {},
 ): TestConsumer {
+  const pullOf = typeof of === 'string' ? { groupId: `${of}-g`, topics: [of] } : of;
   const connection = new Connection(clientOptions(connectionConfig), log);
   after(() => connection.close());
   const handled: ConsumerRecord[] = [];

@@ -36,11 +36,11 @@ export async function commitOffset(
   if (failure) throw failure;
 }
 
-/** The committed offsets of a group, by partition, as kafkajs's admin client reads them. */
+/** The offsets that a topic's group has committed, by partition, as kafkajs's admin client reads them. */
 export async function committedOffsets(
   cluster: KafkaCluster,
-  groupId: string,
   topic: string,
+  groupId = `${topic}-g`,
 ): Promise<Map<number, number>> {
   const admin = kafkajs(cluster).admin();
   await admin.connect();
@@ -50,4 +50,10 @@ export async function committedOffsets(
   } finally {
     await admin.disconnect();
   }
+}
+
+/** How many records of a topic its group has done with, where no offset is anything but a record. */
+export async function committedRecords(cluster: KafkaCluster, topic: string): Promise<number> {
+  const offsets = await committedOffsets(cluster, topic);
+  return [...offsets.values()].reduce((sum, offset) => sum + offset, 0);
 }

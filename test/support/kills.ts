@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { MAX_BATCH } from '../../functions/consume-batch/pull/partition-pull.ts';
 import type { Runtime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { consoleConsumer } from '../../local/kafka/tools.ts';
 import { newTopic } from './cluster.ts';
-import { committedOffsets } from './group.ts';
-import { listening } from './http.ts';
+import { committedOffsets, committedRecords } from './group.ts';
+import { type Post, startReceiver } from './http.ts';
 import { newSeed, randomFrom } from './random.ts';
-import { kafkajs, numbersOf, publish, readCommitted, readTopic } from './records.ts';
+import { kafkajs, numbersOf, publish, readTopic } from './records.ts';
 
 const PARTITIONS = 6;
 /** How late after a call's begin it may be killed: with and without the start of an instance. */
@@ -25,25 +24,14 @@ export interface KillOptions {
   mayRepeat?: boolean;
 }
 
-/** A receiver that counts what it was posted, by partition and offset. */
-async function countingReceiver(): Promise<{ url: string; seen: Map<string, number> }> {
-  const seen = new Map<string, number>();
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    try {
-      for await (const chunk of request) chunks.push(chunk);
-    } catch {
-      // The sender was killed in the middle of its request.
-      return;
-    }
-    for (const { partition, offset } of JSON.parse(Buffer.concat(chunks).toString()).records) {
-      const place = `${partition}/${offset}`;
-      seen.set(place, (seen.get(place) ?? 0) + 1);
-    }
-    response.end();
-  });
-  const port = await listening(server);
-  return { url: `http://127.0.0.1:${port}/`, seen };
+/** How often each record was posted, by partition and offset. */
+function countsOf(posts: readonly Post[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { partition, offset } of posts.flatMap(({ records }) => records)) {
+    const place = `${partition}/${offset}`;
+    counts.set(place, (counts.get(place) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Pulls until nothing is left, killing the process at random moments of its first `kills` calls. */
@@ -99,9 +87,10 @@ export async function killPlain(
   { records, kills }: KillOptions,
 ): Promise<void> {
   const topic = await topicOfNumbers(cluster, records);
-  const { url, seen } = await countingReceiver();
+  const { url, posts } = await startReceiver();
   const runtime = start({ ...variables(topic, records, kills), CONSUME_SINK: 'http', CONSUME_SINK_URL: url });
   const killed = await pullUnderFire(runtime, kills);
+  const seen = countsOf(posts);
   assert.equal(seen.size, records, 'records lost');
   const twice = [...seen.values()].reduce((sum, count) => sum + count - 1, 0);
   console.log(`# ${killed} kills, ${records} records, ${twice} handled again`);
@@ -176,11 +165,7 @@ async function assertPublished(
 }
 
 async function assertAllCommitted(cluster: KafkaCluster, topic: string, records: number): Promise<void> {
-  const offsets = await committedOffsets(cluster, `${topic}-g`, topic);
-  assert.equal(
-    [...offsets.values()].reduce((sum, offset) => sum + offset, 0),
-    records,
-  );
+  assert.equal(await committedRecords(cluster, topic), records);
 }
 
 /**
@@ -199,7 +184,7 @@ export async function besideLiveMember(
 ): Promise<void> {
   const topic = await topicOfNumbers(cluster, records);
   await cluster.createTopic(`${topic}.out`, { partitions: PARTITIONS });
-  const { url, seen } = await countingReceiver();
+  const { url, posts } = await startReceiver();
   const runtime = start({
     ...{ ...variables(topic, records, rounds * 2), CONSUME_SINK: sink },
     ...{ CONSUME_SINK_URL: url, CONSUME_SINK_TOPIC: '{topic}.out' },
@@ -208,7 +193,7 @@ export async function besideLiveMember(
   const committed = new Map<number, number>();
   const watch = async () => {
     const before = [...committed];
-    const now = await committedOffsets(cluster, `${topic}-g`, topic);
+    const now = await committedOffsets(cluster, topic);
     for (const [partition, offset] of before) {
       const current = now.get(partition) ?? -1;
       assert.ok(current >= offset, `partition ${partition}: ${current}, the member had committed ${offset}`);
@@ -251,12 +236,12 @@ export async function besideLiveMember(
     more = await pullOnce(runtime);
     await watch();
   }
-  const out = sink === 'http' ? [] : await readCommitted(cluster, `${topic}.out`);
+  const out = sink === 'http' ? [] : await readTopic(cluster, `${topic}.out`);
   console.log(
     `# ${refused} of ${rounds * 3} pulls refused, ${byMember.size} records by the member, ${records} in all`,
   );
   if (sink === 'http') {
-    assert.equal(new Set([...seen.keys(), ...byMember]).size, records, 'records lost');
+    assert.equal(new Set([...countsOf(posts).keys(), ...byMember]).size, records, 'records lost');
     return;
   }
   const placeOf = new Map(

@@ -17,47 +17,6 @@ export interface ReadRecord {
   timestamp: number;
 }
 
-/** All records of a topic, by partition and offset, as plain kafkajs reads them. */
-export async function readTopic(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
-  const kafka = new Kafka({
-    brokers: cluster.bootstrapServers.PLAINTEXT.split(','),
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 10_000,
-  });
-  const admin = kafka.admin();
-  await admin.connect();
-  const offsets = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
-  const ends = new Map(
-    offsets.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, Number(high)]),
-  );
-  if (ends.size === 0) return [];
-  const consumer = kafka.consumer({ groupId: `reader-${randomBytes(6).toString('hex')}` });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  const records: ReadRecord[] = [];
-  await new Promise<void>((resolve, reject) => {
-    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
-    const eachBatch: NonNullable<Parameters<typeof consumer.run>[0]>['eachBatch'] = async ({ batch }) => {
-      for (const { key, value, headers, offset, timestamp } of batch.messages) {
-        records.push({
-          partition: batch.partition,
-          offset: Number(offset),
-          key,
-          value,
-          headers: headers ?? {},
-          timestamp: Number(timestamp),
-        });
-      }
-      if (Number(batch.lastOffset()) + 1 >= (ends.get(batch.partition) ?? 0)) ends.delete(batch.partition);
-      if (ends.size === 0) resolve();
-    };
-    consumer.run({ eachBatch }).catch(reject);
-  });
-  await consumer.disconnect();
-  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
-}
-
 export function numbered(count: number, from = 0): { key: string; value: string }[] {
   return Array.from({ length: count }, (_, n) => ({ key: `k${from + n}`, value: `{"n":${from + n}}` }));
 }
@@ -101,7 +60,7 @@ export async function publish(
  * takes a partition's aborted transactions to be in the order of their first offsets, and shows records of
  * those that are not: where several producers may abort in one partition, Kafka's own consumer is the judge.
  */
-export async function readCommitted(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
+export async function readTopic(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
   const ends = await stableEnds(cluster, topic);
   const records: ReadRecord[] = [];
   if (ends.size === 0) return records;
@@ -142,7 +101,10 @@ export async function readCommitted(cluster: KafkaCluster, topic: string): Promi
  * markers are written: whoever reads committed records right after it may not see them yet.
  */
 export async function stableEnds(cluster: KafkaCluster, topic: string): Promise<Map<number, number>> {
-  const connection = new Connection(clientOptions(connectionConfigFor(cluster)), recordingLog());
+  const connection = new Connection(
+    clientOptions(connectionConfigFor(cluster, { listener: 'PLAINTEXT' })),
+    recordingLog(),
+  );
   const deadline = Date.now() + 20_000;
   const { partitions } = await connection.topic(topic, deadline);
   const sources = partitions.map(({ partition }) => ({ topic, partition }));
