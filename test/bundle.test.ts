@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
 import type { BuiltFunction } from '../build.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { buildOwn } from './support/bundle.ts';
 import { kafkaForTests, newTopic } from './support/cluster.ts';
+import { scratchFolder } from './support/folders.ts';
 import { readTopic } from './support/records.ts';
 
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
@@ -21,8 +21,7 @@ const CEILING_BYTES: Record<string, number> = {
 };
 
 const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });
-const directory = await mkdtemp(join(tmpdir(), 'bundle-test-'));
-after(() => rm(directory, { recursive: true, force: true }));
+const directory = scratchFolder('bundle-test');
 const certificates = join(directory, 'certificates');
 await mkdir(certificates);
 await writeFile(join(certificates, 'ca.crt'), cluster.caPem);

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { functionConfig } from '../functions/produce/config.ts';
 import { createCertificateAuthority } from '../local/kafka/certificates.ts';
 import { Failure } from '../src/errors.ts';
 import { readConfig } from '../src/variables.ts';
+import { scratchFolder } from './support/folders.ts';
 
 const { certificate: pem } = await createCertificateAuthority();
 const { certificate: otherPem } = await createCertificateAuthority();
-const directory = mkdtempSync(join(tmpdir(), 'config-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = scratchFolder('config');
 const pemFile = join(directory, 'ca.pem');
 writeFileSync(pemFile, pem);
 

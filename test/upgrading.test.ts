@@ -1,24 +1,15 @@
 /** A fork that changed everything that `docs/upgrading.md` calls the user's takes the next commit without a conflict. */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  appendFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { scratchFolder } from './support/folders.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'fork-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchFolder('fork');
 const project = join(scratch, 'project');
 const fork = join(scratch, 'fork');
 const PARTS = [

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { before, describe, type TestContext, test } from 'node:test';
 import { functionNames } from '../../functions/http/config.ts';
 import { buildOwn } from '../support/bundle.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { unusedPort } from '../support/faults/servers.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { publish, readTopic } from '../support/records.ts';
 import { SET_UP_MS } from '../support/tools.ts';
 import { type Emulated, emulate, emulatorMissing, sample } from './emulator.ts';
 
 const cluster = await kafkaForTests();
-const outdir = await mkdtemp(join(tmpdir(), 'aws-'));
-after(() => rm(outdir, { recursive: true, force: true }));
+const outdir = scratchFolder('aws');
 await buildOwn({ functions: functionNames, outdir });
 
 const variables = {

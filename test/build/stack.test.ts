@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from '../../build.ts';
+import { scratchFolder } from '../support/folders.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const outdir = await mkdtemp(join(tmpdir(), 'stack-test-'));
-after(() => rm(outdir, { recursive: true, force: true }));
+const outdir = scratchFolder('stack-test');
 const [built] = await build({ functions: ['produce'], outdir });
 const bundle = join(built?.directory ?? '', 'index.js');
 const map = join(outdir, 'produce.js.map');

@@ -7,7 +7,7 @@ import { ACL_RESOURCES } from '../../local/kafka/users.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
-import { committedOffsets, joinGroup } from '../support/group.ts';
+import { committedOffsets, committedRecords, joinGroup } from '../support/group.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
 import { kafkajs, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
@@ -33,8 +33,7 @@ async function setUp({ partitions = 3, target = {}, deadLetter = {}, config = {}
     ...consumer(),
     out: () => readTopic(cluster, `${topic}.out`),
     dead: () => readTopic(cluster, `${topic}.dead-letter`),
-    committed: async () =>
-      [...(await committedOffsets(cluster, topic)).values()].reduce((sum, offset) => sum + offset, 0),
+    committed: () => committedRecords(cluster, topic),
   };
 }
 

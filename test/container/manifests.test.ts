@@ -1,14 +1,14 @@
 /** The manifests of docs/container/: read by Kubernetes' own schemas, and held to what the image and the code are. */
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { variablesRead } from '../../build/variable-tables.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { pythonTool } from '../support/tools.ts';
 import { dockerfile, user } from './image.ts';
 
@@ -55,8 +55,7 @@ for (const version of VERSIONS) {
 test('a mistake would be seen', async (t: TestContext) => {
   const reason = await validator.missing();
   if (reason) return t.skip(reason);
-  const scratch = await mkdtemp(join(tmpdir(), 'manifests-'));
-  t.after(() => rm(scratch, { recursive: true, force: true }));
+  const scratch = scratchFolder('manifests');
   const server = readFileSync(join(folder, 'server.yaml'), 'utf8');
   for (const [right, wrong] of [
     ['readOnlyRootFilesystem', 'readOnlyRootFileSystem'],

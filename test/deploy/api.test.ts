@@ -13,7 +13,7 @@ import type { StandIn } from './stand-in/server.ts';
 async function deployed(t: TestContext, keys: string[], options?: { pageSize?: number }): Promise<StandIn> {
   const standIn = await startStandIn(t, options);
   const deployment = sampleDeployment(...keys.map((key) => sampleFunction({ key })));
-  const artifacts = sampleArtifacts(t, keys);
+  const artifacts = sampleArtifacts(keys);
   for (const { run } of await planDeployment({ api: clientOf(standIn), deployment, artifacts })) await run();
   standIn.forget();
   return standIn;
@@ -103,7 +103,7 @@ describe('requests', () => {
   test('a creation without an answer is not sent twice', async (t) => {
     const standIn = await startStandIn(t);
     const deployment = sampleDeployment(sampleFunction());
-    const artifacts = sampleArtifacts(t, ['produce']);
+    const artifacts = sampleArtifacts(['produce']);
     const [create] = await planDeployment({ api: clientOf(standIn), deployment, artifacts });
     standIn.forget();
     standIn.faults.push({ method: 'POST', path: /functions$/, how: 'drop after' });

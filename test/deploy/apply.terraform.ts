@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { Deployment } from '../../deploy/description.ts';
 import { terraformOf } from '../../deploy/terraform.ts';
 import { type Ended, run } from '../support/processes.ts';
@@ -34,8 +34,8 @@ interface Module {
   run(secrets: Record<string, string>, ...args: string[]): Promise<Ended>;
 }
 
-function newModule(t: TestContext, standIn: StandIn, keys: string[]): Module {
-  const artifacts = sampleArtifacts(t, keys);
+function newModule(standIn: StandIn, keys: string[]): Module {
+  const artifacts = sampleArtifacts(keys);
   const [zip = ''] = artifacts.values();
   const directory = dirname(zip);
   const settings = `provider_installation {
@@ -92,7 +92,7 @@ test('apply, an empty plan, a change, an empty plan, another secret, and destroy
   skip: missing,
 }, async (t) => {
   const standIn = await startStandIn(t);
-  const module = newModule(t, standIn, ['produce', '2nd']);
+  const module = newModule(standIn, ['produce', '2nd']);
   const planOf = async (secrets: Record<string, string>) => {
     const { code, output } = await module.run(secrets, 'plan', '-detailed-exitcode', '-no-color');
     assert.notEqual(code, 1, output);

@@ -1,14 +1,15 @@
 /** `serverless.aws.yml`, packaged by osls's own provider and read by CloudFormation's linter. */
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { variablesRead } from '../../build/variable-tables.ts';
 import { functionNames } from '../../functions/http/config.ts';
 import { buildOwn } from '../support/bundle.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { pythonTool, SET_UP_MS } from '../support/tools.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -36,8 +37,7 @@ interface Resource {
 /** A process without any network, where the machine has such; npm and the cloud are out of its reach. */
 const offline = spawnSync('unshare', ['-rn', 'true']).status === 0 ? ['unshare', '-rn'] : [];
 
-const directory = mkdtempSync(join(tmpdir(), 'aws-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = scratchFolder('aws');
 await buildOwn({ functions: functionNames, outdir: join(directory, 'dist'), certificates: directory });
 
 function osls(environment: Record<string, string>) {

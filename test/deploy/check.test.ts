@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { zipSync } from 'fflate';
 import { KafkaInstances } from '../../deploy/api/kafka-instances.ts';
 import { missingCertificate } from '../../deploy/certificate-check.ts';
 import { cloudFindings } from '../../deploy/cloud-check.ts';
 import { functionSettingProblems } from '../../deploy/function-settings.ts';
 import { placeholder } from '../../deploy/read-description.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { clientOf, kafka, sampleDeployment, sampleFunction, startStandIn, timer } from './samples.ts';
 import type { StandIn } from './stand-in/server.ts';
 
@@ -66,29 +66,28 @@ describe('settings as the functions read them', () => {
 });
 
 describe('the certificate for DMS', () => {
-  function zip(t: TestContext, code: string): string {
-    const directory = mkdtempSync(join(tmpdir(), 'zip-'));
-    t.after(() => rmSync(directory, { recursive: true, force: true }));
+  function zip(code: string): string {
+    const directory = scratchFolder('zip');
     writeFileSync(join(directory, 'one.zip'), zipSync({ 'index.js': Buffer.from(code) }));
     return join(directory, 'one.zip');
   }
   const BARE = 'x("must be -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----")';
-  const of = (t: TestContext, environment: Record<string, string>, code = BARE) =>
-    missingCertificate(sampleFunction({ environment: { ...CONNECTION, ...environment } }), zip(t, code));
+  const of = (environment: Record<string, string>, code = BARE) =>
+    missingCertificate(sampleFunction({ environment: { ...CONNECTION, ...environment } }), zip(code));
 
   for (const port of [9093, 9095, 9193, 9011]) {
-    test(`is missed at port ${port}`, async (t) => {
-      const gap = await of(t, { KAFKA_BOOTSTRAP_SERVERS: `10.0.0.5:${port}, 10.0.0.6:${port}` });
+    test(`is missed at port ${port}`, async () => {
+      const gap = await of({ KAFKA_BOOTSTRAP_SERVERS: `10.0.0.5:${port}, 10.0.0.6:${port}` });
       assert.match(gap ?? '', new RegExp(`speaks SASL_SSL to 10\\.0\\.0\\.5:${port} and has no certificate`));
     });
   }
 
-  test('is there in the bundle, or in a variable, or not needed', async (t) => {
-    assert.equal(await of(t, {}, `x="-----BEGIN CERTIFICATE-----\\n${'MIID'.repeat(8)}"`), undefined);
-    assert.equal(await of(t, { KAFKA_SSL_CA_PEM: 'some' }), undefined);
-    assert.equal(await of(t, { KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT' }), undefined);
-    assert.equal(await of(t, { KAFKA_BOOTSTRAP_SERVERS: 'broker.example.com:9092' }), undefined);
-    assert.equal(await of(t, { KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM: 'https' }), undefined);
+  test('is there in the bundle, or in a variable, or not needed', async () => {
+    assert.equal(await of({}, `x="-----BEGIN CERTIFICATE-----\\n${'MIID'.repeat(8)}"`), undefined);
+    assert.equal(await of({ KAFKA_SSL_CA_PEM: 'some' }), undefined);
+    assert.equal(await of({ KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT' }), undefined);
+    assert.equal(await of({ KAFKA_BOOTSTRAP_SERVERS: 'broker.example.com:9092' }), undefined);
+    assert.equal(await of({ KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM: 'https' }), undefined);
   });
 });
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { KafkaInstances, type Listener } from '../../deploy/api/kafka-instances.ts';
 import { instanceReport } from '../../deploy/instance-report.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { runScript } from '../support/processes.ts';
 import { cases } from './instance-answers.ts';
 import { startStandIn } from './samples.ts';
@@ -109,8 +109,7 @@ describe('npm run instance', { concurrency: 2 }, () => {
 
   test('--env writes a file that nobody else may read, and never over another', async (t) => {
     const standIn = await cloudWith(t, DETAILS);
-    const directory = mkdtempSync(join(tmpdir(), 'instance-'));
-    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const directory = scratchFolder('instance');
     const file = join(directory, '.env');
     const { code, stdout, stderr } = await run(standIn, 'instance-1', '--env', file);
     assert.equal(code, 0, stderr);

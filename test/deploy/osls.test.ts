@@ -38,8 +38,8 @@ functions:
 `;
 
 describe('osls', { concurrency: 2 }, () => {
-  test('packages this project with nothing set, the same bytes each time', async (t) => {
-    const service = newService(t, projectFile);
+  test('packages this project with nothing set, the same bytes each time', async () => {
+    const service = newService(projectFile);
     const first = await service.osls('package');
     assert.equal(first.code, 0, first.output);
     const zips = FUNCTIONS.map((name) => readFileSync(join(service.directory, 'dist', `${name}.zip`)));
@@ -78,8 +78,8 @@ describe('osls', { concurrency: 2 }, () => {
     assert.ok(terraform.variable.gateway_group_id && terraform.variable.kafka_sasl_password.sensitive);
   });
 
-  test('asks for everything that is not set, by the name to set, before anything is sent', async (t) => {
-    const service = newService(t, projectFile);
+  test('asks for everything that is not set, by the name to set, before anything is sent', async () => {
+    const service = newService(projectFile);
     const { code, output } = await service.osls('deploy', '--region', 'eu-nl');
     assert.equal(code, 1);
     assert.match(output, /provider\.vpc\.id has no value: set VPC_ID in the environment\./);
@@ -95,8 +95,8 @@ describe('osls', { concurrency: 2 }, () => {
     assert.doesNotMatch(output, /produce\.zip/, 'nothing was built');
   });
 
-  test('says that there are no credentials, and where they may be, before anything is built', async (t) => {
-    const service = newService(t, SMALL);
+  test('says that there are no credentials, and where they may be, before anything is built', async () => {
+    const service = newService(SMALL);
     service.environment = { KAFKA_SASL_PASSWORD: PASSWORD };
     const { code, output } = await service.osls('deploy');
     assert.equal(code, 1);
@@ -106,7 +106,7 @@ describe('osls', { concurrency: 2 }, () => {
 
   test('reads the settings as the functions will, and sends nothing that they refuse', async (t) => {
     const standIn = await startStandIn(t);
-    const service = newService(t, SMALL.replace('127.0.0.1:1', 'not an address').replace(': info', ': loud'));
+    const service = newService(SMALL.replace('127.0.0.1:1', 'not an address').replace(': info', ': loud'));
     service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
     const { code, output } = await service.osls('deploy');
     assert.equal(code, 1);
@@ -120,7 +120,7 @@ describe('osls', { concurrency: 2 }, () => {
 
   test('deploys nothing that would speak TLS to DMS without a certificate; a package is only warned of', async (t) => {
     const standIn = await startStandIn(t);
-    const service = newService(t, SMALL.replace('127.0.0.1:1', '10.0.0.5:9093'));
+    const service = newService(SMALL.replace('127.0.0.1:1', '10.0.0.5:9093'));
     service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
     const sentence =
       /functions\.produce speaks SASL_SSL to 10\.0\.0\.5:9093 and has no certificate: put phy_ca\.crt/;
@@ -155,8 +155,8 @@ describe('osls', { concurrency: 2 }, () => {
     ],
   ];
   for (const [name, from, to, sentence] of wrong) {
-    test(`refuses ${name} with one sentence`, async (t) => {
-      const service = newService(t, SMALL.replace(from, to));
+    test(`refuses ${name} with one sentence`, async () => {
+      const service = newService(SMALL.replace(from, to));
       const { code, output } = await service.osls('package');
       assert.equal(code, 1);
       assert.match(output, sentence);
@@ -166,7 +166,7 @@ describe('osls', { concurrency: 2 }, () => {
 
   test('deploys, says what is deployed, calls it, shows its log, and removes it', async (t) => {
     const standIn = await startStandIn(t);
-    const service = newService(t, SMALL);
+    const service = newService(SMALL);
     service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
     let said = '';
     async function osls(...args: string[]): Promise<string> {
@@ -212,7 +212,7 @@ describe('osls', { concurrency: 2 }, () => {
 
   test('what was typed wrong is one sentence each, without a stack', async (t) => {
     const standIn = await startStandIn(t);
-    const service = newService(t, SMALL);
+    const service = newService(SMALL);
     service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
     const typed: [args: string[], sentence: RegExp][] = [
       [['invoke', '-f', 'produce', '--data', '{bad'], /--data is not JSON: /],
@@ -235,7 +235,7 @@ describe('osls', { concurrency: 2 }, () => {
   test('a runtime that the region does not have is refused with those that it has', async (t) => {
     const standIn = await startStandIn(t);
     standIn.runtimes = ['Node.js18.15', 'Node.js22.18'];
-    const service = newService(t, SMALL);
+    const service = newService(SMALL);
     service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
     const { code, output } = await service.osls('deploy', '--dry-run');
     assert.equal(code, 1);
@@ -245,7 +245,7 @@ describe('osls', { concurrency: 2 }, () => {
   test('a stage reads as its own group, and takes another with --move-group alone', async (t) => {
     const standIn = await startStandIn(t);
     const group = 'KAFKA_GROUP_ID: "${env:KAFKA_GROUP_ID, \'\'}", CONSUME_TOPICS: orders';
-    const service = newService(t, SMALL.replace('LOG_LEVEL: info', group));
+    const service = newService(SMALL.replace('LOG_LEVEL: info', group));
     service.environment = { ...standIn.environment, KAFKA_SASL_PASSWORD: PASSWORD };
     const groups = () =>
       standIn.functions.all.map(({ config }) => JSON.parse(String(config.user_data)).KAFKA_GROUP_ID);
@@ -267,7 +267,7 @@ describe('osls', { concurrency: 2 }, () => {
 
   test('a wrong key and an unknown function are one sentence', async (t) => {
     const standIn = await startStandIn(t);
-    const service = newService(t, SMALL);
+    const service = newService(SMALL);
     service.environment = {
       ...standIn.environment,
       KAFKA_SASL_PASSWORD: PASSWORD,

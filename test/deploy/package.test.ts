@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { unzipSync } from 'fflate';
 import { bundleProblems, packageFunctions } from '../../deploy/package.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { sampleDeployment, sampleFunction } from './samples.ts';
 
-function folder(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'package-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
-
 /** What is wrong with a bundle of this code. */
-function problemsOf(t: TestContext, code: string, zip = 1_000): string[] {
-  const directory = folder(t);
+function problemsOf(code: string, zip = 1_000): string[] {
+  const directory = scratchFolder('package');
   writeFileSync(join(directory, 'index.js'), code);
   writeFileSync(join(directory, 'package.json'), '{"type":"commonjs"}');
   return bundleProblems(sampleFunction(), { directory, bytes: { bundle: 1, gzip: 1, zip } });
@@ -24,8 +18,8 @@ function problemsOf(t: TestContext, code: string, zip = 1_000): string[] {
 const HANDLER = 'exports.handler = async (event, context) => {};';
 const INITIALIZER = 'exports.initializer = async (context, callback) => {};';
 
-test('a bundle that the platform can call passes', (t) => {
-  assert.deepEqual(problemsOf(t, HANDLER + INITIALIZER), []);
+test('a bundle that the platform can call passes', () => {
+  assert.deepEqual(problemsOf(HANDLER + INITIALIZER), []);
 });
 
 const wrong: [name: string, code: string, sentence: RegExp][] = [
@@ -47,30 +41,30 @@ const wrong: [name: string, code: string, sentence: RegExp][] = [
   ],
 ];
 for (const [name, code, sentence] of wrong) {
-  test(`a bundle ${name} is refused`, (t) => {
-    const problems = problemsOf(t, code);
+  test(`a bundle ${name} is refused`, () => {
+    const problems = problemsOf(code);
     assert.equal(problems.length, 1);
     assert.match(problems[0] ?? '', sentence);
   });
 }
 
-test('a package above 40 MiB is refused', (t) => {
-  const problems = problemsOf(t, HANDLER + INITIALIZER, 41_943_041);
+test('a package above 40 MiB is refused', () => {
+  const problems = problemsOf(HANDLER + INITIALIZER, 41_943_041);
   assert.deepEqual(problems, [
     'functions.produce: the package has 41943041 bytes; FunctionGraph takes 41943040.',
   ]);
 });
 
-test('a function without a folder is refused before anything is built', async (t) => {
-  const outdir = folder(t);
+test('a function without a folder is refused before anything is built', async () => {
+  const outdir = scratchFolder('package');
   const deployment = sampleDeployment(sampleFunction({ key: 'other', source: 'nothing' }));
   const { problems, built } = await packageFunctions(deployment, { outdir, certificates: outdir });
   assert.deepEqual(problems, ['functions.other: there is no functions/nothing/index.ts.']);
   assert.deepEqual(built, []);
 });
 
-test('the HTTP function’s package has its bootstrap', async (t) => {
-  const outdir = folder(t);
+test('the HTTP function’s package has its bootstrap', async () => {
+  const outdir = scratchFolder('package');
   const http = sampleFunction({ key: 'http', runtime: 'http', handler: 'bootstrap', initializer: undefined });
   const { problems, artifacts } = await packageFunctions(sampleDeployment(http), {
     outdir,
@@ -81,11 +75,11 @@ test('the HTTP function’s package has its bootstrap', async (t) => {
   assert.deepEqual(entries.sort(), ['bootstrap', 'index.js', 'package.json']);
 });
 
-test('a file in certificates/ that cannot be taken is a problem, by name', async (t) => {
-  const certificates = folder(t);
+test('a file in certificates/ that cannot be taken is a problem, by name', async () => {
+  const certificates = scratchFolder('package');
   writeFileSync(join(certificates, 'client.jks.zip'), Buffer.from('504b03040a00', 'hex'));
   const { problems } = await packageFunctions(sampleDeployment(sampleFunction()), {
-    outdir: folder(t),
+    outdir: scratchFolder('package'),
     certificates,
   });
   assert.deepEqual(problems, [

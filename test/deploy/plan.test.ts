@@ -84,7 +84,7 @@ describe('a deployment', () => {
   test('code that differs is uploaded, and nothing else', async (t) => {
     const cloud = await startCloud(t);
     await cloud.deploy(sampleDeployment(full));
-    const artifacts = sampleArtifacts(t, ['produce'], '2');
+    const artifacts = sampleArtifacts(['produce'], '2');
     const { changes } = await cloud.deploy(sampleDeployment(full), { artifacts });
     assert.deepEqual(changes, [`PUT /functions/${URN}:shop-dev-produce:latest/code`]);
   });
@@ -179,7 +179,7 @@ describe('a deployment', () => {
     await cloud.deploy(sampleDeployment(full, other));
     const changed = { ...full, timeout: 99 };
     const deployment = sampleDeployment(changed, { ...other, timeout: 99 });
-    const artifacts = sampleArtifacts(t, ['produce', 'consume'], '2');
+    const artifacts = sampleArtifacts(['produce', 'consume'], '2');
     const options = { api: clientOf(cloud.standIn), deployment, artifacts };
     const both = (await planFunction(options, changed)).map(({ what }) => what);
     assert.deepEqual(both, ['configuration of shop-dev-produce: timeout', 'code of shop-dev-produce (1 kB)']);

@@ -1,7 +1,7 @@
 /** Deployments and packages for the tests of plan, Terraform and client. */
+
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { zipSync } from 'fflate';
@@ -15,6 +15,7 @@ import type {
   TimerTrigger,
 } from '../../deploy/description.ts';
 import { type Artifacts, type PlanOptions, planDeployment } from '../../deploy/plan.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { StandIn, type StandInOptions } from './stand-in/server.ts';
 
 export const timer: TimerTrigger = {
@@ -100,9 +101,8 @@ export function sampleDeployment(...functions: FunctionDescription[]): Deploymen
 }
 
 /** A zip for each key, whose handler answers with what `getUserData` says of the variables it is asked for. */
-export function sampleArtifacts(t: TestContext, keys: readonly string[], version = '1'): Artifacts {
-  const directory = mkdtempSync(join(tmpdir(), 'artifacts-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+export function sampleArtifacts(keys: readonly string[], version = '1'): Artifacts {
+  const directory = scratchFolder('artifacts');
   const code = `exports.handler = async (event, context) => {
       console.log('called');
       if (event.fail) throw new Error(event.fail);
@@ -156,7 +156,7 @@ export interface Deployed {
 
 export async function startCloud(t: TestContext, options?: StandInOptions): Promise<Cloud> {
   const standIn = await startStandIn(t, options);
-  const own = sampleArtifacts(t, ['produce', 'consume', 'check']);
+  const own = sampleArtifacts(['produce', 'consume', 'check']);
   return {
     standIn,
     artifacts: own,

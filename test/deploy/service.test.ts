@@ -12,7 +12,7 @@ import { StandIn } from './stand-in/server.ts';
 const cluster = await kafkaForTests();
 const standIn = await StandIn.start();
 after(() => standIn.stop());
-const service = newService({ after: (clean) => after(clean) }, projectFile);
+const service = newService(projectFile);
 await cluster.createTopic('orders', { partitions: 3 });
 await cluster.createTopic('orders.dead-letter', { partitions: 1 });
 standIn.instances.set('instance-1', {

@@ -1,7 +1,8 @@
 /** A service directory for osls: this project's plugin, and a `serverless.yml` of the test's. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchFolder } from '../support/folders.ts';
 import { type Ended, root, run } from '../support/processes.ts';
 
 export interface Service {
@@ -18,9 +19,8 @@ export interface Service {
 /** The file that is deployed for real. */
 export const projectFile = readFileSync(join(root, 'serverless.yml'), 'utf8');
 
-export function newService(t: { after(clean: () => void): void }, yaml: string): Service {
-  const directory = mkdtempSync(join(tmpdir(), 'service-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+export function newService(yaml: string): Service {
+  const directory = scratchFolder('service');
   symlinkSync(join(root, 'deploy'), join(directory, 'deploy'));
   const service: Service = {
     directory,

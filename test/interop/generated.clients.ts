@@ -2,16 +2,17 @@
  * Clients that openapi-generator (Python, TypeScript with fetch, Go) and openapi-typescript make of `/openapi.json`:
  * generated, and used to publish.
  */
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { readTopic } from '../support/records.ts';
 import { cached, filled, npmTool, pythonTool, works } from '../support/tools.ts';
@@ -29,8 +30,7 @@ const PARTITIONS = 2;
 
 const here = (name: string) => fileURLToPath(new URL(`generated/${name}`, import.meta.url));
 const tsx = fileURLToPath(import.meta.resolve('tsx'));
-const directory = await mkdtemp(join(tmpdir(), 'generated-clients-'));
-after(() => rm(directory, { recursive: true, force: true }));
+const directory = scratchFolder('generated-clients');
 
 const cluster = await kafkaForTests();
 const KEY = 'a-key';

@@ -2,13 +2,13 @@
  * Found 2026-11-27 (C4): certificates in many of the shapes that openssl, keytool and people make were dropped in
  * silence, or accepted and not trusted. Each is taken, and then TLS trusts it, or refused by name.
  */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect, createServer, type Server } from 'node:tls';
@@ -17,11 +17,11 @@ import { pemOf, readCertificates } from '../../src/certificate-reader.ts';
 import { tlsOptions } from '../../src/kafka/connection/client-options.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { readConfig } from '../../src/variables.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { openssl as tool } from '../support/tools.ts';
 
 const PASSWORD = 'dms@kafka';
-const folder = mkdtempSync(join(tmpdir(), 'certificate-shapes-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratchFolder('certificate-shapes');
 const path = (name: string) => join(folder, name);
 const file = (name: string) => readFileSync(path(name));
 const text = (name: string) => file(name).toString();

@@ -2,21 +2,21 @@
  * Found 2026-11-27 (A9): any web page could publish and pull through `npm start` by a cross-site POST, and list topics
  * by DNS rebinding, in the user's own cluster, too.
  */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { callerProblem } from '../../local/callers.ts';
 import { startGateway } from '../../local/functiongraph/gateway.ts';
 import { startRuntime } from '../../local/functiongraph/runtime.ts';
+import { scratchFolder } from '../support/folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'local-origins-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = scratchFolder('local-origins');
 writeFileSync(
   join(directory, 'index.js'),
   `let calls = 0;

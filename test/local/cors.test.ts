@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { callerProblem } from '../../local/callers.ts';
 import { startGateway } from '../../local/functiongraph/gateway.ts';
 import { startRuntime } from '../../local/functiongraph/runtime.ts';
+import { scratchFolder } from '../support/folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'local-cors-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = scratchFolder('local-cors');
 writeFileSync(
   join(directory, 'index.js'),
   `exports.handler = async (event, context) => {

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Route, startGateway } from '../../local/functiongraph/gateway.ts';
 import {
@@ -17,9 +16,9 @@ import {
 import { startTimerTrigger } from '../../local/functiongraph/timer.ts';
 import { buildOwn } from '../support/bundle.ts';
 import { unusedPort } from '../support/faults/servers.ts';
+import { scratchFolder } from '../support/folders.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'functiongraph-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchFolder('functiongraph');
 
 /** Writes a function's `index.js`, and a package file where `type` is given. */
 function writeFunction(code: string, type?: string): string {

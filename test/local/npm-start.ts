@@ -1,7 +1,6 @@
-import { cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, realpathSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import { scratchFolder } from '../support/folders.ts';
 import { type Ended, root, run, start } from '../support/processes.ts';
 
 const FILES = ['build', 'build.ts', 'certificates', 'deploy', 'functions', 'local', 'src'];
@@ -9,8 +8,7 @@ const MORE = ['package.json', 'package-lock.json', 'serverless.yml', 'tsconfig.j
 
 /** A checkout of a test's own: its `.env`, `serverless.yml` and `.kafka-functions/` are nobody else's. */
 export function scratchCheckout(): string {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'checkout-')));
-  after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
+  const directory = realpathSync(scratchFolder('checkout'));
   for (const name of [...FILES, ...MORE]) {
     cpSync(join(root, name), join(directory, name), { recursive: true, force: false });
   }

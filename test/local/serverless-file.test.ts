@@ -1,16 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the file's own variables.
+
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { functionVariables, startEnvironment } from '../../local/function-variables.ts';
 import { namedTopics } from '../../local/named-topics.ts';
 import { readServerlessFile } from '../../local/serverless-file.ts';
+import { scratchFolder } from '../support/folders.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'serverless-file-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = scratchFolder('serverless-file');
 
 function read(environment: string, values: Record<string, string> = {}) {
   const path = join(directory, 'serverless.yml');

@@ -2,15 +2,16 @@
  * A version before 0.2.0, which has other transactional ids, is killed inside its transactions, and this one goes on
  * at once: every record exactly once. Needs the project's history, for the commit that 0.1.1 was.
  */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundledConsumer } from '../support/bundle.ts';
 import { kafkaForTests } from '../support/cluster.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { killedBefore } from '../support/kills.ts';
 
 const OLD = '124cf51';
@@ -18,8 +19,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The sources of an earlier commit, with this one's dependencies. */
 function checkedOut(commit: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'old-build-'));
-  after(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = scratchFolder('old-build');
   const tree = join(directory, 'tree');
   mkdirSync(tree);
   const archive = execFileSync('git', ['archive', commit], { cwd: root, maxBuffer: 64 * 1024 * 1024 });

@@ -5,16 +5,16 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { httpConfig } from '../../functions/http/config.ts';
 import { createHttpServer } from '../../functions/http/server.ts';
 import { createRoute } from '../../functions/produce/publish.ts';
 import { cacheRoot } from '../../local/kafka/distribution.ts';
 import { readConfig } from '../../src/variables.ts';
 import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster.ts';
+import { scratchFolder } from '../support/folders.ts';
 import { listening } from '../support/http.ts';
 import { recordingLog } from '../support/log.ts';
 import { run } from '../support/processes.ts';
@@ -53,8 +53,7 @@ test('schemathesis finds no 5xx and no answer that is not described', { skip }, 
   );
   const port = await listening(server);
   const url = `http://127.0.0.1:${port}`;
-  const directory = await mkdtemp(join(tmpdir(), 'schemathesis-'));
-  after(() => rm(directory, { recursive: true, force: true }));
+  const directory = scratchFolder('schemathesis');
   // Once with topics of its own invention, once with one that is there.
   for (const settings of ['', `[parameters]\ntopic = "${topic}"\n`]) {
     const file = join(directory, 'schemathesis.toml');

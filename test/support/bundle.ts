@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, type BuiltFunction, build } from '../../build.ts';
 import { type Runtime, type RuntimeOptions, startRuntime } from '../../local/functiongraph/runtime.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
+import { scratchFolder } from './folders.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
@@ -20,8 +19,7 @@ export async function bundledConsumer(
   cluster: KafkaCluster,
   builder = buildOwn,
 ): Promise<(variables: Record<string, string>, options?: Partial<RuntimeOptions>) => Runtime> {
-  const outdir = await mkdtemp(join(tmpdir(), 'consume-batch-'));
-  after(() => rm(outdir, { recursive: true, force: true }));
+  const outdir = scratchFolder('consume-batch');
   const [built] = await builder({ functions: ['consume-batch'], outdir });
   const directory = built?.directory ?? '';
   return (variables, options = {}) => {

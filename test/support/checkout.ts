@@ -1,17 +1,15 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { build } from '../../build.ts';
+import { scratchFolder } from './folders.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PARTS = ['build.ts', 'build', 'src', 'functions', 'package.json', 'tsconfig.json'];
 
 /** A copy of what ships, to be changed as a user would; gone after the tests. */
 export function scratchCheckout() {
-  const folder = mkdtempSync(join(tmpdir(), 'checkout-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = scratchFolder('checkout');
   for (const part of PARTS) cpSync(join(root, part), join(folder, part), { recursive: true });
   // A folder of its own, so that a user's packages can be added.
   mkdirSync(join(folder, 'node_modules'));

@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { freePorts } from '../../local/kafka/ports.ts';
 import { buildOwn } from './bundle.ts';
+import { scratchFolder } from './folders.ts';
 import { type Running, start } from './processes.ts';
 
 export interface RunningFunction extends Running {
@@ -14,8 +12,7 @@ export interface RunningFunction extends Running {
 
 /** The HTTP function's bundle; gone after the tests. */
 export async function buildHttpFunction() {
-  const directory = await mkdtemp(join(tmpdir(), 'http-function-'));
-  after(() => rm(directory, { recursive: true, force: true }));
+  const directory = scratchFolder('http-function');
   const [built] = await buildOwn({ functions: ['http'], outdir: directory });
   if (!built) throw new Error('nothing was built');
   return built;
