@@ -25,7 +25,7 @@ test('the codes of a pull have their status', () => {
   }
 });
 
-test('what is no Failure is a defect of ours, and the caller is not told which', () => {
+test('an error that is not a Failure is a defect of ours, and the caller is not told which', () => {
   for (const thrown of [new TypeError('secret detail'), 'text', undefined, null, 42]) {
     const failure = toFailure(thrown);
     assert.equal(failure.code, 'INTERNAL');

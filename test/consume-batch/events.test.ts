@@ -88,7 +88,7 @@ describe('Kafka events of AWS', () => {
     ]);
   });
 
-  test('self-managed', () => {
+  test('a self-managed cluster has the same events', () => {
     assert.equal(recordsOf(sample('aws-self-managed'))[0]?.offset, 15);
   });
 
@@ -128,17 +128,21 @@ describe('events that ask for a pull', () => {
     return trigger.kind === 'pull' ? trigger.wish : trigger.kind;
   };
 
-  test('a timer, with a note that is none of ours', () => assert.deepEqual(wishOf(sample('timer')), {}));
-  test('a timer that narrows it', () =>
+  test('a timer whose note is not a wish pulls everything', () =>
+    assert.deepEqual(wishOf(sample('timer')), {}));
+  test('a timer may narrow the pull', () =>
     assert.deepEqual(wishOf(sample('timer-narrowed')), {
       topics: ['orders'],
       partitions: [0, 1],
       maxRecords: 500,
     }));
-  test('a schedule of EventBridge', () => assert.deepEqual(wishOf(sample('aws-schedule')), {}));
-  test('{}', () => assert.deepEqual(wishOf(sample('direct')), {}));
-  test('a direct call that narrows it', () => assert.deepEqual(wishOf({ maxRecords: 5 }), { maxRecords: 5 }));
-  test('an HTTP request', () => assert.equal(readTrigger(sample('apig'), WISHES).kind, 'http'));
+  test('a schedule of EventBridge pulls everything', () =>
+    assert.deepEqual(wishOf(sample('aws-schedule')), {}));
+  test('an empty event pulls everything', () => assert.deepEqual(wishOf(sample('direct')), {}));
+  test('a direct call may narrow the pull', () =>
+    assert.deepEqual(wishOf({ maxRecords: 5 }), { maxRecords: 5 }));
+  test('an HTTP request is read as one', () =>
+    assert.equal(readTrigger(sample('apig'), WISHES).kind, 'http'));
   test('a request through VPC Lattice, which the HTTP answer refuses', () => {
     const lattice = { version: '2.0', method: 'POST', path: '/consume-batch', headers: {} };
     assert.equal(readTrigger(lattice, WISHES).kind, 'http');
@@ -151,7 +155,8 @@ describe('events that ask for a pull', () => {
 
 describe('events of no known kind', () => {
   for (const event of [null, undefined, 1, 'x', true, [], [{}], { foo: 1 }, { trigger_type: 'SMN' }]) {
-    test(JSON.stringify(event) ?? 'undefined', () => assert.equal(code(event), 'MALFORMED_REQUEST'));
+    test(`${JSON.stringify(event)} is MALFORMED_REQUEST`, () =>
+      assert.equal(code(event), 'MALFORMED_REQUEST'));
   }
 });
 

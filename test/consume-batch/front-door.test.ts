@@ -38,7 +38,7 @@ async function topicWithDeadLetters(): Promise<string> {
 }
 
 describe('the bundle on the platform', () => {
-  test('a pull by timer, by hand and over HTTP', async () => {
+  test('a pull works by timer, by hand and over HTTP', async () => {
     const topic = await topicWithDeadLetters();
     const runtime = start({ KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic });
     await publish(cluster, topic, numbered(30));
@@ -63,7 +63,7 @@ describe('the bundle on the platform', () => {
     assert.equal(await committedRecords(cluster, topic), 30);
   });
 
-  test('over HTTP what is wrong is an answer', async () => {
+  test('over HTTP a mistake is answered, and the call succeeds', async () => {
     const topic = await topicWithDeadLetters();
     const runtime = start({ KAFKA_GROUP_ID: 'g', CONSUME_TOPICS: topic });
     const call = async (change: object) => {
@@ -133,7 +133,7 @@ describe('the bundle on the platform', () => {
     assert.match(errorOf(missing), /^DEAD_LETTER_FAILED: .+no-such-topic/);
   });
 
-  test('AWS with ReportBatchItemFailures: batchItemFailures, and nothing else', async () => {
+  test('AWS with ReportBatchItemFailures is answered with batchItemFailures and nothing else', async () => {
     const topic = await topicWithDeadLetters();
     const record = (offset: number, value: string) => ({
       ...{ topic, partition: 0, offset, timestamp: 1, timestampType: 'CREATE_TIME', headers: [] },

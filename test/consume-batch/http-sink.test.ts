@@ -76,7 +76,7 @@ describe('the http sink', () => {
     assert.equal(await committed(), 3);
   });
 
-  test('formats: text and base64', async () => {
+  test('CONSUME_SINK_FORMAT sends text or base64', async () => {
     for (const [format, key, value] of [
       ['text', 'k', 'no {json'],
       ['base64', 'aw==', 'bm8ge2pzb24='],
@@ -153,7 +153,7 @@ describe('the http sink', () => {
     assert.equal(await committed(), -1);
   });
 
-  test('a receiver that is not there', async () => {
+  test('a receiver that is not there fails the pull', async () => {
     const { pull } = await setUp(() => ok, numbered(1), {
       sink: { name: 'http', url: 'http://127.0.0.1:9/', headers: {}, format: 'json' },
     });
@@ -184,7 +184,7 @@ describe('the http sink', () => {
   });
 
   for (const failures of [[10], [-1], ['0'], [1.5]]) {
-    test(`an answer that names ${JSON.stringify(failures)} is no answer`, async () => {
+    test(`an answer that names ${JSON.stringify(failures)} fails the pull`, async () => {
       const { pull, committed } = await setUp(() => ({ status: 200, body: { failures } }));
       await assert.rejects(pull(), failsWith('SINK_FAILED'));
       assert.equal(await committed(), -1);
@@ -208,7 +208,7 @@ describe('the http sink', () => {
     assert.doesNotMatch(text, /t0ps3cret/);
   });
 
-  test('a call of a few seconds, whose shares of time are no whole milliseconds', async () => {
+  test('a call whose shares of time are fractions of a millisecond works', async () => {
     const { consumer, pull, posts, topic } = await setUp(() => ok, numbered(1));
     assert.equal((await pull({}, {}, 3_000.3)).processed, 1);
     const records = [{ topic, key: null, value: Buffer.from('2'), headers: [] }];

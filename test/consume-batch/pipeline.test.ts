@@ -59,13 +59,13 @@ describe('handleBatch', () => {
     assert.deepEqual([calls, await committed()], [2, COUNT]);
   });
 
-  test('one that does not end in time has handled none of them', async () => {
+  test('a call that does not end in time has handled none of its records', async () => {
     const { pull, committed } = await setUp({ handleBatch: () => new Promise(() => {}) }, { retries: 0 });
     await assert.rejects(pull({}, {}, 1_500), failsWith('SINK_FAILED'));
     assert.equal(await committed(), NOTHING);
   });
 
-  test('an index that there is not fails the batch', async () => {
+  test('an index beyond the batch fails the whole batch', async () => {
     const handleBatch = () => [{ index: COUNT, error: new Error('x') }];
     const { pull, dead } = await setUp({ handleBatch }, { retries: 0 });
     assert.equal((await pull()).deadLettered, COUNT);
@@ -102,7 +102,7 @@ describe('what handlers get', () => {
     assert.deepEqual(closed, [{ url: 'postgres://db', number: 1 }]);
   });
 
-  test('resources that cannot be opened are no record’s fault: all wait, and the next call opens again', async () => {
+  test('resources that cannot be opened leave all records where they are, and the next call opens again', async () => {
     let opened = 0;
     const { pull, dead, committed } = await setUp({
       openResources() {
@@ -115,7 +115,7 @@ describe('what handlers get', () => {
     assert.equal((await pull()).processed, COUNT);
   });
 
-  test('a file that exports neither handleRecord nor handleBatch is said at once', async () => {
+  test('a pipeline with neither handleRecord nor handleBatch is refused at once', async () => {
     const making = setUp({});
     await assert.rejects(making, failsWith('CONFIG_INVALID'));
   });
@@ -161,7 +161,7 @@ describe('transformRecord', () => {
     assert.deepEqual(await dead(), [3]);
   });
 
-  test('one that fails for now is tried again; for longer, its partition stays before it', async () => {
+  test('a failure for now is tried again, and a longer one keeps the partition before its record', async () => {
     let attempts = 0;
     const sink = { name: 'topic', topic: '{topic}.out' } as const;
     const failing = (times: number): Pipeline => ({

@@ -177,7 +177,7 @@ describe('KAFKA_AUTO_OFFSET_RESET', () => {
     assert.equal((await pull({}, latest)).processed, 2);
   });
 
-  test('none, with nothing committed, says so', async () => {
+  test('none, with nothing committed, fails with OFFSET_OUT_OF_RANGE', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
     const { pull } = newConsumer(cluster, topic);
     await assert.rejects(pull({}, { autoOffsetReset: 'none' }), failsWith('OFFSET_OUT_OF_RANGE'));
@@ -209,7 +209,7 @@ describe('KAFKA_AUTO_OFFSET_RESET', () => {
     assert.equal((await committedOffsets(cluster, topic)).get(0), 3);
   });
 
-  test('an offset beyond the end (a topic made anew) is out of range, too', async () => {
+  test('an offset beyond the end, as of a topic made anew, is out of range', async () => {
     const { topic } = await outOfRange({ committed: 30, deletedUpTo: 0, length: 10 });
     const { pull } = newConsumer(cluster, topic);
     await assert.rejects(pull({}, { autoOffsetReset: 'none' }), failsWith('OFFSET_OUT_OF_RANGE'));

@@ -63,14 +63,14 @@ describe('CONSUME_WAIT_MS', () => {
     assert.deepEqual(numbersOf(handled), upTo(20));
   });
 
-  test('nothing comes: the pull ends by itself', async () => {
+  test('a pull for which nothing comes ends by itself', async () => {
     const { pull, committed } = await setUp();
     const { processed, more } = await pull({}, { waitMs: 300 });
     // Where it would go on, as every pull of an empty partition does.
     assert.deepEqual([processed, more, await committed()], [0, false, [0, 0]]);
   });
 
-  test('the budget ends it, the remaining time too', async () => {
+  test('the budget of records and the remaining time end the wait', async () => {
     const { topic, pull, next } = await setUp();
     const first = next();
     const pulling = pull({}, { waitMs: 60_000, maxRecords: 1 }, 30_000);
@@ -80,7 +80,7 @@ describe('CONSUME_WAIT_MS', () => {
     assert.equal((await pull({}, { waitMs: 60_000 }, 1_500)).processed, 0);
   });
 
-  test('with the topic sink, exactly once: a partition where nothing waited begins its transactions then', async () => {
+  test('with the topic sink, a partition where nothing waited begins its transactions when something comes', async () => {
     const { topic, pull, committed } = await setUp({ sink: { name: 'topic', topic: '{topic}.out' } });
     await cluster.createTopic(`${topic}.out`, { partitions: 1 });
     await pull();

@@ -167,7 +167,7 @@ describe('invocation', () => {
     assert.notEqual(requestId, '');
   });
 
-  test('a function that throws is no success', async (t) => {
+  test('a function that throws counts as a failed invocation', async (t) => {
     const standIn = await deployed(t, ['produce']);
     const api = clientOf(standIn);
     const { ok, result } = await api.invoke(api.urn('default', 'shop-dev-produce'), { fail: 'no' }, 10_000);

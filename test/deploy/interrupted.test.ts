@@ -77,7 +77,7 @@ async function interruptEverywhere(
 }
 
 describe('cut off behind every request', { concurrency: 2 }, () => {
-  test('a first deployment', async (t) => {
+  test('a first deployment that was interrupted is completed by the next', async (t) => {
     const count = await interruptEverywhere(
       t,
       async () => {},
@@ -86,7 +86,7 @@ describe('cut off behind every request', { concurrency: 2 }, () => {
     assert.ok(count > 12, `${count} requests`);
   });
 
-  test('a later one, which changes, replaces and removes', async (t) => {
+  test('a change that was interrupted, which replaces and removes, is completed by the next', async (t) => {
     const count = await interruptEverywhere(
       t,
       (cloud) => deployTo(cloud, before),
@@ -95,7 +95,7 @@ describe('cut off behind every request', { concurrency: 2 }, () => {
     assert.ok(count > 20, `${count} requests`);
   });
 
-  test('a removal', async (t) => {
+  test('a removal that was interrupted is completed by the next', async (t) => {
     const remove = (cloud: Cloud) => run(planRemoval(clientOf(cloud.standIn), before));
     const count = await interruptEverywhere(t, (cloud) => deployTo(cloud, before), remove);
     assert.ok(count > 12, `${count} requests`);

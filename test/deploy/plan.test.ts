@@ -194,7 +194,7 @@ describe('a deployment', () => {
 describe('triggers', () => {
   const withTriggers = (...triggers: Trigger[]) => sampleDeployment({ ...full, triggers });
 
-  test('one that leaves the file is removed', async (t) => {
+  test('a trigger that leaves the file is removed', async (t) => {
     const cloud = await startCloud(t);
     await cloud.deploy(withTriggers(timer, gateway));
     const { plan, changes } = await cloud.deploy(withTriggers(gateway));

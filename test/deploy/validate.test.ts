@@ -195,7 +195,7 @@ describe('reading the file', () => {
     assert.deepEqual([http?.handler, http?.initializer], ['bootstrap', undefined]);
   });
 
-  test('variables are text', () => {
+  test('variables must be text', () => {
     const { deployment } = file({ environment: { B: 1, C: true, E: '' } }, { one: {} });
     assert.deepEqual(deployment.functions[0]?.environment, { B: '1', C: 'true', E: '' });
   });

@@ -62,7 +62,7 @@ test('a batch in doubt that is then too large goes out again with back-offs', as
   assert.ok(attempts > 2 && attempts < 40, `${attempts} attempts`);
 });
 
-test('a code that the protocol does not have is no defect of ours: the record may be in the log', async () => {
+test('an error code that the protocol does not have leaves it open whether the record is in the log', async () => {
   const topic = await newTopic(cluster, { partitions: 1 });
   const { outcomes } = await sendWith(topic, 1, (attempt) => (attempt === 0 ? 32_767 : 0));
   const [outcome] = outcomes;

@@ -85,7 +85,7 @@ describe('a blank that would open what is to be closed is refused', () => {
   });
 });
 
-test('the hash of an empty key is no key, alone and among others, in any case', () => {
+test('the hash of an empty key is refused, alone and among others, in upper and lower case', () => {
   const empty = createHash('sha256').digest('hex');
   const good = createHash('sha256').update('key').digest('hex');
   for (const keys of [empty, empty.toUpperCase(), `${good},${empty}`, `${empty} , ${good}`]) {
@@ -105,7 +105,7 @@ test('an empty variable is unset: deployments pass one where they have no value'
   assert.deepEqual(configOf({ HTTP_CORS_ORIGINS: '' }).http.corsOrigins, []);
 });
 
-test('blanks and commas around what there is are no mistake', () => {
+test('blanks and commas around values are left out', () => {
   const { http, check, pull } = configOf({
     HTTP_CORS_ORIGINS: ' https://a.example , ',
     CHECK_ALLOWED_ADDRESSES: ',10.0.0.0/8,',

@@ -328,7 +328,7 @@ describe('the shapes of one CA that a user collected', () => {
   }
 });
 
-describe('the folder', () => {
+describe('the folder of certificates', () => {
   test('each file that cannot be taken is named, a folder too', async () => {
     const directory = folderWith('a.crt', one);
     writeFileSync(join(directory, 'b.p12'), 'x');
@@ -338,7 +338,7 @@ describe('the folder', () => {
     });
   });
 
-  test('pages and hidden files are no certificates', async () => {
+  test('pages and hidden files are not read as certificates', async () => {
     const directory = folderWith('README.md', 'words');
     writeFileSync(join(directory, '.gitkeep'), '');
     assert.deepEqual(await certificatesIn(directory), []);

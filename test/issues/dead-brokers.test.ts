@@ -14,7 +14,7 @@ await newTopic(cluster);
 const [everyBroker, survivor] = viewsOf(cluster);
 assert.ok(everyBroker && survivor);
 
-test('three brokers that run are fine', async () => {
+test('three brokers that run make a check without faults', async () => {
   for (const view of [everyBroker, survivor]) await assertFine(view);
 });
 
@@ -35,7 +35,7 @@ describe('one of three is killed', () => {
     });
   }
 
-  test('and the password is wrong everywhere: that comes first, and the other is listed', async () => {
+  test('a password that is wrong everywhere comes before the dead broker, which is listed', async () => {
     const { verdict, faults } = await checkWith(
       { ...everyBroker.variables, KAFKA_SASL_PASSWORD: 'wrong' },
       10_000,
@@ -47,7 +47,7 @@ describe('one of three is killed', () => {
     );
   });
 
-  test('and the password is wrong at the only other address: that comes first, too', async () => {
+  test('a password that is wrong at the only other address comes before the dead broker', async () => {
     const servers = cluster.bootstrapServers.SASL_SSL.split(',');
     const { faults } = await checkWith(
       {
@@ -84,17 +84,17 @@ describe('two of three are killed', () => {
   }
 });
 
-describe('they come back', () => {
+describe('the brokers come back', () => {
   before(async () => {
     await cluster.startBroker(2);
     await cluster.startBroker(3);
   });
 
-  test('and all is well', async () => {
+  test('the check is well again once they are back', async () => {
     for (const view of [everyBroker, survivor]) await assertFine(view);
   });
 
-  test('one whose replicas were moved away before it was removed is not missed', {
+  test('a broker whose replicas were moved away before it was removed is not missed', {
     timeout: 120_000,
   }, async () => {
     const admin = kafkajs(cluster).admin();

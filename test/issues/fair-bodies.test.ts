@@ -15,7 +15,7 @@ import { sharedCluster } from '../support/shared-cluster.ts';
 const MIB = 1024 * 1024;
 const cluster = await sharedCluster();
 
-describe('reading', () => {
+describe('reading large bodies', () => {
   const limits = { maxBytes: 6 * MIB, deadline: Date.now() + 60_000 };
   const large = Buffer.alloc(MIB, ' ');
   for (const [what, body, headers] of [
@@ -37,7 +37,7 @@ describe('reading', () => {
     });
   }
 
-  it('a small body waits for none of them', async () => {
+  it('a small body does not wait for large ones', async () => {
     let isRead = false;
     const all = Array.from({ length: 8 }, () => withBody(post('t', large), limits, () => isRead));
     await withBody(post('t', 'small'), limits, () => {
@@ -47,7 +47,7 @@ describe('reading', () => {
   });
 });
 
-describe('room', () => {
+describe('the queue for large bodies', () => {
   it('large requests leave a part of the queue to small ones', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
     const { producer } = newProducer(connectionConfigFor(cluster), { maxQueueBytes: MIB });
@@ -63,7 +63,7 @@ describe('room', () => {
     );
   });
 
-  it('large uploads without a key leave a part of theirs to small ones', async () => {
+  it('large uploads without a key leave a part of their room to small ones', async () => {
     const built = await buildHttpFunction();
     const server = await startHttpFunction(built, cluster, {
       HTTP_API_KEYS: createHash('sha256').update('key').digest('hex'),

@@ -77,7 +77,7 @@ test('json: the JSON text of a key stands as it is, and what is not JSON has ano
   assert.deepEqual(dead, []);
 });
 
-test('json: a tombstone is no member, JSON null is null, and what is not JSON is a dead letter byte for byte', async () => {
+test('json: a tombstone has no value, JSON null is null, and a value that is not JSON is a dead letter byte for byte', async () => {
   const poison = ['', 'abc', '\ufeff1', '01', '{"a":1', '[1]x'].map((text) => Buffer.from(text));
   poison.push(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]), Buffer.from([0x22, 0xff, 0x22]));
   const values: Bytes[] = [...verbatim, null, ...poison];

@@ -41,7 +41,7 @@ function assertVisible(outputs: Outputs, word: RegExp): void {
   );
 }
 
-test('an advertised host', async (t) => {
+test('no terminal escape of an advertised host is printed', async (t) => {
   const host = `broker-${OBEYED.join('')}-1`;
   const broker = await startSketchBroker({ answers: { [METADATA]: () => oneBroker({ host, port: 9 }) } });
   t.after(() => broker.close());
@@ -53,7 +53,7 @@ test('an advertised host', async (t) => {
   assertVisible(outputs, /broker-\\u0000.*\\u001b\[31m.*\\u009b31m.*\\u202e.*-1:9/);
 });
 
-test('what a broker says of a login, and a caller of a record', async (t) => {
+test('no terminal escape of a refused login or of a record is printed', async (t) => {
   const broker = await startRefusingBroker(() => WORDS);
   t.after(() => broker.close());
   const variables = plainLogin(broker.port, { username: 'app', password: 'correct-horse-battery' });

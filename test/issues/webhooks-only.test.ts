@@ -70,7 +70,7 @@ describe('PRODUCE_ROUTES', () => {
     assert.deepEqual(await readTopic(cluster, topic), []);
   });
 
-  test('webhooks: nor where the gateway has matched the path itself, or the request is a CloudEvent', async () => {
+  test('webhooks: nothing else is served where the gateway has matched the path itself, or for a CloudEvent', async () => {
     const event = { 'ce-id': '1', 'ce-source': '/', 'ce-specversion': '1.0', 'ce-type': 't' };
     for (const pathParameters of [{ topic }, { topic, partition: '0' }, { '': `topics/${topic}` }]) {
       for (const path of [`/topics/${topic}`, '/anything', '/', '/webhooks', `/webhooks/x/topics/${topic}`]) {
@@ -87,7 +87,7 @@ describe('PRODUCE_ROUTES', () => {
     assert.deepEqual(await readTopic(cluster, topic), []);
   });
 
-  test('webhooks: they are, behind a prefix, too, with their signature; and whether the function is well', async () => {
+  test('webhooks: signed webhooks are served, also behind a prefix, and so are /healthy and /ready', async () => {
     const own = await newTopic(cluster, { partitions: 1 });
     for (const path of [`/webhooks/${own}`, `/v1/webhooks/${own}`, `/webhooks/${own}/`]) {
       assertFailure(await publish(post('', 'x', { path })), 'SIGNATURE_INVALID');
@@ -101,7 +101,7 @@ describe('PRODUCE_ROUTES', () => {
     }
   });
 
-  test('all, and unset: as ever', async () => {
+  test('all, and no value at all, serve every route', async () => {
     for (const variables of [
       {},
       { PRODUCE_ROUTES: 'all' },
@@ -123,7 +123,7 @@ describe('PRODUCE_ROUTES', () => {
   });
 });
 
-describe('the HTTP server', () => {
+describe('PRODUCE_ROUTES on the HTTP server', () => {
   const consuming = { CONSUME_TOPICS: topic, KAFKA_GROUP_ID: `g-${topic}`, WEBHOOK_SECRET: SECRET };
   const send = async (url: string, method: string, headers = {}) => {
     const response = await fetch(url, { method, headers, ...(method === 'POST' && { body: records }) });
@@ -164,7 +164,7 @@ describe('the HTTP server', () => {
     );
   });
 
-  test('a PRODUCE_ROUTES that is none keeps it from starting', async () => {
+  test('an unknown PRODUCE_ROUTES keeps the server from starting', async () => {
     await assert.rejects(
       startHttpFunction(built, cluster, { PRODUCE_ROUTES: 'webhook' }),
       /CONFIG_INVALID.*PRODUCE_ROUTES|PRODUCE_ROUTES/,
@@ -172,7 +172,7 @@ describe('the HTTP server', () => {
   });
 });
 
-test('serverless.yml says what auth: NONE needs', () => {
+test('serverless.yml says which settings auth: NONE needs', () => {
   const file = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
   const comment = file
     .split('\n')

@@ -44,7 +44,7 @@ test('little time left: the reserve takes a quarter of it at the most', () => {
   assertAbout(timeLeft(functionGraph(-500)), 0);
 });
 
-test('no context, or one that says nothing of the time', () => {
+test('without a context, or a time in it, the request id is empty and there is time left', () => {
   for (const context of [undefined, null as unknown as undefined, lambda({})]) {
     assert.equal(callOf(context).requestId, '');
     assert.ok(timeLeft(context) > 1_000);

@@ -24,7 +24,7 @@ function read(event: unknown) {
   return readHttpEvent(event, readRequestId(event, ''));
 }
 
-describe('samples', () => {
+describe('each sample of an HTTP event is read', () => {
   test('FunctionGraph, APIG', () => {
     const { headers, ...request } = read(sample('produce-apig'));
     assert.deepEqual(
@@ -122,7 +122,7 @@ describe('samples', () => {
   });
 });
 
-describe('body', () => {
+describe('the body of an HTTP event', () => {
   const bytes = Buffer.from([0, 255, 128, 10]);
   const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
   const table: [string, unknown, unknown, Buffer][] = [
@@ -286,7 +286,7 @@ for (const event of [
   {},
   { httpMethod: 7 },
 ]) {
-  test(`${JSON.stringify(event)?.slice(0, 30)} is no HTTP event`, () => {
+  test(`${JSON.stringify(event)?.slice(0, 30)} is refused as an HTTP event`, () => {
     assert.throws(
       () => read(event),
       (error) => error instanceof Failure && error.code === 'MALFORMED_REQUEST',

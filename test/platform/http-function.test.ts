@@ -44,7 +44,7 @@ function recordConsole(t: TestContext): Record<string, unknown>[] {
   return lines;
 }
 
-test('two parameters, as the platform counts them', () => {
+test('the handler declares two parameters, as the platform counts them', () => {
   assert.equal(httpHandler(async () => jsonResponse(200, {})).length, 2);
 });
 
@@ -56,7 +56,7 @@ test('the call: request id, deadline and variables come from the context', async
   assert.equal(call.environment('PATH'), process.env.PATH);
 });
 
-test('a context of AWS, and none at all', async () => {
+test('a call works with the context of AWS, and without a context', async () => {
   const aws = { awsRequestId: 'request-2', getRemainingTimeInMillis: () => 5_000 } as PlatformContext;
   assert.equal((await serve(json({}), aws)).request.requestId, 'request-2');
   const none = null as unknown as PlatformContext;
@@ -113,8 +113,8 @@ describe("middy's body parser", () => {
   }
 });
 
-describe('failures', () => {
-  test('no HTTP event: 400, the contract’s body, never a crash', async (t) => {
+describe('failures of an HTTP function', () => {
+  test('an event that is not an HTTP request is answered 400, with the contract’s body', async (t) => {
     recordConsole(t);
     const handler = httpHandler(async () => assert.fail('not served'));
     for (const event of [null, undefined, 42, 'text', true, [], {}, { httpMethod: 1 }]) {

@@ -10,7 +10,7 @@ const context: PlatformContext = {
   getUserData: (name) => (name === 'A' ? 'from user data' : undefined),
 };
 
-test('two parameters, as the platform counts them', () => {
+test('the initializer declares two parameters, as the platform counts them', () => {
   assert.equal(initializerOf(async () => {}).length, 2);
 });
 

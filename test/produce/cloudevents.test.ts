@@ -69,7 +69,7 @@ function sent({ headers, body }: ReturnType<typeof HTTP.binary>) {
   return { headers: Object.fromEntries(entries) as Record<string, string>, body };
 }
 
-describe('as the SDK sends them', () => {
+describe('CloudEvents as the SDK sends them', () => {
   const full = new CloudEvent({
     id: 'A234-1234-1234',
     source: '/mycontext/subcontext',
@@ -83,7 +83,7 @@ describe('as the SDK sends them', () => {
     data: { appinfoA: 'abc', appinfoB: 123, appinfoC: true },
   });
 
-  test('binary', async () => {
+  test('a binary event becomes one record', async () => {
     const [record] = await roundTrip(sent(HTTP.binary(full)));
     assert.ok(record);
     assert.equal(record.key, null);
@@ -103,7 +103,7 @@ describe('as the SDK sends them', () => {
     assert.deepEqual(toEvent(record).data, full.data);
   });
 
-  test('binary, with bytes as data', async () => {
+  test('a binary event keeps bytes as they are', async () => {
     const data = Uint8Array.from([0, 255, 128, 10]);
     const { headers } = sent(
       HTTP.binary(full.cloneWith({ datacontenttype: 'application/octet-stream', data })),
@@ -113,7 +113,7 @@ describe('as the SDK sends them', () => {
     assert.equal(record && headersOf(record)['content-type'], 'application/octet-stream');
   });
 
-  test('structured', async () => {
+  test('a structured event becomes one record', async () => {
     const message = sent(HTTP.structured(full));
     const [record] = await roundTrip(message);
     assert.ok(record);
@@ -123,7 +123,7 @@ describe('as the SDK sends them', () => {
     assert.deepEqual(read, full.toJSON());
   });
 
-  test('batched: one record an event, and one entry of offsets', async () => {
+  test('a batch becomes one record and one entry of offsets for each event', async () => {
     const topic = await oneTopic();
     const events = [full, full.cloneWith({ id: 'B' }), full.cloneWith({ id: 'C', data: 'x  y' })];
     const response = await publish(topic, JSON.stringify(events), { headers: { 'content-type': BATCHED } });
@@ -137,8 +137,8 @@ describe('as the SDK sends them', () => {
   });
 });
 
-describe('binary', () => {
-  test('without data: a tombstone', async () => {
+describe('a binary CloudEvent', () => {
+  test('an event without data becomes a tombstone', async () => {
     const [record] = await roundTrip({ headers: required });
     assert.equal(record?.value, null);
     assert.deepEqual(record && headersOf(record), {
@@ -149,7 +149,7 @@ describe('binary', () => {
     });
   });
 
-  test('an empty text is a value, and no tombstone', async () => {
+  test('an empty text becomes an empty value, not a tombstone', async () => {
     const types = ['text/plain', 'text/plain; charset=utf-8', 'application/octet-stream', 'application/xml'];
     const read = await roundTrip(
       ...types.map((type) => ({ headers: { ...required, 'content-type': type } })),
@@ -164,7 +164,7 @@ describe('binary', () => {
     );
   });
 
-  test('there is no empty JSON: an event of such a type without a body has no data', async () => {
+  test('an event of a JSON type without a body has no data', async () => {
     const types = ['application/json', 'Application/JSON; charset=utf-8', 'application/geo+json'];
     const fromSdk = sent(HTTP.binary(new CloudEvent({ id: '1', source: '/a', type: 't' })));
     assert.match(String(fromSdk.headers['content-type']), /json/);
@@ -194,7 +194,7 @@ describe('binary', () => {
     );
   });
 
-  test('compressed on the way, not in the topic', async () => {
+  test('a body that is compressed on the way stands in the topic as it was before', async () => {
     const [record] = await roundTrip({
       headers: { ...required, 'content-encoding': 'gzip' },
       body: gzipSync('the data'),
@@ -202,7 +202,7 @@ describe('binary', () => {
     assert.equal(`${record?.value}`, 'the data');
   });
 
-  test('three of the four headers make no event', async () => {
+  test('a request that lacks one of the four headers is not a CloudEvent', async () => {
     const { 'ce-type': _, ...three } = required;
     const topic = await oneTopic();
     assertFailure(
@@ -231,7 +231,7 @@ describe('binary', () => {
     ['Ã©', 'é', 'not encoded, as the bytes that node:http hands on'],
     ['a+b', 'a+b', 'a plus is a plus'],
   ];
-  test('header values', async () => {
+  test('header values are decoded as the HTTP binding says', async () => {
     const read = await roundTrip(
       ...decoded.map(([header]) => ({ headers: { ...required, 'ce-subject': header }, body: 'x' })),
     );
@@ -276,7 +276,7 @@ describe('binary', () => {
     });
   }
 
-  test('times of RFC 3339', async () => {
+  test('the time must be one of RFC 3339', async () => {
     const times = ['2018-04-05T17:31:00Z', '2018-04-05t17:31:00.123456789z', '2018-12-31T23:59:60+05:30'];
     const read = await roundTrip(...times.map((time) => ({ headers: { ...required, 'ce-time': time } })));
     assert.deepEqual(
@@ -357,7 +357,7 @@ describe('source and dataschema, by RFC 3986', () => {
     );
   });
 
-  test('nothing else is', async () => {
+  test('anything else is refused as a source', async () => {
     assert.deepEqual(
       await answers('source', wrong),
       wrong.map((source) => [source, 'INVALID_RECORD', 'source']),
@@ -379,7 +379,7 @@ describe('source and dataschema, by RFC 3986', () => {
   });
 });
 
-describe('structured', () => {
+describe('a structured CloudEvent', () => {
   const structured = (body: unknown, changes = {}) =>
     publish('any', body, { headers: { 'content-type': STRUCTURED }, ...changes });
 
@@ -398,7 +398,7 @@ describe('structured', () => {
     );
   });
 
-  test('its types, in any case; headers that repeat the attributes change nothing', async () => {
+  test('its media type may be in any case, and headers that repeat attributes change nothing', async () => {
     const types = [
       'application/cloudevents+json',
       'Application/CloudEvents+JSON; charset=utf-8',
@@ -442,7 +442,7 @@ describe('structured', () => {
     });
   }
 
-  test('refused: a body that is no JSON, not UTF-8, or in a format that is not known', async () => {
+  test('a body that is not JSON, not UTF-8, or in an unknown format is refused', async () => {
     assertFailure(await structured('{'), 'MALFORMED_REQUEST');
     assertFailure(await structured(''), 'MALFORMED_REQUEST');
     assertFailure(await structured(Buffer.from('{"id":"\xff"}', 'latin1')), 'MALFORMED_REQUEST');
@@ -457,11 +457,11 @@ describe('structured', () => {
   });
 });
 
-describe('batched', () => {
+describe('a batch of CloudEvents', () => {
   const batch = (topic: string, body: unknown) =>
     publish(topic, body, { headers: { 'content-type': BATCHED } });
 
-  test('an empty one publishes nothing', async () => {
+  test('an empty batch publishes nothing', async () => {
     const topic = await oneTopic();
     assert.deepEqual(acknowledged(await batch(topic, [])), []);
     assert.deepEqual(await readTopic(cluster, topic), []);
@@ -477,7 +477,7 @@ describe('batched', () => {
     );
   });
 
-  test('one bad event, and nothing is published; the answer names it', async () => {
+  test('one bad event keeps the whole batch from being published, and the answer names it', async () => {
     const topic = await oneTopic();
     const answer = assertFailure(await batch(topic, [event, { ...event, id: '' }, 3]), 'INVALID_RECORD');
     assert.deepEqual(
@@ -490,7 +490,7 @@ describe('batched', () => {
   });
 });
 
-describe('key, topic and partition', () => {
+describe('key, topic and partition of a CloudEvent', () => {
   test('CLOUDEVENTS_PARTITION_KEY: the attribute is the key, and stays an attribute', async () => {
     const topic = await oneTopic();
     const keyed = publisher({ partitionKeyIsKey: true });
@@ -511,7 +511,7 @@ describe('key, topic and partition', () => {
     assertFailure(await keyed(topic, 'x', { headers: empty }), 'INVALID_RECORD');
   });
 
-  test('to a partition, and to KAFKA_TOPIC', async () => {
+  test('an event may go to a partition, and to KAFKA_TOPIC', async () => {
     const topic = await newTopic(cluster, { partitions: 3 });
     const path = `/topics/${topic}/partitions/2`;
     assert.deepEqual(acknowledged(await publish('', 'x', { path, headers: required })), ['2/0']);
@@ -521,7 +521,7 @@ describe('key, topic and partition', () => {
     assertFailure(await publish('__consumer_offsets', 'x', { headers: required }), 'TOPIC_NOT_ALLOWED');
   });
 
-  test('they win over the formats of the REST Proxy, whose clients still get their type', async () => {
+  test('CloudEvents win over the formats of the REST Proxy, whose clients still get their type', async () => {
     const topic = await oneTopic();
     const headers = { ...required, 'content-type': JSON_V2 };
     const response = await publish(topic, { records: [{ value: 1 }] }, { headers });

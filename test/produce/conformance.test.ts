@@ -59,7 +59,7 @@ async function answerOf(path: string, by = serve): Promise<unknown> {
   return JSON.parse(response.body);
 }
 
-describe('produce', () => {
+describe('produce, as the REST Proxy does', () => {
   let topic: string;
   before(async () => {
     topic = await newTopic(cluster, { partitions: 3 });
@@ -87,7 +87,7 @@ describe('produce', () => {
     });
   });
 
-  test('to a partition', async () => {
+  test('a request to a partition publishes there', async () => {
     const path = `/topics/${topic}/partitions/1`;
     assert.deepEqual(acknowledged(await send('', { records: [{ value: 1 }] }, JSON_V2, { path })), ['1/0']);
   });
@@ -195,7 +195,7 @@ describe('produce', () => {
   }
 });
 
-test('a 404 names a remedy', async () => {
+test('a 404 of a topic or a route names a remedy', async () => {
   const messageOf = async (request: HttpRequest) => String(JSON.parse((await serve(request)).body).message);
   const good = { records: [{ value: 1 }] };
   assert.match(
@@ -209,7 +209,7 @@ test('a 404 names a remedy', async () => {
   );
 });
 
-describe('without a cluster', async () => {
+describe('produce without a cluster', async () => {
   const { producer: lost } = newProducer(
     connectionConfigFor(cluster, { bootstrapServers: `127.0.0.1:${await unusedPort()}` }),
   );
@@ -237,7 +237,7 @@ describe('without a cluster', async () => {
   });
 });
 
-describe('metadata', () => {
+describe('questions about topics and brokers', () => {
   let topic: string;
   before(async () => {
     topic = await newTopic(cluster, { partitions: 2 });

@@ -66,7 +66,7 @@ async function warmThroughProxy(topic: string, within: number, options: Partial<
 
 const publish = publisher();
 
-describe('from the request', () => {
+describe('failures that the request causes', () => {
   let topic: string;
   before(async () => {
     topic = await newTopic(cluster, { partitions: 2 });
@@ -106,13 +106,13 @@ describe('from the request', () => {
   }
 
   for (const name of ['a b', 'ä', 'a%20b', '..', '.', 'x'.repeat(250), '%ff', '%', 'a%2Fb', '%00']) {
-    test(`${name.slice(0, 20)} is no topic's name`, async () => {
+    test(`${name.slice(0, 20)} is refused as the name of a topic`, async () => {
       assertFailure(await publish(name, good), 'INVALID_RECORD');
     });
   }
 
   for (const path of ['/topics//partitions/0', '/topics/a/b', '/topics/a/partitions/0/0', '/x', '//']) {
-    test(`"${path}" is no route`, async () => {
+    test(`"${path}" is an unknown route`, async () => {
       assertFailure(await publish('', good, { path }), 'UNKNOWN_ROUTE');
     });
   }
@@ -151,7 +151,7 @@ describe('from the request', () => {
   });
 });
 
-describe('from the cluster', () => {
+describe('failures that the cluster causes', () => {
   test('UNKNOWN_TOPIC comes back as soon as the topic is there', async () => {
     const name = `later-${Date.now()}`;
     assertFailure(await publish(name, good), 'UNKNOWN_TOPIC');
@@ -264,7 +264,7 @@ describe('from the cluster', () => {
   });
 });
 
-describe('under way', () => {
+describe('failures while records are under way', () => {
   afterEach(() => proxy.pass());
 
   // The embedded broker has no reason of its own to give these codes: the proxy writes them into its answers.
@@ -345,7 +345,7 @@ describe('under way', () => {
   });
 });
 
-test('what the caller is not told is in the log', async () => {
+test('the log says what the caller is not told', async () => {
   const log = recordingLog();
   const port = await unusedPort();
   const { producer } = newProducer(

@@ -56,7 +56,7 @@ async function roundTrip(body: unknown, contentType = JSON_TYPE): Promise<ReadRe
   return records;
 }
 
-describe('json', () => {
+describe('the json format', () => {
   test("keys and values arrive as the request's own text", async () => {
     const texts = [
       '12345678901234567890123',
@@ -108,7 +108,7 @@ describe('json', () => {
     ]);
   });
 
-  test('a byte order mark is no part of the body', async () => {
+  test('a byte order mark is left out', async () => {
     assert.deepEqual((await roundTrip('\ufeff{"records":[{"key":1,"value":2}]}')).map(keyAndValue), [
       ['1', '2'],
     ]);
@@ -122,7 +122,7 @@ describe('json', () => {
     'application/json; charset=utf-8',
     'APPLICATION/VND.Kafka.JSON.v2+json ; Charset="UTF-8"',
   ];
-  test('its types: names in any case, with parameters, or none', async () => {
+  test('its media type may be in any case, have parameters, or be absent', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
     for (const contentType of types) {
       acknowledged(await publish(topic, { records: [{ value: contentType }] }, type(contentType)));
@@ -143,8 +143,8 @@ describe('json', () => {
   });
 });
 
-describe('binary', () => {
-  test('base64 of any bytes; empty is not null', async () => {
+describe('the binary format', () => {
+  test('base64 stands for any bytes, and an empty text for an empty value', async () => {
     const bytes = Buffer.from([0, 255, 128, 10, 13]);
     const read = await roundTrip(
       {
@@ -184,7 +184,7 @@ describe('binary', () => {
     {},
     [],
   ]) {
-    test(`${JSON.stringify(value)} is no base64`, async () => {
+    test(`${JSON.stringify(value)} is refused as base64`, async () => {
       for (const member of ['key', 'value']) {
         const answer = assertFailure(
           await publish('some', { records: [{}, { [member]: value }] }, type(BINARY_V2)),
@@ -199,7 +199,7 @@ describe('binary', () => {
   }
 });
 
-describe('text', () => {
+describe('the text format', () => {
   test('strings are sent as they are', async () => {
     const read = await roundTrip(
       {
@@ -221,7 +221,7 @@ describe('text', () => {
   });
 
   for (const value of [0, 1, true, {}, [], '\ud800', 'a\udc00b']) {
-    test(`${JSON.stringify(value)} is no text`, async () => {
+    test(`${JSON.stringify(value)} is refused as text`, async () => {
       assertFailure(await publish('some', { records: [{ value }] }, type(TEXT_V2)), 'INVALID_RECORD');
       assertFailure(await publish('some', { records: [{ key: value }] }, type(TEXT_V2)), 'INVALID_RECORD');
     });
@@ -229,7 +229,7 @@ describe('text', () => {
 });
 
 describe('headers and timestamps', () => {
-  test('headers: key or name, base64, null, empty, repeated', async () => {
+  test('headers have a key or a name, and a value in base64, null or empty, and may repeat', async () => {
     const [record] = await roundTrip({
       records: [
         {
@@ -275,7 +275,7 @@ describe('headers and timestamps', () => {
     { a: 'YQ==' },
     'a',
   ]) {
-    test(`${JSON.stringify(headers)} are no headers`, async () => {
+    test(`${JSON.stringify(headers)} are refused as headers`, async () => {
       const answer = assertFailure(await publish('some', { records: [{ headers }] }), 'INVALID_RECORD');
       assert.match(answer.validation_errors?.[0]?.path ?? '', /^records\[0\]\.headers/);
     });
@@ -302,7 +302,7 @@ describe('headers and timestamps', () => {
     {},
     8_640_000_000_000_001,
   ]) {
-    test(`${JSON.stringify(timestamp)} is no timestamp`, async () => {
+    test(`${JSON.stringify(timestamp)} is refused as a timestamp`, async () => {
       const answer = assertFailure(await publish('some', { records: [{ timestamp }] }), 'INVALID_RECORD');
       assert.equal(answer.validation_errors?.[0]?.path, 'records[0].timestamp');
     });
@@ -345,7 +345,7 @@ describe('where records go', () => {
     assertFailure(await publish('', { records: [{ value: 1 }] }, { path: '/' }), 'INVALID_RECORD');
   });
 
-  test('topics that are called like routes', async () => {
+  test('topics may be called like routes', async () => {
     for (const topic of ['healthy', 'ready', 'topics', 'partitions', 'brokers']) {
       await cluster.createTopic(topic, { partitions: 1 });
       assert.deepEqual(acknowledged(await publish(topic, { records: [{ value: 1 }] })), ['0/0']);
@@ -354,7 +354,7 @@ describe('where records go', () => {
     }
   });
 
-  test('a partition in the path or the record', async () => {
+  test('a partition may stand in the path or in the record', async () => {
     const topic = await newTopic(cluster, { partitions: 3 });
     const toPartition = (partition: string, record: object) =>
       publish(
@@ -444,7 +444,7 @@ describe('where records go', () => {
     );
   });
 
-  test('acks=0: nobody says the offset', async () => {
+  test('with acks=0 the answer has no offset', async () => {
     const topic = await newTopic(cluster, { partitions: 1 });
     const response = await publisherWith({ acks: '0', idempotence: 'off' })(topic, {
       records: [{ value: 1 }],
@@ -456,7 +456,7 @@ describe('where records go', () => {
 describe('what the cluster refuses', () => {
   const large = 'x'.repeat(3_000);
 
-  test('some: 207, the failed ones in their places, the others in the log', async () => {
+  test('some records: 207, with the failed ones in their places and the others in the log', async () => {
     const topic = await newTopic(cluster, { partitions: 1, config: { 'max.message.bytes': '2000' } });
     const response = await publish(topic, { records: [{ value: 1 }, { value: large }, { value: 2 }] });
     assert.equal(response.status, 207);
@@ -482,7 +482,7 @@ describe('what the cluster refuses', () => {
     );
   });
 
-  test('all: the status of the failure, with every entry', async () => {
+  test('all records: the status of the failure, with every entry', async () => {
     const topic = await newTopic(cluster, { partitions: 1, config: { 'max.message.bytes': '2000' } });
     const response = await publish(topic, { records: [{ value: large }, { value: large }] });
     const answer = assertFailure(response, 'RECORD_TOO_LARGE');
@@ -496,7 +496,7 @@ describe('what the cluster refuses', () => {
     assert.deepEqual(await readTopic(cluster, topic), []);
   });
 
-  test('a timestamp too far ahead for the broker', async () => {
+  test('a timestamp too far ahead fails its own record', async () => {
     const topic = await newTopic(cluster, { config: { 'message.timestamp.after.max.ms': '3600000' } });
     const timestamp = Date.now() + 86_400_000;
     assertFailure(await publish(topic, { records: [{ value: 1, timestamp }] }), 'INVALID_RECORD');
@@ -575,7 +575,7 @@ describe('a request is checked whole before anything is published', async () => 
     assert.equal(bad.validation_errors?.length, 20);
   });
 
-  test('and nothing was', async () => {
+  test('none of the refused requests has published anything', async () => {
     assert.deepEqual(await readTopic(cluster, topic), []);
   });
 
@@ -584,21 +584,21 @@ describe('a request is checked whole before anything is published', async () => 
     acknowledged(await publish(topic, { ...schemas, records: [{ value: 1 }] }));
   });
 
-  test('so are as many records as an answer has room for, and no more', async () => {
+  test('as many records as an answer has room for are accepted, and not one more', async () => {
     const many = (length: number) => publish(topic, { records: Array(length).fill({}) });
     assert.equal(acknowledged(await many(10_000)).length, 10_000);
     assertFailure(await many(10_001), 'INVALID_RECORD');
   });
 });
 
-describe('the body', async () => {
+describe('the body of a request', async () => {
   const topic = await newTopic(cluster, { partitions: 1 });
   const body = '{"records":[{"value":"gzip"}]}';
   const encoded = (encoding: string, contentType = JSON_TYPE) => ({
     headers: { 'content-type': contentType, 'content-encoding': encoding },
   });
 
-  test('gzip, in any case and format', async () => {
+  test('a gzip body is read in any case and format', async () => {
     for (const encoding of ['gzip', 'GZIP', ' gzip ', 'x-gzip']) {
       acknowledged(await publish(topic, gzipSync(body), encoded(encoding)));
     }
@@ -608,7 +608,7 @@ describe('the body', async () => {
     assert.deepEqual(texts, [...Array(4).fill('"gzip"'), 'gzip', '"gzip"']);
   });
 
-  test('too large, also after decompression', async () => {
+  test('a body that is too large, also after decompression, is refused', async () => {
     const small = publisher({ config: { ...produceDefaults, maxBodyBytes: 1_000 } });
     assertFailure(await small(topic, { records: [{ value: 'x'.repeat(1_000) }] }), 'BODY_TOO_LARGE');
     assertFailure(
@@ -643,7 +643,7 @@ describe('the body', async () => {
     ['gzip, unsaid', gzipSync(body)],
   ];
   for (const [name, bytes, encoding] of malformed) {
-    test(`malformed: ${name}`, async () => {
+    test(`a malformed body is refused: ${name}`, async () => {
       assertFailure(await publish(topic, bytes, encoding ? encoded(encoding) : {}), 'MALFORMED_REQUEST');
     });
   }
@@ -683,7 +683,7 @@ describe('the body', async () => {
   }
 });
 
-describe('the answer', async () => {
+describe('the answer of a request', async () => {
   const topic = await newTopic(cluster, { partitions: 1 });
   const good = { records: [{ value: 1 }] };
 
@@ -739,7 +739,7 @@ describe('the answer', async () => {
     assert.equal(response.headers['content-type'], VENDOR_TYPE);
   });
 
-  test('it says nothing else of itself', async () => {
+  test('the answer has no headers beyond the contract', async () => {
     const { headers } = await publish(topic, good);
     assert.deepEqual(Object.keys(headers).sort(), ['content-type']);
   });
