@@ -59,8 +59,7 @@ test('the tutorial', { skip: why ?? false }, async (t) => {
     (await pool.query('select id from orders order by id')).rows.map(({ id }) => id).join();
 
   const cluster = await sharedCluster();
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
   const start = await bundledConsumer(cluster, await builder());
   const variables = { KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic, CONSUME_RETRY_BACKOFF_MS: '10' };
   const runtime = start({ ...variables, DATABASE_URL: database.url });

@@ -11,6 +11,7 @@
  * wait for before 2.5, whose OffsetFetch has no `requireStable`: there its records may come again.
  * `REPEAT` (default 3) says how often each is tried.
  */
+
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
@@ -22,8 +23,7 @@ import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts'
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { OldVersion } from '../../local/kafka/releases.ts';
 import { Failure } from '../../src/errors.ts';
-import { clientOptions } from '../../src/kafka/connection/client-options.ts';
-import { Connection } from '../../src/kafka/connection/connection.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { addOffsetsToTxnRequest, initProducerIdRequest } from '../../src/kafka/wire/transactions.ts';
 import { bundledConsumer } from '../support/bundle.ts';
@@ -31,6 +31,7 @@ import { connectionConfigFor, kafkaForTests, newTopic } from '../support/cluster
 import { killTransactional } from '../support/kills.ts';
 import { recordingLog } from '../support/log.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
+import { newConnection } from '../support/producer.ts';
 
 const REPEAT = Number(process.env.REPEAT ?? 3);
 const BUSY_LOOPS = 2;
@@ -54,11 +55,10 @@ export async function lateOffsets(release: OldVersion): Promise<void> {
       offset: 0,
     }));
     const log = recordingLog();
-    const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);
+    const connection = newConnection(connectionConfigFor(cluster), log);
     for (let group = 0; group < IDLE_GROUPS; group++) {
       await new GroupOffsets(connection, `idle-${group}`, log).commit(offsets, Date.now() + 10_000);
     }
-    connection.close();
     for (let loop = 0; loop < BUSY_LOOPS; loop++) {
       // It ends by itself where this process is killed.
       const busy = spawn(process.execPath, [
@@ -95,8 +95,7 @@ async function behindAborted(cluster: KafkaCluster): Promise<void> {
   const topic = await newTopic(cluster, { partitions: 1 });
   const source = { topic, partition: 0 };
   const log = recordingLog();
-  const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);
-  after(() => connection.close());
+  const connection = newConnection(connectionConfigFor(cluster), log);
   const group = new GroupOffsets(connection, `${topic}-g`, log);
   const id = transactionalIdOf(group.groupId, source);
   for (let round = 0; round < ROUNDS; round++) {

@@ -134,8 +134,7 @@ function assertCalm({ lines }: ReturnType<typeof recordingLog>): void {
 }
 
 async function buryAndReplay(cluster: KafkaCluster): Promise<void> {
-  const topic = await newTopic(cluster, { partitions: PARTITIONS });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: PARTITIONS, beside: ['dead-letter'] });
   await publish(cluster, topic, numbered(50));
   const failing = newConsumer(cluster, topic, {
     handle: () => Promise.reject(new PermanentError('not yet')),

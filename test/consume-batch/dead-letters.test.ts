@@ -181,8 +181,7 @@ describe('a record that fails in a pull', () => {
   });
 
   test('a dead letter keeps bytes that are no text, null keys and values, and its timestamp', async () => {
-    const topic = await newTopic(cluster, { partitions: 1 });
-    await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+    const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
     const bytes = Buffer.from([0, 255, 128]);
     await publish(cluster, topic, [
       { key: bytes, value: bytes, headers: { h: bytes, i: ['1', '2'] }, timestamp: '1700000000000' },
@@ -309,8 +308,7 @@ describe('CONSUME_ORDER', () => {
 });
 
 test('behind a record that stays, nothing becomes a dead letter with every pull', async () => {
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
   await publish(cluster, topic, [{ value: '{"n":0}' }, { value: 'no JSON' }, { value: '{"n":2}' }]);
   const nobody = { name: 'http', url: 'http://127.0.0.1:1/', headers: {}, format: 'json' } as const;
   const { pull } = newConsumer(cluster, topic, { sink: nobody });

@@ -3,15 +3,12 @@ import { test } from 'node:test';
 import { PoisonError } from '../../functions/consume-batch/records/record-failure.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer, pullAll } from '../support/consumer.ts';
-import { kafkajs, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
+import { administer, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
 
 async function leaderOf(topic: string): Promise<number> {
-  const admin = kafkajs(cluster).admin();
-  await admin.connect();
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  await admin.disconnect();
+  const { topics } = await administer(cluster, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
   return topics[0]?.partitions[0]?.leader ?? -1;
 }
 

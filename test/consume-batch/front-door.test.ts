@@ -31,11 +31,7 @@ function errorOf(result: InvocationResult): string {
   return result.error.errorMessage;
 }
 
-async function topicWithDeadLetters(): Promise<string> {
-  const topic = await newTopic(cluster, { partitions: 2 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
-  return topic;
-}
+const topicWithDeadLetters = () => newTopic(cluster, { partitions: 2, beside: ['dead-letter'] });
 
 describe('the bundle on the platform', () => {
   test('a pull works by timer, by hand and over HTTP', async () => {

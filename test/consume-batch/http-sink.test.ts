@@ -20,8 +20,7 @@ async function setUp(
   messages: Messages = numbered(10),
   options: Partial<ConsumeConfig> = {},
 ) {
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
   await publish(cluster, topic, messages);
   const receiver = await startReceiver(reply);
   const url = `${receiver.url}?token=t0ps3cret`;

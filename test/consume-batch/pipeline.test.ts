@@ -17,9 +17,7 @@ const COUNT = 10;
 const NOTHING = -1;
 
 async function setUp(pipeline: Pipeline, config: Parameters<typeof newConsumer>[2] = {}) {
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.out`, { partitions: 1 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['out', 'dead-letter'] });
   await publish(cluster, topic, numbered(COUNT));
   const consumer = newConsumer(cluster, topic, { pipeline, ...config });
   return {

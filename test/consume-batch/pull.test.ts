@@ -9,7 +9,15 @@ import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { commitOffset, committedOffsets, committedRecords, joinGroup } from '../support/group.ts';
-import { kafkajs, numbered, numbersOf, publish, readTopic, stableEnds } from '../support/records.ts';
+import {
+  administer,
+  kafkajs,
+  numbered,
+  numbersOf,
+  publish,
+  readTopic,
+  stableEnds,
+} from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
@@ -225,14 +233,13 @@ describe('KAFKA_AUTO_OFFSET_RESET', () => {
     const groupId = `${topic}-g`;
     await publish(cluster, topic, numbered(length));
     await commitOffset(cluster, groupId, { topic, partition: 0, offset: committed });
-    const admin = kafkajs(cluster).admin();
-    await admin.connect();
     if (deletedUpTo > 0) {
-      // Else it would not know the leader.
-      await admin.fetchTopicOffsets(topic);
-      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: `${deletedUpTo}` }] });
+      await administer(cluster, async (admin) => {
+        // Else it would not know the leader.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: `${deletedUpTo}` }] });
+      });
     }
-    await admin.disconnect();
     return { topic, groupId };
   }
 });

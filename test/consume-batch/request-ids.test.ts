@@ -18,11 +18,7 @@ function linesOf({ lines }: ReturnType<typeof recordingLog>, message: string) {
   return lines.filter((line) => line.message === message).map(({ fields }) => fields ?? {});
 }
 
-async function topicWithDeadLetters(): Promise<string> {
-  const topic = await newTopic(cluster, { partitions: 2 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
-  return topic;
-}
+const topicWithDeadLetters = () => newTopic(cluster, { partitions: 2, beside: ['dead-letter'] });
 
 describe('following a record', () => {
   for (const sink of [{ name: 'handler' }, { name: 'topic', topic: '{topic}.out' }] as const) {

@@ -20,7 +20,7 @@ const publishTo = (topic: string, records: ReturnType<typeof numbered>, partitio
   );
 
 async function setUp(config: Parameters<typeof newConsumer>[2] = {}) {
-  const topic = await newTopic(cluster, { partitions: 2 });
+  const topic = await newTopic(cluster, { partitions: 2, beside: ['out'] });
   const handled = new EventEmitter();
   const consumer = newConsumer(cluster, topic, { handle: () => void handled.emit('record'), ...config });
   return {
@@ -82,7 +82,6 @@ describe('CONSUME_WAIT_MS', () => {
 
   test('with the topic sink, a partition where nothing waited begins its transactions when something comes', async () => {
     const { topic, pull, committed } = await setUp({ sink: { name: 'topic', topic: '{topic}.out' } });
-    await cluster.createTopic(`${topic}.out`, { partitions: 1 });
     await pull();
     const pulling = pull({}, { waitMs: WAIT_MS });
     await publishTo(topic, numbered(5), 1);
@@ -94,7 +93,6 @@ describe('CONSUME_WAIT_MS', () => {
 
   test('two pulls that wait beside each other hand on each record once with the topic sink', async () => {
     const { topic, pull } = await setUp({ sink: { name: 'topic', topic: '{topic}.out' } });
-    await cluster.createTopic(`${topic}.out`, { partitions: 1 });
     const other = newConsumer(cluster, topic, { sink: { name: 'topic', topic: '{topic}.out' } });
     const both = Promise.all([pull({}, { waitMs: WAIT_MS }), other.pull({}, { waitMs: WAIT_MS })]);
     for (let n = 0; n < 20; n++) await publishTo(topic, numbered(1, n), n % 2);

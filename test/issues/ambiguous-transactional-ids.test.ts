@@ -2,15 +2,15 @@
  * Found 2026-11-27 (B9): the transactional id `<group>-<topic>-<partition>` was that of another group and topic,
  * too (`a-b` and `c`, `a` and `b-c`): their pulls shut each other out.
  */
+
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { transactionalHandler } from '../../functions/consume-batch/pull/handle-transactional.ts';
 import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts';
-import { clientOptions } from '../../src/kafka/connection/client-options.ts';
-import { Connection } from '../../src/kafka/connection/connection.ts';
 import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
+import { newConnection } from '../support/producer.ts';
 import { readTopic } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
@@ -19,8 +19,7 @@ const cluster = await sharedCluster();
 /** A pull of `<topic>` for `groupId`, which has taken its partition over and has a record to publish. */
 async function begunPull(groupId: string, topic: string, target: string) {
   const log = recordingLog();
-  const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);
-  after(() => connection.close());
+  const connection = newConnection(connectionConfigFor(cluster), log);
   const deadline = Date.now() + 20_000;
   const handler = transactionalHandler({
     connection,

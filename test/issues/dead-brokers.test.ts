@@ -2,11 +2,12 @@
  * Found 2026-11-27 (C1, C2): some seconds after a broker's death it is gone from the metadata, and the check
  * said "OK: every rung holds"; and of two faults it named the rarer one.
  */
+
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { checkWith } from '../support/check.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
-import { kafkajs } from '../support/records.ts';
+import { administer } from '../support/records.ts';
 import { assertBrokenBy, assertFine, viewsOf } from './dead-brokers.ts';
 
 const cluster = await kafkaForTests({ brokers: 3 });
@@ -97,9 +98,7 @@ describe('the brokers come back', () => {
   test('a broker whose replicas were moved away before it was removed is not missed', {
     timeout: 120_000,
   }, async () => {
-    const admin = kafkajs(cluster).admin();
-    await admin.connect();
-    try {
+    await administer(cluster, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata();
       await admin.alterPartitionReassignments({
         topics: topics.map(({ name, partitions }) => ({
@@ -118,9 +117,7 @@ describe('the brokers come back', () => {
       await cluster.stopBroker(3);
       const isGone = async () => (await admin.describeCluster()).brokers.every(({ nodeId }) => nodeId !== 3);
       while (!(await isGone()));
-    } finally {
-      await admin.disconnect();
-    }
+    });
     await assertFine(survivor);
     const { ok, warnings } = await checkWith(everyBroker.variables, 10_000);
     assert.deepEqual([ok, warnings.map(({ fault }) => fault)], [true, ['BOOTSTRAP_PARTIAL']]);

@@ -59,8 +59,7 @@ for (const status of [200, 400, 401, 500]) {
     });
     const url = `http://127.0.0.1:${await listening(server)}/in?key=a-key-of-its-own`;
     t.after(() => server.close());
-    const topic = await newTopic(cluster, { partitions: 1 });
-    await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+    const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
     await publish(cluster, topic, numbered(2));
     const sink = {
       name: 'http',

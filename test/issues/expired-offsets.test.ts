@@ -3,6 +3,7 @@
  * and everything came again; and `latest` committed nothing on an empty partition, so that what came next was
  * skipped.
  */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readNote } from '../../src/kafka/fetch/offset-note.ts';
@@ -10,7 +11,7 @@ import { checkWith, variablesFor } from '../support/check.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { commitOffset, committedOffsets } from '../support/group.ts';
-import { kafkajs, numbered, publish } from '../support/records.ts';
+import { administer, numbered, publish } from '../support/records.ts';
 import {
   forgottenOffset,
   pullIdlePartitions,
@@ -54,10 +55,7 @@ test('what somebody else wrote beside an offset stays where nothing moves', asyn
     await commitOffset(cluster, groupId, { topic, partition, offset: 0, metadata });
   }
   await newConsumer(cluster, topic).pull();
-  const admin = kafkajs(cluster).admin();
-  await admin.connect();
-  const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] });
-  await admin.disconnect();
+  const [offsets] = await administer(cluster, (admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
   const [theirs, ours] = (offsets?.partitions ?? []).sort((a, b) => a.partition - b.partition);
   assert.deepEqual([theirs?.metadata, theirs?.offset], ['theirs', '0']);
   const note = readNote(ours?.metadata ?? '');

@@ -17,8 +17,7 @@ const built = await buildHttpFunction();
 
 /** With a dead-letter topic of its own. */
 async function newSource(): Promise<string> {
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
   return topic;
 }
 

@@ -56,8 +56,7 @@ async function newIdle(
   sink: ConsumeConfig['sink'],
   hadMembers: boolean,
 ): Promise<Idle> {
-  const topic = await newTopic(cluster, { partitions: 2 });
-  await cluster.createTopic(`${topic}.out`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 2, beside: ['out'] });
   const groupId = `${topic}-g`;
   await publish(cluster, topic, numbered(RECORDS));
   if (hadMembers) await readAndLeave(cluster, groupId, topic);

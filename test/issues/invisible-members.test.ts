@@ -124,8 +124,7 @@ async function groupReport(groupId: string) {
 }
 
 async function filledTopic(): Promise<string> {
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.out`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['out'] });
   await publish(cluster, topic, numbered(RECORDS));
   return topic;
 }

@@ -2,11 +2,10 @@
  * Found 2026-11-27 (A2): one SCRAM message that asked for 2,147,483,647 iterations held the process for good:
  * the login never settled, and whoever came later waited for it, long after the honest broker was back.
  */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { int8, int16, int32, string } from '../../local/kafka/wire.ts';
-import { clientOptions } from '../../src/kafka/connection/client-options.ts';
-import { Connection } from '../../src/kafka/connection/connection.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
 import { connectionConfigFor } from '../support/cluster.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
@@ -18,6 +17,7 @@ import {
   startSketchBroker,
 } from '../support/faults/sketch-broker.ts';
 import { recordingLog } from '../support/log.ts';
+import { newConnection } from '../support/producer.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const BUDGET_MS = 1_500;
@@ -99,8 +99,7 @@ describe('a broker whose login', { concurrency: 4 }, () => {
       t.after(() => Promise.all([rogue.close(), proxy.close()]));
       const servers = `127.0.0.1:${proxy.port}`;
       const config = connectionConfigFor(cluster, { listener: 'SASL_PLAINTEXT', bootstrapServers: servers });
-      const connection = new Connection(clientOptions(config), recordingLog());
-      t.after(() => connection.close());
+      const connection = newConnection(config, recordingLog());
 
       const began = Date.now();
       await assert.rejects(connection.open(began + BUDGET_MS), { code: 'BROKER_UNREACHABLE' });

@@ -29,8 +29,7 @@ async function newSink(statusOf: (body: string, count: number) => number) {
 }
 
 async function consumerOf(sink: ConsumeConfig['sink'], config: Partial<ConsumeConfig> = {}) {
-  const topic = await newTopic(cluster, { partitions: 1 });
-  await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
   await publish(cluster, topic, numbered(RECORDS));
   const consumer = newConsumer(cluster, topic, { sink, ...config });
   return {

@@ -2,6 +2,7 @@
  * Found 2026-11-27 (B7): after an unclean leader election 40 acknowledged records were skipped without a line,
  * because the log had grown past the committed offset again (KIP-320).
  */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConsumeConfig } from '../../functions/consume-batch/config.ts';
@@ -9,7 +10,7 @@ import { until } from '../../local/kafka/readiness.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
-import { kafkajs, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
+import { administer, numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 
 const KEPT = 60;
 const CUT = 40;
@@ -70,16 +71,10 @@ test('an unclean election cuts 40 records: reported, then read on from where the
 });
 
 async function partitionOf(topic: string) {
-  const admin = kafkajs(cluster).admin();
-  await admin.connect();
-  try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const [partition] = topics[0]?.partitions ?? [];
-    assert.ok(partition);
-    return partition;
-  } finally {
-    await admin.disconnect();
-  }
+  const { topics } = await administer(cluster, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+  const [partition] = topics[0]?.partitions ?? [];
+  assert.ok(partition);
+  return partition;
 }
 
 function partitionWhere(topic: string, is: (partition: { leader: number; isr: number[] }) => boolean) {

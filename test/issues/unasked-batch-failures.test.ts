@@ -11,8 +11,7 @@ import { sharedCluster } from '../support/shared-cluster.ts';
 
 const cluster = await sharedCluster();
 const start = await bundledConsumer(cluster);
-const topic = await newTopic(cluster, { partitions: 1 });
-await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
+const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
 
 /** Nobody listens there: every record fails for now. */
 const SINK_DOWN = { CONSUME_SINK: 'http', CONSUME_SINK_URL: 'http://127.0.0.1:9/', CONSUME_RETRIES: '0' };

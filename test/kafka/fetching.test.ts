@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { clientOptions } from '../../src/kafka/connection/client-options.ts';
-import { Connection } from '../../src/kafka/connection/connection.ts';
 import { Fetcher } from '../../src/kafka/fetch/fetching.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { recordingLog } from '../support/log.ts';
+import { newConnection } from '../support/producer.ts';
 import { take } from '../support/record-batch-reader.ts';
 import { publish } from '../support/records.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
@@ -27,7 +26,7 @@ test(
       for (let n = 0; n < 24; n++) await publish(cluster, topic, [{ value, partition }]);
     }
     const log = recordingLog();
-    const connection = new Connection(clientOptions(connectionConfigFor(cluster)), log);
+    const connection = newConnection(connectionConfigFor(cluster), log);
     const deadline = Date.now() + 20_000;
     await connection.topic(topic, deadline);
     const fetcher = new Fetcher(
@@ -55,7 +54,6 @@ test(
       }),
     );
     fetcher.close();
-    connection.close();
     assert.ok(widest <= 3, `one partition was ${widest} answers ahead of another`);
   },
 );

@@ -5,6 +5,7 @@ import {
   type KafkaOptions,
   type Listener,
   startKafka,
+  type TopicOptions,
 } from '../../local/kafka/cluster.ts';
 import type { ConnectionConfig, SaslConfig } from '../../src/kafka/connection/config.ts';
 import { Secret } from '../../src/secret.ts';
@@ -16,14 +17,15 @@ export async function kafkaForTests(options: KafkaOptions = {}): Promise<KafkaCl
   return cluster;
 }
 
-/** A topic nobody else uses. */
+/** A topic nobody else uses; `beside` names topics of one partition that go with it, such as its `dead-letter`. */
 export async function newTopic(
   cluster: KafkaCluster,
-  options: Parameters<KafkaCluster['createTopic']>[1] = {},
+  { beside = [], ...options }: TopicOptions & { beside?: readonly string[] } = {},
   prefix = 'topic',
 ): Promise<string> {
   const name = `${prefix}-${randomBytes(6).toString('hex')}`;
   await cluster.createTopic(name, options);
+  for (const end of beside) await cluster.createTopic(`${name}.${end}`, { partitions: 1 });
   return name;
 }
 

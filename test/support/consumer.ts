@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict';
-import { after } from 'node:test';
 import type { ConsumeConfig, PullConfig } from '../../functions/consume-batch/config.ts';
 import { Consumer } from '../../functions/consume-batch/consume.ts';
 import type { PullAnswer } from '../../functions/consume-batch/pull/drain.ts';
 import type { PullWish } from '../../functions/consume-batch/pull/pull-wish.ts';
 import type { Pipeline } from '../../functions/consume-batch/records/pipeline.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
-import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
-import { Connection } from '../../src/kafka/connection/connection.ts';
+import type { Connection } from '../../src/kafka/connection/connection.ts';
 import type { ProducerConfig } from '../../src/kafka/produce/config.ts';
 import { Producer } from '../../src/kafka/produce/producer.ts';
 import type { Log } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { connectionConfigFor } from './cluster.ts';
 import { recordingLog } from './log.ts';
-import { producerDefaults } from './producer.ts';
+import { newConnection, producerDefaults } from './producer.ts';
 
 const MIB = 1024 * 1024;
 
@@ -59,8 +57,7 @@ export function newConsumer(
   } = {},
 ): TestConsumer {
   const pullOf = typeof of === 'string' ? { groupId: `${of}-g`, topics: [of] } : of;
-  const connection = new Connection(clientOptions(connectionConfig), log);
-  after(() => connection.close());
+  const connection = newConnection(connectionConfig, log);
   const handled: ConsumerRecord[] = [];
   const limits = { maxRequestSize: 16 * MIB, maxQueueBytes: 64 * MIB };
   const producer = new Producer(

@@ -6,7 +6,7 @@ import { GroupOffsets } from '../../src/kafka/fetch/group-offsets.ts';
 import type { OffsetToCommit } from '../../src/kafka/wire/offset-commit.ts';
 import { connectionConfigFor } from './cluster.ts';
 import { recordingLog } from './log.ts';
-import { kafkajs } from './records.ts';
+import { administer, kafkajs } from './records.ts';
 
 /** Reads as a member of the group, from when it has joined until it is disconnected. */
 export async function joinGroup(
@@ -42,14 +42,8 @@ export async function committedOffsets(
   topic: string,
   groupId = `${topic}-g`,
 ): Promise<Map<number, number>> {
-  const admin = kafkajs(cluster).admin();
-  await admin.connect();
-  try {
-    const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] });
-    return new Map(offsets?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-  } finally {
-    await admin.disconnect();
-  }
+  const [offsets] = await administer(cluster, (admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
+  return new Map(offsets?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
 }
 
 /** How many records of a topic its group has done with, where no offset is anything but a record. */

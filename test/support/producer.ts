@@ -23,14 +23,20 @@ export const producerDefaults: ProducerConfig = {
   maxQueueBytes: 32 * 1024 * 1024,
 };
 
+/** A connection that is closed when the test, or the file, is over. */
+export function newConnection(config: ConnectionConfig, log: Log): Connection {
+  const connection = new Connection(clientOptions(config), log);
+  after(() => connection.close());
+  return connection;
+}
+
 /** A producer of its own connection, closed when the tests are over. */
 export function newProducer(
   config: ConnectionConfig,
   options: Partial<ProducerConfig> = {},
   log: Log = recordingLog(),
 ): { producer: Producer; connection: Connection } {
-  const connection = new Connection(clientOptions(config), log);
-  after(() => connection.close());
+  const connection = newConnection(config, log);
   return { connection, producer: new Producer(connection, { ...producerDefaults, ...options }, log) };
 }
 

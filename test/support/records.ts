@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { type IHeaders, Kafka, logLevel } from 'kafkajs';
+import { type Admin, type IHeaders, Kafka, logLevel } from 'kafkajs';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import { clientOptions } from '../../src/kafka/connection/client-options.ts';
 import { Connection } from '../../src/kafka/connection/connection.ts';
@@ -36,6 +36,17 @@ export function kafkajs(cluster: KafkaCluster): Kafka {
     // A test that waits for a moved leader must not wait for a back-off.
     retry: { initialRetryTime: 50, retries: 20 },
   });
+}
+
+/** Lets kafkajs's admin client do something. */
+export async function administer<T>(cluster: KafkaCluster, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafkajs(cluster).admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
 }
 
 /** Publishes with kafkajs. */
