@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-
-const root = fileURLToPath(new URL('..', import.meta.url));
+import { root } from './support/processes.ts';
 
 function run(script: string, ...args: string[]) {
   const options = { cwd: root, encoding: 'utf8', env: { PATH: process.env.PATH } } as const;

@@ -5,10 +5,9 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { scratchFolder } from './support/folders.ts';
+import { root } from './support/processes.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = scratchFolder('fork');
 const project = join(scratch, 'project');
 const fork = join(scratch, 'fork');

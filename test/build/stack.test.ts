@@ -3,11 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { build } from '../../build.ts';
 import { scratchFolder } from '../support/folders.ts';
+import { root } from '../support/processes.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const outdir = scratchFolder('stack-test');
 const [built] = await build({ functions: ['produce'], outdir });
 const bundle = join(built?.directory ?? '', 'index.js');

@@ -5,14 +5,13 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { variablesRead } from '../../build/variable-tables.ts';
 import { functionNames } from '../../functions/http/config.ts';
 import { buildOwn } from '../support/bundle.ts';
 import { scratchFolder } from '../support/folders.ts';
+import { root } from '../support/processes.ts';
 import { pythonTool, SET_UP_MS } from '../support/tools.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const FILE = 'serverless.aws.yml';
 const linter = pythonTool(['cfn-lint==1.58.0']);
 const CLUSTER = 'arn:aws:kafka:eu-west-1:111122223333:cluster/orders/751d2973-a626-431c-9d4e-d7975eb44dd7-2';

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { cleanEnvironment, scratchCheckout } from './npm-start.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { root } from '../support/processes.ts';
+import { cleanEnvironment, startableCheckout } from './npm-start.ts';
 
 function run(cwd: string, command: string, ...args: string[]) {
   return spawnSync(command, args, { cwd, env: cleanEnvironment(), encoding: 'utf8' });
@@ -15,17 +13,17 @@ test('doctor and replay say how they are called', () => {
     ['functions/connectivity-check/doctor.ts', 64],
     ['functions/consume-batch/replay/replay.ts', 2],
   ] as const) {
-    const help = run(ROOT, process.execPath, 'local/run.mjs', script, '--help');
+    const help = run(root, process.execPath, 'local/run.mjs', script, '--help');
     assert.equal(help.status, 0, help.stderr);
     assert.match(help.stdout, /^Usage: npm run (doctor|replay) /);
-    const wrong = run(ROOT, process.execPath, 'local/run.mjs', script, '--nonsense');
+    const wrong = run(root, process.execPath, 'local/run.mjs', script, '--nonsense');
     assert.equal(wrong.status, wrongly);
     assert.match(wrong.stderr, /^Unknown option '--nonsense'.*\n\nUsage: /s);
   }
 });
 
 test('npm run build in a checkout that may not be written to: one sentence', (t) => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   // In a view of its own, because root writes whatever a mode says.
   const script = `mount --bind '${checkout}' '${checkout}' && mount -o remount,ro,bind '${checkout}' && cd '${checkout}' || exit 99
     exec '${process.execPath}' local/run.mjs build.ts`;

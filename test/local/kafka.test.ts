@@ -9,15 +9,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { type KafkaCluster, type KafkaUser, type Listener, startKafka } from '../../local/kafka/cluster.ts';
 import { kafkaDistribution } from '../../local/kafka/distribution.ts';
 import { freePorts } from '../../local/kafka/ports.ts';
 import { consoleConsumer, type SaslMechanism } from '../../local/kafka/tools.ts';
+import { root } from '../support/processes.ts';
 
 const CLUSTER = new URL('../../local/kafka/cluster.ts', import.meta.url).href;
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const PATHS: { listener: Listener; mechanism?: SaslMechanism }[] = [
   { listener: 'SASL_SSL', mechanism: 'PLAIN' },
@@ -133,7 +132,7 @@ for (const release of [undefined, '2.7.2']) {
     console.log(directory);
     console.log(brokers[0].ports.PLAINTEXT);`;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
-    const owner = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    const owner = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
     const lines = createInterface({ input: owner.stdout })[Symbol.asyncIterator]();
     const directory = String((await lines.next()).value);
     assert.ok(existsSync(join(directory, 'server-1.properties')));
@@ -196,7 +195,7 @@ describe('a missing tool is named in one sentence', () => {
       await startKafka().catch((error) => console.log(error.message));`;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
     return new Promise((resolve) => {
-      execFile(process.execPath, args, { cwd: ROOT, env }, (_error, stdout) => resolve(stdout.trim()));
+      execFile(process.execPath, args, { cwd: root, env }, (_error, stdout) => resolve(stdout.trim()));
     });
   }
 });

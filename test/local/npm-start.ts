@@ -1,19 +1,9 @@
-import { cpSync, realpathSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { scratchFolder } from '../support/folders.ts';
-import { type Ended, root, run, start } from '../support/processes.ts';
-
-const FILES = ['build', 'build.ts', 'certificates', 'deploy', 'functions', 'local', 'src'];
-const MORE = ['package.json', 'package-lock.json', 'serverless.yml', 'tsconfig.json'];
+import { scratchCheckout } from '../support/checkout.ts';
+import { type Ended, run, start } from '../support/processes.ts';
 
 /** A checkout of a test's own: its `.env`, `serverless.yml` and `.kafka-functions/` are nobody else's. */
-export function scratchCheckout(): string {
-  const directory = realpathSync(scratchFolder('checkout'));
-  for (const name of [...FILES, ...MORE]) {
-    cpSync(join(root, name), join(directory, name), { recursive: true, force: false });
-  }
-  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
-  return directory;
+export function startableCheckout(): string {
+  return scratchCheckout('certificates', 'deploy', 'local', 'package-lock.json', 'serverless.yml').folder;
 }
 
 /** This process's environment without what would be a variable of the functions. */

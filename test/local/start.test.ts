@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, watch, writ
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
-import { inShell, npmStart, scratchCheckout } from './npm-start.ts';
+import { inShell, npmStart, startableCheckout } from './npm-start.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const RECORDS = 'node local/run.mjs local/records/main.ts';
@@ -55,7 +55,7 @@ async function lookInside(checkout: string) {
 }
 
 test('npm start: variables, topics and the pull of serverless.yml; other shells reach its Kafka', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   pullOften(checkout);
   writeFileSync(
     join(checkout, '.env'),
@@ -133,7 +133,7 @@ test('npm start: variables, topics and the pull of serverless.yml; other shells 
 });
 
 test('npm start with KAFKA_TRIGGER=true: no timer, and a tombstone is handled', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   pullOften(checkout);
   const { child, ended, ready, until, output, url } = npmStart(checkout, {
     variables: { KAFKA_TRIGGER: 'true' },
@@ -152,7 +152,7 @@ test('npm start with KAFKA_TRIGGER=true: no timer, and a tombstone is handled', 
 });
 
 test('npm start -- --keep: data, users and addresses are there again, for one at a time', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   const first = npmStart(checkout, { args: ['--keep', '--topics', 'audit:3'] });
   await first.ready();
   assert.equal((await publish(first.url(), 'audit', [{ value: 'kept' }])).status, 200);
@@ -179,7 +179,7 @@ test('npm start -- --keep: data, users and addresses are there again, for one at
 });
 
 test('npm start with a cluster of one’s own: no timer without --triggers', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   const variables = { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' };
   for (const [args, expected] of [
     [[], /No timer and no trigger runs/],
@@ -200,7 +200,7 @@ test('npm start with a cluster of one’s own: no timer without --triggers', asy
 });
 
 test('npm start: a function of one’s own is at /functions/<name>, in serverless.yml or not', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   for (const name of ['hello', 'unlisted']) mkdirSync(join(checkout, 'functions', name));
   for (const name of ['hello', 'unlisted'])
     writeFileSync(
@@ -226,7 +226,7 @@ test('npm start: a function of one’s own is at /functions/<name>, in serverles
 });
 
 test('npm start: a hang-up while it builds leaves no bundle behind', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   const TMPDIR = join(checkout, 'tmp');
   mkdirSync(TMPDIR);
   const watcher = watch(TMPDIR);
@@ -242,7 +242,7 @@ test('npm start: a hang-up while it builds leaves no bundle behind', async () =>
 });
 
 test('npm start: what is wrong is named before anything is started', async () => {
-  const checkout = scratchCheckout();
+  const checkout = startableCheckout();
   const refused = [
     [{ PORT: 'abc' }, [], /PORT must be a port number/],
     [{}, ['--topics', 'a b'], /--topics a b: it takes <topic> or <topic>:<partitions>/],

@@ -3,14 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { prometheusText } from '../../functions/connectivity-check/formats/prometheus.ts';
 import { Metrics } from '../../functions/http/metrics.ts';
+import { root } from '../support/processes.ts';
 import { goTool, SET_UP_MS } from '../support/tools.ts';
 import { fullReport } from './full-report.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const monitoring = join(root, 'deploy/monitoring');
 const ruleFiles = readdirSync(monitoring).filter((file) => file.endsWith('.rules.yaml'));
 

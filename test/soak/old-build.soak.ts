@@ -8,14 +8,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { bundledConsumer } from '../support/bundle.ts';
 import { kafkaForTests } from '../support/cluster.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { killedBefore } from '../support/kills.ts';
+import { root } from '../support/processes.ts';
 
 const OLD = '124cf51';
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The sources of an earlier commit, with this one's dependencies. */
 function checkedOut(commit: string): string {
