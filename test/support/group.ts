@@ -46,7 +46,7 @@ export async function committedOffsets(
   return new Map(offsets?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
 }
 
-/** How many records of a topic its group has done with, where no offset is anything but a record. */
+/** The sum of the offsets that a topic's group has committed: its records, where no transaction left markers. */
 export async function committedRecords(cluster: KafkaCluster, topic: string): Promise<number> {
   const offsets = await committedOffsets(cluster, topic);
   return [...offsets.values()].reduce((sum, offset) => sum + offset, 0);
