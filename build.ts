@@ -104,7 +104,10 @@ async function buildFunction(
 ): Promise<BuiltFunction> {
   const folder = join(FUNCTIONS, source);
   const scripts = await bundle(folder, {
-    define: { BUNDLED_CERTIFICATES: JSON.stringify(trusted), BUNDLED_SETTINGS: JSON.stringify(settings) },
+    define: {
+      BUNDLED_CERTIFICATES: JSON.stringify(trusted),
+      BUNDLED_SETTINGS: JSON.stringify(JSON.stringify(settings)),
+    },
     plugins: pipeline === PIPELINE ? [] : [insteadOf(PIPELINE, pipeline)],
   });
   // The platform loads the bundle with `require`, and a `"type": "module"` in a folder above would prevent that.
@@ -148,12 +151,15 @@ const common = {
   sourcesContent: false,
 } as const satisfies CommonOptions;
 
+/** esbuild gives a CommonJS library that `import()` loads a default export alone; in Node.js it has its members, too. */
+const WITH_NAMES = 'module.exports={...module.exports.default,...module.exports,__esModule:true};\n';
+
 /**
  * `index.js`, and a file of its own for what `import()` loads when it is needed. esbuild splits modules alone, and the
  * platform loads CommonJS, so that each file is made from a module.
  */
 async function bundle(folder: string, options: Pick<BuildBundle, 'define' | 'plugins'>): Promise<Script[]> {
-  const { outputFiles } = await esbuild({
+  const { outputFiles, metafile } = await esbuild({
     ...common,
     ...options,
     entryPoints: [join(folder, 'index.ts')],
@@ -163,13 +169,26 @@ async function bundle(folder: string, options: Pick<BuildBundle, 'define' | 'plu
     format: 'esm',
     sourcemap: 'inline',
     outdir: '.',
+    metafile: true,
     write: false,
   });
   return Promise.all(
     outputFiles.map(async ({ path, text }) => {
       const file = basename(path);
-      const { code, map } = await transform(text, { ...common, format: 'cjs', sourcemap: 'external' });
-      return { file, code, map: JSON.stringify({ ...JSON.parse(map), file }) };
+      const { code, map } = await transform(text, {
+        ...common,
+        format: 'cjs',
+        sourcemap: 'external',
+        // import() would take the file for CommonJS that was never a module, and its exports for the default one.
+        supported: { 'dynamic-import': false },
+      });
+      const { entryPoint = '' } = metafile.outputs[file] ?? {};
+      const isCommonJs = metafile.inputs[entryPoint]?.format === 'cjs';
+      return {
+        file,
+        code: isCommonJs ? code + WITH_NAMES : code,
+        map: JSON.stringify({ ...JSON.parse(map), file }),
+      };
     }),
   );
 }

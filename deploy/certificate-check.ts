@@ -30,8 +30,8 @@ function portOf(address: string): string {
 }
 
 async function hasCertificate(zip: string): Promise<boolean> {
-  const { 'index.js': bundle } = unzipSync(await readFile(zip), {
-    filter: ({ name }) => name === 'index.js',
-  });
-  return bundle !== undefined && BUNDLED_CERTIFICATE.test(Buffer.from(bundle).toString('latin1'));
+  const scripts = unzipSync(await readFile(zip), { filter: ({ name }) => name.endsWith('.js') });
+  return Object.values(scripts).some((bytes) =>
+    BUNDLED_CERTIFICATE.test(Buffer.from(bytes).toString('latin1')),
+  );
 }

@@ -87,7 +87,7 @@ function settingProblems(at: string, description: FunctionDescription): string[]
   for (const [setting, entry] of Object.entries({ handler, initializer })) {
     if (runtime !== 'http' && entry !== undefined && !/^index\.[A-Za-z_$][\w$]*$/.test(entry)) {
       problems.push(
-        `${at}.${setting} is "${entry}", but the bundle has one file, index.js: write index.<export>.`,
+        `${at}.${setting} is "${entry}", but the bundle exports from index.js alone: write index.<export>.`,
       );
     }
   }

@@ -24,7 +24,7 @@ describe('a wrong description gets one sentence', () => {
     [
       'a handler of another file',
       { handler: 'main.handler' },
-      /handler is "main.handler", but the bundle has one file/,
+      /handler is "main.handler", but the bundle exports from index\.js alone/,
     ],
     ['memory that isn’t offered', { memorySize: 300 }, /memorySize is 300; FunctionGraph has 128, 256/],
     [

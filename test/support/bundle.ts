@@ -14,6 +14,11 @@ export function buildOwn(options: BuildOptions = {}): Promise<BuiltFunction[]> {
   return build({ pipeline: join(here, 'pipeline'), settings: nothing, certificates: nothing, ...options });
 }
 
+/** A package's files, less those that `import()` loads: their names end with a hash. */
+export function withoutLateFiles(files: Iterable<string>): string[] {
+  return [...files].filter((file) => !/-[A-Z0-9]{8}\.js$/.test(file)).sort();
+}
+
 /** The built bundle, and instances of it under the platform's calling convention, stopped when the tests are over. */
 export async function bundledConsumer(
   cluster: KafkaCluster,
