@@ -10,6 +10,8 @@ import { accessModeOf, isPrivate, kindOf, ownAddresses } from '../probes/address
 /** c-ares's errors for a name that getaddrinfo could not resolve. */
 const faultsByCode: Record<string, Fault> = {
   ENOTFOUND: 'DNS_NXDOMAIN',
+  // No name can have a null byte; newer versions of Node.js don't even ask.
+  ERR_INVALID_ARG_VALUE: 'DNS_NXDOMAIN',
   ENODATA: 'DNS_NODATA',
   ESERVFAIL: 'DNS_SERVFAIL',
   EREFUSED: 'DNS_SERVFAIL',
@@ -29,7 +31,7 @@ export async function resolve(
   run: Pick<Run, 'deadline' | 'patienceMs'>,
 ): Promise<Passed<string[]>> {
   const { host } = address;
-  const system = lookup(host, { all: true, verbatim: true });
+  const system = lookUp(host);
   const second = standby(system, run, () => askNameServer(host, run.deadline));
   try {
     const found = await within(system, run.deadline, () =>
@@ -42,9 +44,14 @@ export async function resolve(
   } catch (error) {
     const systemCode = codeOf(error);
     const code = await second();
-    const fault = faultsByCode[code] ?? (systemCode === 'ENOTFOUND' ? 'DNS_NXDOMAIN' : 'DNS_TIMEOUT');
+    const fault = faultsByCode[code] ?? faultsByCode[systemCode] ?? 'DNS_TIMEOUT';
     throw new Broken(fault, `getaddrinfo: ${systemCode}; name server: ${code}`);
   }
+}
+
+/** Rejects, and never throws, whatever the name. */
+async function lookUp(host: string) {
+  return lookup(host, { all: true, verbatim: true });
 }
 
 export function isName(host: string): boolean {
@@ -54,13 +61,16 @@ export function isName(host: string): boolean {
 /** Returns the code of the first trouble, or `answers` where the name server has an address. */
 async function askNameServer(host: string, deadline: number): Promise<string> {
   const resolver = new Resolver({ timeout: 1_000, tries: 2 });
-  const ask = (question: Promise<string[]>) =>
-    question.then(
-      () => 'answers',
-      (error: unknown) => codeOf(error),
-    );
+  const ask = async (kind: 'A' | 'AAAA') => {
+    try {
+      await resolver.resolve(host, kind);
+      return 'answers';
+    } catch (error) {
+      return codeOf(error);
+    }
+  };
   try {
-    const questions = Promise.all([ask(resolver.resolve4(host)), ask(resolver.resolve6(host))]);
+    const questions = Promise.all([ask('A'), ask('AAAA')]);
     const codes = await within(questions, deadline, () => new Error('late')).catch(() => ['ETIMEOUT']);
     // A missing IPv6 address matters only where nothing else is wrong with the name.
     return codes.find((code) => code !== 'ENODATA') ?? 'ENODATA';
