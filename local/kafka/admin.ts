@@ -28,6 +28,8 @@ export interface TopicMetadata {
 /** One broker's view: the brokers that are registered and not fenced, and the topics asked for. */
 export interface Metadata {
   nodeIds: number[];
+  /** With ZooKeeper, the one broker that creates topics; else any. */
+  controllerId: number;
   topics: TopicMetadata[];
 }
 
@@ -49,8 +51,8 @@ export async function metadata(port: number, topics: readonly string[] = []): Pr
     answer.readString();
     return nodeId;
   });
-  answer.readInt32();
-  return { nodeIds, topics: answer.readArray(() => topicMetadata(answer)) };
+  const controllerId = answer.readInt32();
+  return { nodeIds, controllerId, topics: answer.readArray(() => topicMetadata(answer)) };
 }
 
 function topicMetadata(answer: Decoder): TopicMetadata {

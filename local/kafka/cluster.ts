@@ -237,7 +237,10 @@ async function createVisibleTopic(
   options: TopicOptions,
 ): Promise<void> {
   const { partitions = 6, replicationFactor = Math.min(brokers.length, 3), config = {} } = options;
-  await createTopic(internalPort(brokers), { name, partitions, replicationFactor, config });
+  const { controllerId } = await metadata(internalPort(brokers));
+  const controller = brokers.filter(({ nodeId, running }) => running && nodeId === controllerId);
+  const askedPort = internalPort(controller.length > 0 ? controller : brokers);
+  await createTopic(askedPort, { name, partitions, replicationFactor, config });
   await leadersOf(brokers, name);
 }
 
