@@ -115,6 +115,15 @@ function manyBrokers(): Buffer {
   return Buffer.concat([int32(300_000), ...Array(300_000).fill(broker)]);
 }
 
+/** Metadata v8 with another number for the first partition of the first topic: after its name stand a byte, a count and an error. */
+const strangePartition: Trick = (frame) => {
+  const forged = Buffer.from(frame);
+  const at = forged.indexOf('topic-');
+  if (at < 0) return undefined;
+  forged.writeInt32BE(-256, at + forged.readInt16BE(at - 2) + 1 + 4 + 2);
+  return forged;
+};
+
 // One after the other: the memory is that of the process.
 describe('whatever is answered to whichever request', () => {
   for (const name of calls) {
@@ -132,6 +141,7 @@ describe('whatever is answered to whichever request', () => {
       const crowd: Trick = (frame) =>
         Buffer.concat([frame.subarray(0, BROKERS_AT), brokers, frame.subarray(BROKERS_AT + 4)]);
       attacks.push({ apiKey: METADATA, what: '300,000 brokers', trick: crowd });
+      attacks.push({ apiKey: METADATA, what: 'partition -256', trick: strangePartition });
       const played = new Set<number>();
       for (const { apiKey, what, trick } of attacks) {
         const where = `${what} for API ${apiKey}`;

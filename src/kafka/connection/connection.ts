@@ -182,7 +182,6 @@ export class Connection {
         this.#topics.delete(name);
         throw failure;
       }
-      partitions.sort((a, b) => a.partition - b.partition);
       this.#topics.set(name, { name, partitions, isInternal, operations, askedAt });
     }
   }

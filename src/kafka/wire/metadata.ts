@@ -31,6 +31,7 @@ export interface MetadataTopic {
   errorCode: number;
   name: string;
   isInternal: boolean;
+  /** Partition 0 first. */
   partitions: MetadataPartition[];
   /** Undefined where the broker is too old to say (before Kafka 2.3). */
   operations: Operation[] | undefined;
@@ -89,7 +90,7 @@ function decodeResponse(
   const decoder = new Decoder(payload);
   const operations = () => readOperations(version >= 8 ? decoder.readInt32() : NOT_SAID);
   const partitions = (): MetadataPartition[] => {
-    if (!onPartition) return decoder.readArray(() => decodePartition(decoder, version));
+    if (!onPartition) return inOrder(decoder.readArray(() => decodePartition(decoder, version)));
     decoder.readArray(() => onPartition(decodePartition(decoder, version)));
     return [];
   };
@@ -115,6 +116,14 @@ function decodeResponse(
     })),
     operations: operations(),
   };
+}
+
+/** Kafka lists partitions in any order. Throws a RangeError unless they are numbered from 0 without a gap. */
+function inOrder(partitions: MetadataPartition[]): MetadataPartition[] {
+  const sorted = partitions.sort((a, b) => a.partition - b.partition);
+  const wrong = sorted.find(({ partition }, at) => partition !== at);
+  if (wrong) throw new RangeError(`partition ${wrong.partition} is one of ${partitions.length}`);
+  return sorted;
 }
 
 function decodePartition(decoder: Decoder, version: number): MetadataPartition {
