@@ -135,8 +135,10 @@ class Share {
   /** Makes room by dropping the most stalled body, else the one that wants more. */
   makeRoom(body: Body): void {
     while (this.#held > this.#limit && this.#coming.has(body)) {
-      const all = this.stalledSince(Date.now() - STALLED_MS).sort((a, b) => a.progressAt - b.progressAt);
-      const [stalled = body] = all;
+      const stalled = this.stalledSince(Date.now() - STALLED_MS).reduce(
+        (oldest, one) => (one.progressAt < oldest.progressAt ? one : oldest),
+        body,
+      );
       stalled.leave();
       stalled.letGo(new Failure('QUEUE_FULL', 'too many request bodies are being received at this moment'));
     }
