@@ -45,6 +45,12 @@ export function withFields(log: Log, known: LogFields): Log {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }
 
+/** Logs a request that failed as a whole. INTERNAL is a defect of ours, so it alone is an error. */
+export function logFailed(log: Log, failure: Failure, known: LogFields): void {
+  const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
+  log[level]('request failed', { ...known, code: failure.code, error: failure });
+}
+
 function plain(_key: string, value: unknown): unknown {
   if (value instanceof Error) return describe(value);
   if (typeof value === 'bigint') return value.toString();

@@ -6,7 +6,7 @@ import {
   type Route,
   type Serve,
 } from '../../src/http/message.ts';
-import { allRoutes, type RouteAbout, requireMethod, routes, type ServerPath } from '../../src/http/routes.ts';
+import { type RouteAbout, requireMethod, routes, type ServerPath } from '../../src/http/routes.ts';
 import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';
@@ -21,10 +21,11 @@ const HEALTHY = { status: 'healthy' };
 /** Serves every function, and what a container and its operators need. */
 export function routesOf(environment: Environment, config: HttpConfig, metrics: Metrics): Route {
   const own = ownRoutes(environment, metrics, config.function);
+  const isOwn = (path: string): path is ServerPath => Object.hasOwn(own, path);
   const ownOf = ({ method, path }: RequestHead): Serve | undefined => {
     // Only about the process, so it answers even where variables are wrong.
     if (path === '/healthy' && READ.includes(method)) return async () => jsonResponse(200, HEALTHY);
-    if (!isServers(path)) return undefined;
+    if (!isOwn(path)) return undefined;
     const about: RouteAbout = routes[path];
     if (config.routes === 'webhooks' && !about.ofWebhooks) {
       throw unknownRoute(path, 'PRODUCE_ROUTES of this server is webhooks');
@@ -36,12 +37,6 @@ export function routesOf(environment: Environment, config: HttpConfig, metrics: 
     return serve;
   };
   return (head) => ownOf(head) ?? warm(environment).route(head);
-}
-
-const serverPaths = new Set<string>(allRoutes.flatMap(([path, { isServers }]) => (isServers ? [path] : [])));
-
-function isServers(path: string): path is ServerPath {
-  return serverPaths.has(path);
 }
 
 /** Undefined: the path is not served. */

@@ -9,7 +9,7 @@ import {
 import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../src/errors.ts';
 import type { HttpResponse, RequestHead, Route } from '../../src/http/message.ts';
-import { createLog, type Log } from '../../src/log.ts';
+import { createLog, type Log, logFailed } from '../../src/log.ts';
 import { refusal } from '../produce/response.ts';
 import { checkApiKey, corsHeaders, preflight } from './access.ts';
 import { Bodies, type ReceivedBody, SMALL } from './bodies.ts';
@@ -121,8 +121,7 @@ async function answerTo(
     answer = await serve(request, Date.now() + CALL_MS);
   } catch (error) {
     const failure = toFailure(error);
-    const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
-    log[level]('request failed', { requestId, path, code: failure.code, error: failure });
+    logFailed(log, failure, { requestId, path });
     answer = refusal(failure, head);
   } finally {
     body.release();

@@ -8,7 +8,7 @@ import {
   type Serve,
 } from '../../src/http/message.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
-import type { Log } from '../../src/log.ts';
+import { type Log, logFailed } from '../../src/log.ts';
 import type { RecordMetadata } from '../../src/record.ts';
 import { isGzip } from './body.ts';
 import type { ProduceConfig } from './config.ts';
@@ -48,9 +48,7 @@ export function createPublish(publisher: Publisher): Serve {
       return await route(request)(request, deadline);
     } catch (error) {
       const failure = toFailure(error);
-      const { requestId } = request;
-      const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
-      publisher.log[level]('request failed', { requestId, code: failure.code, error: failure });
+      logFailed(publisher.log, failure, { requestId: request.requestId });
       return refusal(failure, request);
     }
   };

@@ -3,7 +3,7 @@ import httpJsonBodyParser from '@middy/http-json-body-parser';
 import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda';
 import { type Failure, toFailure } from '../errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse } from '../http/message.ts';
-import { createLog } from '../log.ts';
+import { createLog, logFailed } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';
 
@@ -49,16 +49,11 @@ export function httpHandler(
       return httpResult(await chain(parsed, call as MiddyContext), requestId, event);
     } catch (error) {
       const failure = toFailure(error);
-      logRefusal(failure, requestId);
+      // The function's own log may be missing together with its configuration.
+      logFailed(createLog('info'), failure, { requestId });
       return httpResult(refuse(failure, request), requestId, event);
     }
   };
-}
-
-/** Logs without the function's own log, which may be missing together with its configuration. */
-function logRefusal(failure: Failure, requestId: string): void {
-  const level = failure.code === 'INTERNAL' ? 'error' : 'warn';
-  createLog('info')[level]('request failed', { requestId, code: failure.code, error: failure });
 }
 
 /**
