@@ -46,7 +46,8 @@ export async function fuzzProducer(
   const topic = await newTopic(cluster, {
     partitions: PARTITIONS,
     replicationFactor: 1,
-    config: { 'max.message.bytes': `${LARGEST}` },
+    // Of one replica each, whatever the cluster asks for: a leader change then has nobody to ask.
+    config: { 'max.message.bytes': `${LARGEST}`, 'min.insync.replicas': '1' },
   });
   const bootstrapServers = proxies.map(({ port }) => `127.0.0.1:${port}`).join(',');
   const config = connectionConfigFor(cluster, { listener: 'PLAINTEXT', bootstrapServers });

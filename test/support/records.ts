@@ -73,8 +73,9 @@ export async function publish(
  */
 export async function readTopic(cluster: KafkaCluster, topic: string): Promise<ReadRecord[]> {
   const ends = await stableEnds(cluster, topic);
-  const records: ReadRecord[] = [];
-  if (ends.size === 0) return records;
+  if (ends.size === 0) return [];
+  // By their places: where a partition changes its leader, kafkajs may read it from its start once more.
+  const records = new Map<string, ReadRecord>();
   const consumer = kafkajs(cluster).consumer({
     groupId: `reader-${randomBytes(6).toString('hex')}`,
     readUncommitted: false,
@@ -94,7 +95,7 @@ export async function readTopic(cluster: KafkaCluster, topic: string): Promise<R
       eachBatchAutoResolve: true,
       eachBatch: async ({ batch }) => {
         for (const { key, value, headers, offset, timestamp } of batch.messages) {
-          records.push({
+          records.set(`${batch.partition}/${offset}`, {
             ...{ partition: batch.partition, offset: Number(offset), key, value },
             ...{ headers: headers ?? {}, timestamp: Number(timestamp) },
           });
@@ -104,7 +105,7 @@ export async function readTopic(cluster: KafkaCluster, topic: string): Promise<R
     run.catch(reject);
   });
   await consumer.disconnect();
-  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+  return [...records.values()].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
 }
 
 /**
