@@ -19,7 +19,7 @@ import { handledBatches } from './records/handled-batches.ts';
 import type { CallOrigin, Pipeline } from './records/pipeline.ts';
 import { isOpen, type ProcessOptions, processRecords, tally } from './records/process-records.ts';
 import { Resources } from './records/resources.ts';
-import type { PullParts, Sink } from './records/sink.ts';
+import type { PullParts, PullSink, Sink } from './records/sink.ts';
 import { openSink } from './sinks/open-sink.ts';
 import { pipeline as usersPipeline } from './users-pipeline.ts';
 
@@ -46,7 +46,7 @@ interface PushCall extends Partial<CallOrigin> {
 /** The consume-batch function, without any platform. */
 export class Consumer {
   readonly #options: ConsumerOptions;
-  readonly #sink: Sink;
+  readonly #sink: Sink | PullSink;
   readonly #resources: Resources;
   readonly #deadLetters: DeadLetters;
   /** How many calls of the sink may run at once. */
@@ -125,7 +125,9 @@ export class Consumer {
     try {
       const parts = { group, deadLetters: this.#deadLetters, config: this.#options.config, origin };
       const handlers = (times: PullTimes, notes: OffsetNotes) => this.#handler({ ...parts, times, notes });
-      return await drain(wish, { connection, group, config, log, handlers }, deadline);
+      const sink = this.#sink;
+      const ownOffsets = 'committed' in sink ? sink.committed?.bind(sink) : undefined;
+      return await drain(wish, { connection, group, config, log, handlers, ownOffsets }, deadline);
     } finally {
       await warning;
     }
@@ -140,8 +142,8 @@ export class Consumer {
     return this.#resources.close();
   }
 
-  #handler(pull: PullParts): PartitionHandler {
-    const own = this.#sink.handlePulled?.(pull);
+  async #handler(pull: PullParts): Promise<PartitionHandler> {
+    const own = await this.#sink.handlePulled?.(pull);
     if (own) return own;
     const { group, times, notes, origin } = pull;
     const committer = new Committer(group, { deadline: times.deadline, log: origin.log });
@@ -165,9 +167,18 @@ export class Consumer {
     };
   }
 
+  /** Throws CONFIG_INVALID where the sink takes no records without offsets. */
   get #processOptions(): Pick<ProcessOptions, 'sink' | 'config' | 'turns' | 'deadLetters'> {
+    const sink = this.#sink;
+    const { name } = this.#options.config.sink;
+    if (!('write' in sink)) {
+      throw new Failure(
+        'CONFIG_INVALID',
+        `CONSUME_SINK=${name} writes each record once by its offset, which a push does not bring: pull by a timer, or over HTTP`,
+      );
+    }
     return {
-      sink: this.#sink,
+      sink,
       config: this.#options.config,
       turns: this.#turns,
       deadLetters: this.#deadLetters,

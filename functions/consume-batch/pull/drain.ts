@@ -5,10 +5,11 @@ import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../../src/log.ts';
 import type { PullConfig } from '../config.ts';
+import type { PullSink } from '../records/sink.ts';
 import { keepOffsets, OffsetNotes } from './keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from './partition-handler.ts';
 import type { PulledPartition } from './partition-pull.ts';
-import { readPositions } from './positions.ts';
+import { type Committed, readPositions } from './positions.ts';
 import { pullPartitions } from './pull-partitions.ts';
 import { PullProgress, type StoppedPartition } from './pull-progress.ts';
 import type { PullWish } from './pull-wish.ts';
@@ -34,7 +35,9 @@ interface DrainOptions {
   group: GroupOffsets;
   config: PullConfig;
   log: Log;
-  handlers: (times: PullTimes, notes: OffsetNotes) => PartitionHandler;
+  handlers: (times: PullTimes, notes: OffsetNotes) => PartitionHandler | Promise<PartitionHandler>;
+  /** Offsets that win over Kafka's. */
+  ownOffsets?: PullSink['committed'] | undefined;
   /** Commits nothing, doesn't join the group, and has no budget. */
   dryRun?: boolean;
 }
@@ -63,16 +66,17 @@ export async function drainEach(
   const progress = new PullProgress({ ...budget(wish, options), startBefore: times.startBefore });
   const partitions = await wantedPartitions(wish, progress, options, deadline);
   const describing = group.requireNoMembers(deadline);
-  const reading = group.committed(partitions, deadline);
+  const kafkas = group.committed(partitions, deadline);
+  const reading = committedOffsets(partitions, kafkas, options, deadline);
   const placing = readPositions(partitions, reading, { ...options, deadline: promptly(times), once: true });
-  await Promise.allSettled([describing, reading, placing]);
+  await Promise.allSettled([describing, kafkas, reading, placing]);
   // A live group explains why its offsets can't be read, so its failure comes first.
   const described = await describing;
   const committed = await reading;
   const positions = await placing;
-  const notes = new OffsetNotes(committed);
-  const handler = options.handlers(times, notes);
-  if (!options.dryRun) await keepOffsets(committed, { group, described, notes, handler, deadline, log });
+  const notes = new OffsetNotes(await kafkas);
+  const handler = await options.handlers(times, notes);
+  if (!options.dryRun) await keepOffsets(await kafkas, { group, described, notes, handler, deadline, log });
   const pulled = await pullPartitions({ partitions, committed, positions }, progress, {
     ...options,
     times,
@@ -86,6 +90,17 @@ export async function drainEach(
   });
   if (failure?.code === 'GROUP_ACTIVE') throw failure;
   return { answer, stopped: progress.stopped };
+}
+
+/** Kafka's, unless the sink keeps its own. */
+async function committedOffsets(
+  partitions: readonly TopicPartition[],
+  kafkas: Promise<Committed>,
+  { ownOffsets, group, log }: DrainOptions,
+  deadline: number,
+): Promise<Committed> {
+  const { groupId } = group;
+  return ownOffsets ? ownOffsets(partitions, await kafkas, { groupId, deadline, log }) : kafkas;
 }
 
 /** A dry run commits nothing, so it must see everything in one call. */

@@ -35,6 +35,8 @@ export interface PartitionHandler {
   begin(position: Position): Promise<Position>;
   /** May empty `batch.records`, so take what you need of it before. */
   handle(position: Position, batch: PulledBatch): Promise<BatchResult>;
+  /** Called once, when every partition has ended. Never rejects. */
+  finish?(): Promise<void>;
 }
 
 /** Epoch milliseconds, in this order. */

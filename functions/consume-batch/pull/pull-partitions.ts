@@ -69,7 +69,9 @@ export async function pullPartitions(
       (position): position is Position => !(position instanceof Failure),
     );
     const late = latePositions(placed, progress, options);
-    return (await Promise.all([pullEach(prompt), late.then(pullEach)])).flat();
+    const pulled = (await Promise.all([pullEach(prompt), late.then(pullEach)])).flat();
+    await handler.finish?.();
+    return pulled;
   } finally {
     clearTimeout(timer);
     fetcher.close();

@@ -1,11 +1,14 @@
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { Producer } from '../../../src/kafka/produce/producer.ts';
+import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
+import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Variables } from '../../../src/variables.ts';
 import type { ConsumeConfig } from '../config.ts';
 import type { OffsetNotes } from '../pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from '../pull/partition-handler.ts';
+import type { Committed } from '../pull/positions.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { CallOrigin, Pipeline } from './pipeline.ts';
 import type { RecordFailure } from './record-failure.ts';
@@ -49,7 +52,7 @@ export interface PullParts {
 export interface SinkKind<Config> {
   /** Reads its own variables and reports what is wrong with them. */
   configure(variables: Variables): Config;
-  open(config: Config, parts: SinkParts): Sink;
+  open(config: Config, parts: SinkParts): Sink | PullSink;
   /** The sink gets the records as they came, without `transformRecord`. */
   takesSource?: true;
 }
@@ -61,5 +64,19 @@ export interface Sink {
   /** Takes a batch of one partition, in the order of offsets. Errors are failures of their records, never thrown. */
   write(records: readonly ConsumerRecord[], call: SinkCall): Promise<SinkResult>;
   /** Writes pulled records and commits their offsets in one step, instead of committing afterwards. */
-  handlePulled?(pull: PullParts): PartitionHandler;
+  handlePulled?(pull: PullParts): PartitionHandler | Promise<PartitionHandler>;
+}
+
+/** A destination that takes records and their offsets in one step alone, so that no push, which has no offsets. */
+export interface PullSink {
+  handlePulled(pull: PullParts): PartitionHandler | Promise<PartitionHandler>;
+  /** The offsets that the destination keeps, which win over Kafka's: one for each of the partitions. Never rejects. */
+  committed?(partitions: readonly TopicPartition[], kafkas: Committed, call: OffsetsCall): Promise<Committed>;
+}
+
+export interface OffsetsCall {
+  groupId: string;
+  /** Epoch milliseconds. */
+  deadline: number;
+  log: Log;
 }

@@ -1,5 +1,5 @@
 import type { Meanings, Variables } from '../../../src/variables.ts';
-import type { Sink, SinkKind, SinkParts } from '../records/sink.ts';
+import type { PullSink, Sink, SinkKind, SinkParts } from '../records/sink.ts';
 import { transforming } from '../records/transform.ts';
 import * as kinds from './sinks.ts';
 
@@ -22,10 +22,12 @@ export function sinkConfig(variables: Variables): SinkConfig {
   return { name, ...sinks[name].configure(variables) } as SinkConfig;
 }
 
-export function openSink(config: SinkConfig, parts: SinkParts): Sink {
+export function openSink(config: SinkConfig, parts: SinkParts): Sink | PullSink {
   // The name tells the type of the configuration, but the compiler can't follow that.
   const { open, takesSource } = sinks[config.name] as SinkKind<SinkConfig>;
   const sink = open(config, parts);
   const { transformRecord } = parts.pipeline;
-  return takesSource || !transformRecord ? sink : transforming(sink, transformRecord, parts);
+  return takesSource || !transformRecord || !('write' in sink)
+    ? sink
+    : transforming(sink, transformRecord, parts);
 }
