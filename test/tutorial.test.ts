@@ -1,14 +1,15 @@
 /** `docs/tutorial.md`, step by step: a pipeline of one's own before a real PostgreSQL. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { postgresTool, startPostgres } from './postgres.ts';
+import { postgresTool } from '../local/postgres.ts';
 import { bundledConsumer } from './support/bundle.ts';
 import { scratchCheckout } from './support/checkout.ts';
 import { newTopic } from './support/cluster.ts';
+import { postgresForTests } from './support/postgres.ts';
 import { publish } from './support/records.ts';
 import { runReplay } from './support/replay.ts';
 import { sharedCluster } from './support/shared-cluster.ts';
@@ -30,11 +31,6 @@ const why = await postgresTool.missing();
 
 test('the tutorial', { skip: why ?? false }, async (t) => {
   const { folder, builder } = scratchCheckout();
-  const modules = join(postgresTool.path, '../..');
-  for (const name of readdirSync(modules).filter((entry) => !/^[.@]/.test(entry))) {
-    // npm install pg
-    symlinkSync(join(modules, name), join(folder, 'node_modules', name));
-  }
   assert.equal(files.length, 3);
   for (const [path, text] of files) writeFileSync(join(folder, path), text);
 
@@ -47,11 +43,11 @@ test('the tutorial', { skip: why ?? false }, async (t) => {
     assert.match(stdout, /pass 2/);
   });
 
-  const database = await startPostgres();
+  const database = await postgresForTests();
   const pg = createRequire(join(folder, 'package.json'))('pg') as {
     Pool: new (options: object) => Pool;
   };
-  const pool = new pg.Pool({ connectionString: database.url });
+  const pool = new pg.Pool({ connectionString: database.loginUrl });
   pool.on('error', () => {});
   t.after(() => pool.end());
   await pool.query(table);
@@ -62,7 +58,7 @@ test('the tutorial', { skip: why ?? false }, async (t) => {
   const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
   const start = await bundledConsumer(cluster, await builder());
   const variables = { KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic, CONSUME_RETRY_BACKOFF_MS: '10' };
-  const runtime = start({ ...variables, DATABASE_URL: database.url });
+  const runtime = start({ ...variables, DATABASE_URL: database.loginUrl });
   const order = (id: string, total: number) => ({ value: JSON.stringify({ id, total }) });
   const pull = async () => {
     const answer = await runtime.invoke({});

@@ -1,8 +1,9 @@
 /** One function instance: the child process, one exchange with it at a time, and its certain end. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { guardOf } from '../guard.ts';
 
 /** The error of a failed call. `errorCode`: 4001 user code, 4004 and 4007 result, 4010, 4201, 4211 time-outs and initializer. */
 export interface FunctionError {
@@ -72,7 +73,7 @@ export class Instance {
       execArgv: AS_NODE_20_15,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    this.#guard = this.#child.pid === undefined ? undefined : startGuard(this.#child.pid);
+    this.#guard = this.#child.pid === undefined ? undefined : guardOf(this.#child.pid);
     this.#closed = once(this.#child, 'close');
     this.#listen();
   }
@@ -159,24 +160,6 @@ export class Instance {
     this.#alive = false;
     this.#child.kill('SIGKILL');
   }
-}
-
-/**
- * Kills the instance when this process is gone. A worker ends by itself when its channel closes, unless it is frozen
- * or never returns to its event loop. A shell that waits for the end of its input notices in any case. It has a session
- * of its own, so that Ctrl-C doesn't reach it.
- */
-function startGuard(pid: number): ChildProcess | undefined {
-  if (process.platform === 'win32') return undefined;
-  const guard = spawn('/bin/sh', ['-c', `read _; kill -KILL ${pid}`], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-    env: {},
-  });
-  // Without a shell the worker still watches its channel.
-  guard.on('error', () => {});
-  guard.unref();
-  return guard;
 }
 
 function timedOut(errorCode: number, timeoutMs: number): Outcome {

@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../local/kafka/ports.ts';
-import { goTool, node24, npmTool } from '../support/tools.ts';
+import { npmTool } from '../../local/tools.ts';
+import { goTool, node24 } from '../support/tools.ts';
 
 const EMULATOR = 'github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie';
 const emulator = goTool(`${EMULATOR}@v0.0.0-20261030222936-bef5c4ba774d`);

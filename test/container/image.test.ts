@@ -6,11 +6,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { after, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../local/kafka/ports.ts';
+import { npmTool } from '../../local/tools.ts';
 import { withoutLateFiles } from '../support/bundle.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { unusedPort } from '../support/faults/servers.ts';
 import { readTopic } from '../support/records.ts';
-import { npmTool } from '../support/tools.ts';
 import { command, dockerfile, entrypoint, layOutImage, user } from './image.ts';
 
 const linter = npmTool(['dockerfile-utils@0.16.3'], 'dockerfile-utils/bin/dockerfile-utils');

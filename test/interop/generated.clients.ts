@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cached, filled, npmTool, works } from '../../local/tools.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
 import { readTopic } from '../support/records.ts';
-import { cached, filled, npmTool, pythonTool, works } from '../support/tools.ts';
+import { pythonTool } from '../support/tools.ts';
 
 const run = promisify(execFile);
 const GENERATOR = 'org.openapitools:openapi-generator-cli:7.25.0';

@@ -5,8 +5,9 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KafkaCluster } from '../../../local/kafka/cluster.ts';
+import { cached, filled, npmTool, works } from '../../../local/tools.ts';
 import { run } from '../processes.ts';
-import { cached, filled, npmTool, pythonTool, works } from '../tools.ts';
+import { pythonTool } from '../tools.ts';
 import { fromLine, type Plain, toLine } from './records.ts';
 
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
