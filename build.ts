@@ -16,6 +16,7 @@ import { certificatesIn, describeCertificates } from './build/certificates.ts';
 import { BuildRefused } from './build/refused.ts';
 import { filesOf, settingsOf } from './build/settings.ts';
 import { tableOf } from './build/table.ts';
+import { withTransaction } from './build/users-transaction.ts';
 import { pemOf } from './src/certificate-reader.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -108,7 +109,7 @@ async function buildFunction(
       BUNDLED_CERTIFICATES: JSON.stringify(trusted),
       BUNDLED_SETTINGS: JSON.stringify(JSON.stringify(settings)),
     },
-    plugins: pipeline === PIPELINE ? [] : [insteadOf(PIPELINE, pipeline)],
+    plugins: [insteadOf(PIPELINE, pipeline), await withTransaction(pipeline)],
   });
   // The platform loads the bundle with `require`, and a `"type": "module"` in a folder above would prevent that.
   const packageJson = Buffer.from('{"type":"commonjs"}\n');

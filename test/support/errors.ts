@@ -43,10 +43,11 @@ export const pullStatuses: Readonly<Record<string, number>> = {
 };
 
 /** For `assert.rejects`. */
-export function failsWith(code: string): (error: unknown) => boolean {
+export function failsWith(code: string, message = /(?:)/): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof Failure, String(error));
     assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
     return true;
   };
 }

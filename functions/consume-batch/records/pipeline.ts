@@ -22,6 +22,17 @@ export interface RecordContext<Resources = unknown> extends CallOrigin {
   resources: Resources;
 }
 
+/** Runs one statement of the transaction, and resolves with its rows. BEGIN, COMMIT and ROLLBACK are refused. */
+export type Sql = <Row = Record<string, unknown>>(
+  text: string,
+  values?: readonly unknown[],
+) => Promise<Row[]>;
+
+/** The second parameter of `handleTransaction`. */
+export interface TransactionContext<Resources = unknown> extends RecordContext<Resources> {
+  sql: Sql;
+}
+
 /** The index in its batch of a record that failed, and why. */
 export interface FailedRecord {
   index: number;
@@ -42,6 +53,10 @@ export interface Pipeline {
   ): Promise<FailedRecords> | FailedRecords;
   /** Returns the record to send, several, or undefined to drop it. */
   transformRecord?(record: ConsumerRecord, context: RecordContext): Transformed | Promise<Transformed>;
+  /** Gets records of one partition, in order. Its statements are committed with their offset, or none of them. */
+  handleTransaction?:
+    | ((records: readonly ConsumerRecord[], context: TransactionContext) => Promise<void> | void)
+    | undefined;
   /** Called once an instance, before the first record. If it throws, no record is to blame. */
   openResources?(context: ResourcesContext): unknown;
   /** Called when the process is told to end. */

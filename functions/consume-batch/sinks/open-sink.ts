@@ -13,6 +13,11 @@ export const meanings = {
   CONSUME_SINK: {
     meaning: "where records go; `handler` is the pipeline's `handle-record.ts`, `log` a line a record",
   },
+  CONSUME_SINK_URL: {
+    unset: 'required with `http`, `postgres`, `s3`',
+    meaning:
+      '`http` sink: where batches are posted; `postgres`: `postgres://host:5432/database`, without credentials, with `?sslmode=` `verify-full` (by default), `verify-ca` or `disable`; `s3`: the endpoint',
+  },
 } as const satisfies Meanings;
 
 export const sinkNames = Object.keys(sinks) as SinkName[];

@@ -2,4 +2,5 @@
 export { handler } from './handler/handler.ts';
 export { http } from './http/http.ts';
 export { log } from './log/log.ts';
+export { postgres } from './postgres/postgres.ts';
 export { topic } from './topic/topic.ts';

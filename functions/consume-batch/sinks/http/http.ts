@@ -14,7 +14,6 @@ const BODY_START = '{"records":[';
 const BODY_END = ']}';
 
 export const meanings = {
-  CONSUME_SINK_URL: { unset: 'required with `http`', meaning: '`http` sink: where batches are posted' },
   CONSUME_SINK_HEADERS: {
     secret: true,
     meaning: '`http` sink: request headers of your own, such as `{"Authorization":"Bearer …"}`',

@@ -1,0 +1,37 @@
+import type { Session } from '../../../../src/postgres/database.ts';
+import { blameOf } from './blame.ts';
+import type { Source } from './row-writer.ts';
+
+/** A record that the database refuses, and what it says. */
+export interface Refused {
+  source: Source;
+  error: Error;
+}
+
+/**
+ * Writes what the database takes, and finds the records that it refuses by halving: one of 2,000 takes 23 writes.
+ * Everything happens in the transaction of `session`. Rejects where something else than a record is to blame.
+ */
+export async function writeIsolating(
+  session: Session,
+  sources: readonly Source[],
+  write: (sources: readonly Source[]) => Promise<void>,
+): Promise<Refused[]> {
+  await session.query('SAVEPOINT half', []);
+  try {
+    await write(sources);
+    await session.query('RELEASE SAVEPOINT half', []);
+    return [];
+  } catch (error) {
+    if (!(error instanceof Error) || !['record', 'unclassified'].includes(blameOf(error))) throw error;
+    await session.query('ROLLBACK TO SAVEPOINT half', []);
+    await session.query('RELEASE SAVEPOINT half', []);
+    const [only] = sources;
+    if (only && sources.length === 1) return [{ source: only, error }];
+    const middle = Math.ceil(sources.length / 2);
+    return [
+      ...(await writeIsolating(session, sources.slice(0, middle), write)),
+      ...(await writeIsolating(session, sources.slice(middle), write)),
+    ];
+  }
+}

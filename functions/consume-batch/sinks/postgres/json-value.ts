@@ -1,0 +1,20 @@
+import { isUtf8 } from 'node:buffer';
+import { PoisonError } from '../../records/record-failure.ts';
+
+export interface JsonValue {
+  /** As it came, big numbers and all. */
+  text: string;
+  /** For its members' names: its numbers may have lost digits. */
+  value: unknown;
+}
+
+/** Proven to be one JSON text, which can stand inside another. Throws PoisonError. */
+export function jsonValue(bytes: Buffer): JsonValue {
+  if (!isUtf8(bytes)) throw new PoisonError('the value is not UTF-8');
+  const text = bytes.toString();
+  try {
+    return { text, value: JSON.parse(text) };
+  } catch {
+    throw new PoisonError('the value is not JSON');
+  }
+}

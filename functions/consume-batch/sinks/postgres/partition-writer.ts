@@ -1,0 +1,227 @@
+import { backoffMs } from '../../../../src/backoff.ts';
+import { sleep } from '../../../../src/deadline.ts';
+import { Failure } from '../../../../src/errors.ts';
+import type { TopicPartition } from '../../../../src/kafka/wire/by-topic.ts';
+import type { Session } from '../../../../src/postgres/database.ts';
+import type { ConsumerRecord } from '../../../../src/record.ts';
+import { type BatchResult, nothingDone, type PulledBatch } from '../../pull/partition-handler.ts';
+import type { Position } from '../../pull/positions.ts';
+import { type DeadLetter, placeOf } from '../../records/dead-letter.ts';
+import { type RecordFailure, recordFailure } from '../../records/record-failure.ts';
+import { transformRetrying } from '../../records/transform.ts';
+import { blameOf } from './blame.ts';
+import { writeIsolating } from './isolate.ts';
+import type { DatabasePull } from './open-postgres.ts';
+import type { RowWriter, Source } from './row-writer.ts';
+import { lockedOffset, moveOffset } from './stored-offsets.ts';
+
+/** The server ends a transaction that idles for 10 s, as while its dead letters are on their way. */
+const DEAD_LETTER_MS = 7_000;
+
+/** What of a batch is to be written, and what is not. */
+interface Work {
+  sources: Source[];
+  dead: DeadLetter[];
+  /** The offset behind it. */
+  to: number;
+  /** Why the partition stops behind it. */
+  stop: Failure | undefined;
+}
+
+/** One partition in one pull: each batch is one transaction of its rows and of the partition's offset. */
+export class PartitionWriter {
+  readonly #pull: DatabasePull;
+  readonly #source: TopicPartition;
+  readonly #writer: RowWriter;
+  /** Where the partition stands: in the database or, until its first row, in Kafka. */
+  #stored: number | undefined;
+  /** Offsets of records that have been dead-lettered in this pull, if their transaction is repeated. */
+  readonly #buried = new Set<number | undefined>();
+
+  constructor({ topic, partition, committed }: Position, pull: DatabasePull) {
+    this.#pull = pull;
+    this.#source = { topic, partition };
+    this.#writer = pull.writerOf(topic);
+    this.#stored = committed;
+  }
+
+  async handle(batch: PulledBatch): Promise<BatchResult> {
+    const startedAt = Date.now();
+    let work: Work;
+    try {
+      work = await this.#prepare(batch);
+    } catch (error) {
+      return this.#stopped(this.#pull.failureOf(error, [this.#source.topic]), batch.records.length);
+    }
+    const preparedAt = Date.now();
+    if (work.to === this.#stored) return this.#stopped(work.stop, work.stop ? 1 : 0);
+    const result = await this.#commit(work);
+    if (batch.records.length > 0) {
+      const ms = { transform: preparedAt - startedAt, sink: Date.now() - preparedAt };
+      const { processed, deadLettered, failed, to } = result;
+      this.#pull.origin.log.info('rows written', {
+        ...this.#source,
+        processed,
+        deadLettered,
+        failed,
+        to,
+        ms,
+      });
+    }
+    return result;
+  }
+
+  /** Up to the first record that may pass later, the rows to be written and the records that will never pass. */
+  async #prepare({ records, nextOffset }: PulledBatch): Promise<Work> {
+    const work: Work = { sources: [], dead: [], to: nextOffset, stop: undefined };
+    const made = await this.#transformed(records);
+    for (const [at, record] of records.entries()) {
+      const outputs = made?.[at] ?? [record];
+      const failed = 'failureClass' in outputs ? outputs : await this.#checked({ record, outputs });
+      if (!failed) {
+        work.sources.push({ record, outputs: outputs as readonly ConsumerRecord[] });
+      } else if (failed.failureClass === 'transient' || failed.failureClass === 'sink') {
+        work.to = record.offset ?? nextOffset;
+        work.stop = new Failure('SINK_FAILED', `${placeOf(record)}: ${failed.error.message}`, {
+          cause: failed.error,
+        });
+        break;
+      } else {
+        work.dead.push({ ...failed, record });
+      }
+    }
+    return work;
+  }
+
+  #transformed(records: readonly ConsumerRecord[]) {
+    const { pipeline, times, config, origin } = this.#pull;
+    const { transformRecord, handleTransaction } = pipeline;
+    // That gets the records as they came.
+    if (!transformRecord || handleTransaction) return undefined;
+    return transformRetrying(records, transformRecord, this.#pull, { ...times, ...config, origin });
+  }
+
+  /** Rejects where something else than the record is to blame. */
+  async #checked(source: Source): Promise<RecordFailure | undefined> {
+    try {
+      await this.#writer.check(source, this.#pull.times.deadline);
+      return undefined;
+    } catch (error) {
+      const failure = recordFailure(0, error);
+      if (failure.failureClass === 'permanent' || failure.failureClass === 'poison') return failure;
+      throw error;
+    }
+  }
+
+  /** Runs the transaction, again where that may help, within the retries and the remaining time. */
+  async #commit(work: Work): Promise<BatchResult> {
+    const { database, times, config, origin, failureOf } = this.#pull;
+    let isolates = false;
+    let mayBeDone = false;
+    for (let attempt = 1; ; ) {
+      try {
+        const refused = await database.transaction(times.deadline, (session) =>
+          this.#write(session, work, { isolates, mayBeDone }),
+        );
+        if (refused === 'taken over') return this.#takenOver();
+        this.#stored = work.to;
+        const deadLettered = work.dead.length + refused.length;
+        const processed = work.sources.length - refused.length;
+        return { processed, deadLettered, failed: work.stop ? 1 : 0, to: work.to, stop: work.stop };
+      } catch (error) {
+        if (error instanceof NotBuried) return this.#commitBefore(error, work);
+        const blame = error instanceof Failure ? 'configuration' : blameOf(error);
+        const isExhausted = attempt > config.retries;
+        if (!isolates && (blame === 'record' || (blame === 'unclassified' && isExhausted))) {
+          isolates = true;
+          continue;
+        }
+        const backoff = backoffMs(attempt, config.retryBackoffMs);
+        const mayPass = blame === 'world' || blame === 'unclassified';
+        if (!mayPass || isExhausted || Date.now() + backoff > times.handleBefore) {
+          return this.#stopped(
+            failureOf(error, [this.#source.topic]),
+            work.sources.length + work.dead.length,
+          );
+        }
+        mayBeDone = true;
+        attempt++;
+        origin.log.debug('a transaction is tried again', { ...this.#source, error });
+        await sleep(backoff);
+      }
+    }
+  }
+
+  /** The refused records, which are dead letters by now. */
+  async #write(
+    session: Session,
+    { sources, dead, to }: Work,
+    { isolates, mayBeDone }: { isolates: boolean; mayBeDone: boolean },
+  ): Promise<{ length: number } | 'taken over'> {
+    const { group, times } = this.#pull;
+    const isOurs = await moveOffset(session, group.groupId, { ...this.#source, from: this.#stored, to });
+    if (!isOurs) {
+      // An earlier attempt may have been committed without an answer.
+      const isDone = mayBeDone && (await lockedOffset(session, group.groupId, this.#source)) === to;
+      return isDone ? [] : 'taken over';
+    }
+    const write = (part: readonly Source[]) => this.#writer.write(session, part, times.deadline);
+    if (!isolates) {
+      await write(sources);
+      await this.#bury(dead);
+      return [];
+    }
+    // What a deferred constraint refuses would show at the COMMIT alone.
+    await session.query('SET CONSTRAINTS ALL IMMEDIATE', []);
+    const refused = await writeIsolating(session, sources, write);
+    const letters = refused.map(
+      ({ source, error }): DeadLetter => ({ record: source.record, failureClass: 'permanent', error }),
+    );
+    await this.#bury([...dead, ...letters].sort((a, b) => (a.record.offset ?? 0) - (b.record.offset ?? 0)));
+    return refused;
+  }
+
+  /** Before the COMMIT: a crash in between leaves a second dead letter, and never none. */
+  async #bury(dead: readonly DeadLetter[]): Promise<void> {
+    const { deadLetters, times, origin } = this.#pull;
+    const left = dead.filter(({ record }) => !this.#buried.has(record.offset));
+    if (left.length === 0) return;
+    const deadline = Math.min(times.deadline, Date.now() + DEAD_LETTER_MS);
+    const failures = await deadLetters.write(left, { ...origin, deadline });
+    for (const [at, { record }] of left.entries()) if (!failures[at]) this.#buried.add(record.offset);
+    const first = failures.findIndex(Boolean);
+    const record = left[first]?.record;
+    if (record) throw new NotBuried(record, failures[first]);
+  }
+
+  /** What stands before a record that can't be dead-lettered. */
+  async #commitBefore({ record, cause }: NotBuried, work: Work): Promise<BatchResult> {
+    const stop = cause instanceof Failure ? cause : undefined;
+    const to = record.offset ?? 0;
+    const isBefore = (one: { record: ConsumerRecord }) => (one.record.offset ?? 0) < to;
+    const before = { sources: work.sources.filter(isBefore), dead: work.dead.filter(isBefore), to, stop };
+    return before.sources.length + before.dead.length === 0 ? this.#stopped(stop, 1) : this.#commit(before);
+  }
+
+  #stopped(stop: BatchResult['stop'], failed: number): BatchResult {
+    return { ...nothingDone(stop, this.#stored), failed };
+  }
+
+  #takenOver(): BatchResult {
+    this.#pull.origin.log.warn(
+      'another pull of this group is at work on the partition: it is left to that one',
+      { ...this.#source, offset: this.#stored },
+    );
+    return nothingDone('taken over');
+  }
+}
+
+/** Its dead letter was not acknowledged, for the reason in `cause`. */
+class NotBuried extends Error {
+  readonly record: ConsumerRecord;
+
+  constructor(record: ConsumerRecord, cause: Failure | undefined) {
+    super('a record could not be dead-lettered', { cause });
+    this.record = record;
+  }
+}

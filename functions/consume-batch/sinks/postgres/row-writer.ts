@@ -1,0 +1,18 @@
+import type { Session } from '../../../../src/postgres/database.ts';
+import type { ConsumerRecord } from '../../../../src/record.ts';
+
+/** A source record and what the pipeline made of it, none where it was dropped. */
+export interface Source {
+  record: ConsumerRecord;
+  outputs: readonly ConsumerRecord[];
+}
+
+/** Writes the rows of one topic's records. Deadlines are in epoch milliseconds. */
+export interface RowWriter {
+  /** A pull begins. */
+  begin?(): void;
+  /** What the table can't take, and a look at the record alone tells. Throws a PermanentError or PoisonError. */
+  check(source: Source, deadline: number): Promise<void> | void;
+  /** In the offsets' transaction. Rejects with what the database says, or with a Failure. */
+  write(session: Session, sources: readonly Source[], deadline: number): Promise<void>;
+}

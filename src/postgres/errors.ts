@@ -1,0 +1,62 @@
+import { causesOf, Failure } from '../errors.ts';
+
+/** Whose fault it is: the data's, the configuration's, or that of the world, where a later attempt may succeed. */
+export type Fault = 'data' | 'configuration' | 'world';
+
+/** PostgreSQL's classes: data exception, integrity constraint, program limit; and RAISE EXCEPTION of a trigger. */
+const OF_DATA = /^(22|23|54|P0001)/;
+/** Not supported, login, no such database, no such schema, syntax error or access rule. */
+const OF_CONFIGURATION = /^(0A|28|3D|3F|42)/;
+const UNDEFINED_TABLE = '42P01';
+/** Node.js's and OpenSSL's codes for a certificate that proves nothing. */
+const UNTRUSTED = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT)/;
+const REFUSES_TLS = 'The server does not support SSL connections';
+/** GaussDB's own SHA-256 login has the number 10, which no driver of PostgreSQL knows. */
+const UNKNOWN_LOGIN = /authentication(Ok)? message type|auth.*type: 10/i;
+
+/** What the driver throws, or one of its socket. */
+export function faultOf(error: unknown): Fault {
+  const code = codeOf(error);
+  if (OF_DATA.test(code)) return 'data';
+  const { message } = causesOf(error)[0] ?? { message: '' };
+  const isRefused = OF_CONFIGURATION.test(code) || UNTRUSTED.test(code);
+  return isRefused || message === REFUSES_TLS || UNKNOWN_LOGIN.test(message) ? 'configuration' : 'world';
+}
+
+export function isMissingTable(error: unknown): boolean {
+  return codeOf(error) === UNDEFINED_TABLE;
+}
+
+/** SQLSTATE, or the code of a socket or of TLS; empty where there is none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** Why the call stops, with what to do. */
+export function databaseFailure(error: unknown, remedy = remedyOf(error)): Failure {
+  if (error instanceof Failure) return error;
+  const code = codeOf(error);
+  const said = causesOf(error)[0]?.message || code || 'the connection failed';
+  const named = code !== '' && !said.includes(code) ? `${said} (${code})` : said;
+  return new Failure('SINK_FAILED', `the database: ${named}${remedy && `: ${remedy}`}`, { cause: error });
+}
+
+function remedyOf(error: unknown): string {
+  const code = codeOf(error);
+  const { message } = causesOf(error)[0] ?? { message: '' };
+  if (message === REFUSES_TLS) {
+    return 'turn TLS on there; ?sslmode=disable in CONSUME_SINK_URL would send the rows in plain text';
+  }
+  if (UNKNOWN_LOGIN.test(message)) {
+    return 'it asks for a login that only GaussDB and openGauss have: set password_encryption_type to md5 or SCRAM there and give the password anew; DWS is fed through object storage (CONSUME_SINK=s3)';
+  }
+  if (UNTRUSTED.test(code)) return 'give the authority in CONSUME_SINK_SSL_CA_PEM, or renew the certificate';
+  if (code.startsWith('28')) {
+    return 'look at CONSUME_SINK_CONNECTION_USER, CONSUME_SINK_CONNECTION_PASSWORD and pg_hba.conf';
+  }
+  if (code === '3D000') return 'look at the database in CONSUME_SINK_URL';
+  if (code === '42501') return 'grant CONSUME_SINK_CONNECTION_USER what it needs (docs/postgres.md)';
+  if (code === '42P10') return 'give the table a primary key as npm run sink -- ddl prints it';
+  if (code === '53100') return 'the disk is full there';
+  return '';
+}

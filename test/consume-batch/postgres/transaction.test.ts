@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Pipeline } from '../../../functions/consume-batch/records/pipeline.ts';
+import { PermanentError } from '../../../functions/consume-batch/records/record-failure.ts';
+import { postgresTool } from '../../../local/postgres.ts';
+import { failsWith } from '../../support/errors.ts';
+import { postgresForTests } from '../../support/postgres.ts';
+import { topicWithTable } from '../../support/postgres-topic.ts';
+import { sharedCluster } from '../../support/shared-cluster.ts';
+
+const why = await postgresTool.missing();
+const cluster = await sharedCluster();
+const database = await postgresForTests();
+const client = await database.client();
+
+const setUp = (handleTransaction: Pipeline['handleTransaction']) =>
+  topicWithTable(
+    { cluster, database, client },
+    {
+      pipeline: { handleTransaction },
+      table: 'CREATE TABLE {table} (id text PRIMARY KEY, total int NOT NULL)',
+    },
+  );
+
+const add =
+  (seen: number[] = []): NonNullable<Pipeline['handleTransaction']> =>
+  async (records, { sql }) => {
+    seen.push(records.length);
+    for (const { topic, key, value } of records) {
+      if (`${value}` === 'poison') throw new PermanentError('not for me');
+      await sql(
+        `INSERT INTO "${topic}" AS t VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET total = t.total + EXCLUDED.total`,
+        [`${key}`, `${value}`],
+      );
+    }
+  };
+
+describe('handleTransaction', { skip: why ?? false }, () => {
+  test("its statements are the offset's transaction, and a record's fault is found by halving", async () => {
+    const seen: number[] = [];
+    const it = await setUp(add(seen));
+    const values = Array.from({ length: 40 }, (_, n) => (n === 17 ? 'many' : n === 30 ? 'poison' : '1'));
+    await it.publish(values.map((value, n) => ({ key: `k${n % 3}`, value })));
+    const answer = await it.pull();
+    assert.deepEqual([answer.processed, answer.deadLettered], [38, 2]);
+    assert.deepEqual(await it.query('SELECT sum(total)::int AS total FROM {table}'), [{ total: 38 }]);
+    assert.deepEqual(
+      (await it.dead()).map(({ value }) => value),
+      ['many', 'poison'],
+    );
+    assert.equal(seen[0], 40);
+    assert.deepEqual(await it.stored(), [40]);
+  });
+
+  test('rows come back', async () => {
+    const rows: unknown[] = [];
+    const it = await setUp(async (_records, { sql }) => {
+      rows.push(...(await sql('SELECT $1::int AS one', [1])));
+    });
+    await it.publish([{ value: 'x' }]);
+    await it.pull();
+    assert.deepEqual(rows, [{ one: 1 }]);
+  });
+
+  for (const statement of ['COMMIT', ' /* a */ -- b\n rollback', ';BEGIN', 'SELECT 1; COMMIT', 'end']) {
+    test(`${JSON.stringify(statement)} is refused, and nothing is committed`, async () => {
+      const it = await setUp(async (records, call) => {
+        await add()(records, call);
+        await call.sql(statement);
+      });
+      await it.publish([{ key: 'a', value: '1' }]);
+      const outcome = await it.pull().then(
+        ({ deadLettered }) => deadLettered,
+        (error: { code: string }) => error.code,
+      );
+      assert.ok(outcome === 1 || outcome === 'SINK_FAILED', `${outcome}`);
+      assert.deepEqual(await it.query('SELECT 1 FROM {table}'), []);
+    });
+  }
+
+  test('an error of a statement that the code keeps to itself commits nothing', async () => {
+    const it = await setUp(async (records, call) => {
+      await add()(records, call);
+      await call.sql('SELECT 1/0').catch(() => {});
+    });
+    await it.publish([{ key: 'a', value: '1' }]);
+    await assert.rejects(it.pull(), failsWith('SINK_FAILED', /aborted/));
+    assert.deepEqual([await it.query('SELECT 1 FROM {table}'), await it.stored()], [[], []]);
+  });
+
+  test('sql is of no use after the end', async () => {
+    let late: (() => Promise<unknown>) | undefined;
+    const it = await setUp(async (_records, { sql }) => {
+      late = () => sql('SELECT 1');
+    });
+    await it.publish([{ value: 'x' }]);
+    await it.pull();
+    await assert.rejects(late?.() ?? Promise.resolve(), /after handleTransaction had ended/);
+  });
+
+  test('an error that blames nobody is tried again, and then the record is dead-lettered', async () => {
+    let calls = 0;
+    const it = await setUp(async () => {
+      calls++;
+      throw new Error('what now');
+    });
+    await it.publish([{ value: 'x' }]);
+    assert.deepEqual([(await it.pull()).deadLettered, calls > 2], [1, true]);
+  });
+});
