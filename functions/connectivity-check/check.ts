@@ -17,6 +17,7 @@ import { groupReport, inspectGroup, type SessionOf } from './rungs/group.ts';
 import { notBegun } from './rungs/group-lag.ts';
 import { judgePermissions } from './rungs/permissions.ts';
 import { roundTrip } from './rungs/round-trip.ts';
+import { reachSink } from './rungs/sink.ts';
 import { judgeTopic, missingDeadLetterTopics, readSettings, topicReport } from './rungs/topic.ts';
 import { writeReport } from './verdict.ts';
 
@@ -145,6 +146,7 @@ async function topRungs(findings: Findings, seat: Climb, reached: Reached): Prom
     await topicRung(findings, seat, reached);
     await permissionsRung(findings, seat, reached, sessionOf);
     await roundTripRung(findings, seat, sessionOf);
+    await sinkRung(findings, seat);
   } catch (error) {
     if (error instanceof Broken) return;
     if (!(error instanceof RequestFailed)) throw error;
@@ -224,6 +226,13 @@ async function roundTripRung(findings: Findings, seat: Climb, sessionOf: Session
     }),
   );
   trips.sort((a, b) => a.partition - b.partition);
+}
+
+/** Where consume-batch writes what it reads. */
+async function sinkRung({ run }: Findings, { ladder }: Climb): Promise<void> {
+  const { sink } = run.check;
+  if (sink) await ladder.climb('sink', () => reachSink(sink, run));
+  else ladder.skip('sink', 'CONSUME_SINK names none that can be looked at');
 }
 
 function distinct(addresses: readonly Address[]): Address[] {

@@ -2,8 +2,10 @@ import type { BlockList } from 'node:net';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
 import { logLevel } from '../../src/log.ts';
+import { postgresConfig } from '../../src/postgres/config.ts';
 import { isTopicName } from '../../src/topic.ts';
 import type { Meanings, Variables } from '../../src/variables.ts';
+import type { CheckedSink } from './rungs/sink.ts';
 
 export const meanings = {
   CHECK_TOPIC: { meaning: 'the topic whose leaders, replicas and permissions are looked at' },
@@ -33,6 +35,8 @@ export interface CheckConfig {
   /** The topics that the group reads, or will read. */
   groupTopics: string[];
   autoOffsetReset: (typeof offsetResets)[number];
+  /** Undefined: consume-batch writes to nothing that can be looked at. */
+  sink: CheckedSink | undefined;
   timeoutMs: number | undefined;
   /** Whether a run by timer fails when it finds a fault. */
   throws: boolean;
@@ -73,6 +77,10 @@ export function checkConfig(variables: Variables): CheckConfig {
     ),
     groupTopics: [...new Set([...(topic ? [topic] : []), ...(isOwnGroup ? sourceTopics : [])])],
     autoOffsetReset: offsetReset(variables),
+    sink:
+      variables.text('CONSUME_SINK') === 'postgres'
+        ? { ...postgresConfig(variables), topics: sourceTopics }
+        : undefined,
     timeoutMs: variables.integer('CHECK_TIMEOUT_MS', undefined, { min: 1 }),
     throws: checkThrows(variables),
     allowedAddresses: variables.networks('CHECK_ALLOWED_ADDRESSES'),

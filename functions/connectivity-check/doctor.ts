@@ -12,7 +12,7 @@ Climbs from the configuration of this shell (KAFKA_…, CHECK_…) over that of 
 
   --json  the whole report
 
-Exit codes: 0 fine, 2 warnings, 10 DNS, 20 TCP, 30 TLS, 40 SASL, 50 Kafka, 60 permissions, 70 data, 78 configuration;
+Exit codes: 0 fine, 2 warnings, 10 DNS, 20 TCP, 30 TLS, 40 SASL, 50 Kafka, 60 permissions, 70 data, 71 the sink, 78 configuration;
 64 where it was called wrongly. A check ends within CHECK_TIMEOUT_MS, else 15 s.`;
 const CALLED_WRONGLY = 64;
 const DEFAULT_TIMEOUT_MS = 15_000;

@@ -253,6 +253,38 @@ export const explanations: Record<Fault, Explanation> = {
     remedy:
       "Check the load and disks of the partition's leader and its followers; CHECK_TIMEOUT_MS is the time a check has.",
   }),
+  SINK_DNS: (c) => ({
+    cause: `The name of the database at ${c.target} can't be resolved (${c.evidence}).`,
+    remedy: 'Correct the host in CONSUME_SINK_URL, or add its record to the DNS zone of the VPC.',
+  }),
+  SINK_TCP: (c) => ({
+    cause: `The database at ${c.target} can't be reached, or did not answer (${c.evidence}).`,
+    remedy:
+      'Check that it runs, its port in CONSUME_SINK_URL, and that its security group admits the subnet of the function.',
+  }),
+  SINK_TLS: (c) => ({
+    cause: `The connection to the database at ${c.target} can't be encrypted and proven (${c.evidence}).`,
+    remedy:
+      'Give the certificate of its authority in CONSUME_SINK_SSL_CA_PEM, use the name in the certificate, or turn TLS on there.',
+  }),
+  SINK_LOGIN: (c) => ({
+    cause: `The database at ${c.target} refuses the login (${c.evidence}).`,
+    remedy:
+      'Correct CONSUME_SINK_CONNECTION_USER and CONSUME_SINK_CONNECTION_PASSWORD; pg_hba.conf must admit the function.',
+  }),
+  SINK_FORBIDDEN: (c) => ({
+    cause: `The user of the sink may not do what it has to on ${c.target} (${c.evidence}).`,
+    remedy: 'Grant CONSUME_SINK_CONNECTION_USER the privileges that docs/postgres.md lists.',
+  }),
+  SINK_MISSING: (c) => ({
+    cause: `What consume-batch writes to is not there: ${c.evidence}.`,
+    remedy: 'Run what npm run sink -- ddl prints, in the database that CONSUME_SINK_URL names.',
+  }),
+  SINK_MISMATCH: (c) => ({
+    cause: `The table is not as consume-batch needs it: ${c.evidence}.`,
+    remedy:
+      'Alter it as npm run sink -- ddl prints it, or correct CONSUME_SINK_INSERT_MODE and CONSUME_SINK_PK_FIELDS.',
+  }),
 };
 
 function notKafka({ target, evidence, dms }: Case, what: string): { cause: string; remedy: string } {

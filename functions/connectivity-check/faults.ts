@@ -11,6 +11,7 @@ export const stages = [
   'topic',
   'permissions',
   'round-trip',
+  'sink',
 ] as const;
 export type Stage = (typeof stages)[number];
 
@@ -67,6 +68,13 @@ const faultStages = {
   MESSAGE_TOO_LARGE: 'round-trip',
   ROUND_TRIP_LOST: 'round-trip',
   ROUND_TRIP_TIMEOUT: 'round-trip',
+  SINK_DNS: 'sink',
+  SINK_TCP: 'sink',
+  SINK_TLS: 'sink',
+  SINK_LOGIN: 'sink',
+  SINK_FORBIDDEN: 'sink',
+  SINK_MISSING: 'sink',
+  SINK_MISMATCH: 'sink',
 } as const satisfies Record<string, Stage>;
 
 export const warningIds = [

@@ -13,6 +13,7 @@ const codes: Record<Stage, number> = {
   topic: 50,
   permissions: 60,
   'round-trip': 70,
+  sink: 71,
 };
 const WARNINGS = 2;
 
@@ -24,7 +25,7 @@ const exceptions: Partial<Record<Fault, number>> = {
   NOT_ENOUGH_REPLICAS: codes['round-trip'],
 };
 
-/** 0 fine, 2 warnings, else the layer: 10 DNS, 20 TCP, 30 TLS, 40 SASL, 50 Kafka, 60 permissions, 70 data, 78 configuration. */
+/** 0 fine, 2 warnings, else the layer: 10 DNS, 20 TCP, 30 TLS, 40 SASL, 50 Kafka, 60 permissions, 70 data, 71 the sink, 78 configuration. */
 export function exitCode({ verdict, warnings }: Report): number {
   if (!verdict) return warnings.length > 0 ? WARNINGS : 0;
   // A verdict is never a warning.

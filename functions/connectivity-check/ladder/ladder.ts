@@ -111,7 +111,7 @@ export class Ladder {
   asBroker(): Ladder {
     const copy = new Ladder('broker');
     for (const [stage, result] of this.#results) copy.#results.set(stage, result);
-    for (const stage of ['config', 'brokers', 'topic', 'permissions', 'round-trip'] as const)
+    for (const stage of ['config', 'brokers', 'topic', 'permissions', 'round-trip', 'sink'] as const)
       copy.#results.delete(stage);
     if (this.broken) {
       const { fault, evidence, target, probes } = this.broken;

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
+import { ddl } from '../../functions/consume-batch/sinks/postgres/ddl.ts';
+import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
+import { postgresTool } from '../../local/postgres.ts';
+import { tableConfig } from '../../src/postgres/config.ts';
+import { readConfig } from '../../src/variables.ts';
+import { checkWith, stageAt, type Variables, variablesFor } from '../support/check.ts';
+import { startBannerServer, unusedPort } from '../support/faults/servers.ts';
+import { postgresForTests, sinkVariables } from '../support/postgres.ts';
+import { sharedCluster } from '../support/shared-cluster.ts';
+
+const why = await postgresTool.missing();
+const cluster = await sharedCluster();
+const authority = await createCertificateAuthority();
+const { chain, key } = await authority.issue({ commonName: 'db', hosts: ['localhost'] });
+const database = await postgresForTests({ tls: { certificate: chain, key } });
+const client = await database.client();
+
+const upsert = { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'id' };
+const sqlFor = (topic: string) =>
+  ddl(
+    readConfig(() => undefined, tableConfig),
+    [topic],
+  ).join(' ');
+
+interface Row {
+  topic?: string;
+  sql?: string;
+  variables?: Variables | (() => Promise<Variables>);
+  fault: string;
+  evidence: RegExp;
+}
+
+const rows: Record<string, Row> = {
+  'no such name': {
+    variables: { CONSUME_SINK_URL: 'postgres://db.invalid/shop' },
+    fault: 'SINK_DNS',
+    evidence: /ENOTFOUND/,
+  },
+  'nobody listens': {
+    variables: async () => ({ CONSUME_SINK_URL: `postgres://127.0.0.1:${await unusedPort()}/shop` }),
+    fault: 'SINK_TCP',
+    evidence: /ECONNREFUSED/,
+  },
+  'something else answers': {
+    variables: async () => {
+      const { port, close } = await startBannerServer('220 mail\r\n');
+      after(close);
+      return { CONSUME_SINK_URL: `postgres://127.0.0.1:${port}/shop` };
+    },
+    fault: 'SINK_TLS',
+    evidence: /SSL/,
+  },
+  'an authority that nobody trusts': {
+    variables: { CONSUME_SINK_URL: `postgres://localhost:${database.port}/postgres` },
+    fault: 'SINK_TLS',
+    evidence: /SELF_SIGNED|UNABLE/,
+  },
+  'another name than in the certificate': {
+    variables: { CONSUME_SINK_URL: database.url, CONSUME_SINK_SSL_CA_PEM: authority.certificate },
+    fault: 'SINK_TLS',
+    evidence: /ALTNAME/,
+  },
+  'a wrong password': {
+    variables: { CONSUME_SINK_CONNECTION_PASSWORD: 'pw-wrong' },
+    fault: 'SINK_LOGIN',
+    evidence: /password authentication failed/,
+  },
+  'no such database': {
+    variables: { CONSUME_SINK_URL: `postgres://127.0.0.1:${database.port}/nowhere?sslmode=disable` },
+    fault: 'SINK_MISSING',
+    evidence: /"nowhere" does not exist/,
+  },
+  'no table': { topic: 'none', fault: 'SINK_MISSING', evidence: /no table "none"/ },
+  'no privilege': {
+    topic: 'closed',
+    sql: `${sqlFor('closed')} CREATE USER weak PASSWORD '${database.password}'; GRANT ALL ON kafka_functions_offsets TO weak; GRANT SELECT ON closed TO weak`,
+    variables: { CONSUME_SINK_CONNECTION_USER: 'weak' },
+    fault: 'SINK_FORBIDDEN',
+    evidence: /lacks INSERT on "closed"/,
+  },
+  'no column of ours': {
+    topic: 'other',
+    sql: 'CREATE TABLE other (id int PRIMARY KEY)',
+    fault: 'SINK_MISMATCH',
+    evidence: /no column topic, partition/,
+  },
+  'no key for an upsert': {
+    topic: 'keyless',
+    sql: 'CREATE TABLE keyless (id int, a int)',
+    variables: upsert,
+    fault: 'SINK_MISMATCH',
+    evidence: /no unique key of id/,
+  },
+};
+
+describe('the rung of the sink', { skip: why ?? false }, () => {
+  const checkOf = (topic: string, variables: Variables) =>
+    checkWith({
+      ...variablesFor(cluster, 'SASL_SSL'),
+      ...{ ...sinkVariables(database), CONSUME_TOPICS: topic, CONSUME_DEAD_LETTER_TOPIC: 'none' },
+      ...variables,
+    });
+
+  test('holds', async () => {
+    await client.query(sqlFor('fine'));
+    const report = await checkOf('fine', {});
+    assert.equal(report.ok, true, JSON.stringify(report.verdict));
+    assert.match(stageAt(report, 0, 'sink')?.evidence ?? '', /logged in, 2 tables/);
+  });
+
+  for (const [name, row] of Object.entries(rows)) {
+    test(`${row.fault}: ${name}`, async () => {
+      await client.query(`${sqlFor('fine')} ${row.sql ?? ''}`);
+      const variables = typeof row.variables === 'function' ? await row.variables() : (row.variables ?? {});
+      const report = await checkOf(row.topic ?? 'fine', variables);
+      assert.equal(report.verdict?.fault, row.fault, JSON.stringify(report.verdict));
+      assert.match(stageAt(report, 0, 'sink')?.evidence ?? '', row.evidence);
+      assert.equal(exitCode(report), 71);
+      assert.doesNotMatch(JSON.stringify(report), new RegExp(database.password));
+    });
+  }
+
+  test('is not climbed where no such sink is configured', async () => {
+    const report = await checkWith(variablesFor(cluster, 'SASL_SSL'));
+    assert.equal(stageAt(report, 0, 'sink')?.status, 'skipped');
+  });
+});
