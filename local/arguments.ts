@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { isTopicName, TOPIC_NAME_RULE } from '../src/topic.ts';
 import type { SandboxTopic } from './kafka/sandbox.ts';
+import { type LocalSink, sinkNames } from './sinks.ts';
 
-export const USAGE = `Usage: npm start [-- [--topics <topic>[:<partitions>],…] [--keep] [--triggers]]
+export const USAGE = `Usage: npm start [-- [--topics <topic>[:<partitions>],…] [--sink postgres] [--keep] [--triggers]]
 
   --topics    adds topics to the embedded Kafka, such as payments,audit:12 (6 partitions unless given)
+  --sink      starts a PostgreSQL beside the embedded Kafka, and has consume-batch write each record into a table of it
   --keep      keeps the embedded Kafka's data, users and ports in .kafka-functions/ for the next start with --keep
   --triggers  runs the timers and the Kafka trigger of serverless.yml also against a cluster of your own
 
@@ -15,6 +17,7 @@ const MAX_PARTITIONS = 1_000;
 export interface StartArguments {
   help: boolean;
   topics: SandboxTopic[];
+  sink: LocalSink | undefined;
   keep: boolean;
   triggers: boolean;
 }
@@ -25,12 +28,17 @@ export function startArguments(args = process.argv.slice(2)): StartArguments {
     args,
     options: {
       topics: { type: 'string', multiple: true, default: [] },
+      sink: { type: 'string' },
       keep: { type: 'boolean', default: false },
       triggers: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  return { ...values, topics: values.topics.flatMap((list) => list.split(',').map(topic)) };
+  const sink = sinkNames.find((name) => name === values.sink);
+  if (values.sink !== undefined && !sink) {
+    throw new Error(`--sink ${values.sink}: there is ${sinkNames.join(', ')}`);
+  }
+  return { ...values, sink, topics: values.topics.flatMap((list) => list.split(',').map(topic)) };
 }
 
 function topic(text: string): SandboxTopic {

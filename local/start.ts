@@ -30,6 +30,7 @@ import { type SandboxKafka, type SandboxTopic, startSandboxKafka } from './kafka
 import { namedTopics } from './named-topics.ts';
 import { routesTo } from './routes.ts';
 import { readServerlessFile } from './serverless-file.ts';
+import { type LocalSink, type StartedSink, startSink } from './sinks.ts';
 import { type RunningTrigger, startTriggers, type TriggeredFunction } from './triggers.ts';
 import { printWhatToPaste } from './what-to-paste.ts';
 
@@ -61,8 +62,10 @@ async function run(wanted: StartArguments): Promise<void> {
   for (const signal of SIGNALS) process.on(signal, leave);
   const port = await ownPort();
   const hasOwnCluster = Boolean(process.env.KAFKA_BOOTSTRAP_SERVERS);
-  if (hasOwnCluster && (wanted.topics.length > 0 || wanted.keep)) {
-    throw new Error('--topics and --keep are of the embedded Kafka: unset KAFKA_BOOTSTRAP_SERVERS for it');
+  if (hasOwnCluster && (wanted.topics.length > 0 || wanted.keep || wanted.sink)) {
+    throw new Error(
+      '--topics, --sink and --keep are of the embedded Kafka: unset KAFKA_BOOTSTRAP_SERVERS for it',
+    );
   }
   const environment = startEnvironment(ROOT);
   const origins = readConfig(environment, (variables) => variables.list('HTTP_CORS_ORIGINS'));
@@ -98,7 +101,9 @@ async function run(wanted: StartArguments): Promise<void> {
   const variables = variablesWith(embedded?.environment).map((values, at) =>
     publishable(values, bundled[at] ?? {}, wanted.topics),
   );
-  if (embedded) await offerEnvironment(embedded.environment, variables, wanted.keep);
+  const sink = wanted.sink && (await startOwnSink(wanted.sink, descriptions, variables));
+  if (embedded)
+    await offerEnvironment({ ...embedded.environment, ...sink?.variables }, variables, wanted.keep);
   const functions = await startFunctions(descriptions, variables);
   const triggers = hasOwnCluster && !wanted.triggers ? [] : await startAllTriggers(functions);
   const problemOf: GatewayOptions['problemOf'] = (headers, ownPort) =>
@@ -108,7 +113,7 @@ async function run(wanted: StartArguments): Promise<void> {
   const told = new Promise((resolve) => {
     for (const signal of SIGNALS) process.once(signal, resolve).off(signal, leave);
   });
-  printWhatToPaste(gateway.url, embedded !== undefined && existsSync(ENV_FILE));
+  printWhatToPaste(gateway.url, { hasEnvFile: embedded !== undefined && existsSync(ENV_FILE), sink });
   noticeWhatRuns(triggers, embedded);
   await told;
   // A second signal doesn't wait for an orderly end.
@@ -151,6 +156,19 @@ async function startEmbeddedKafka(topics: readonly SandboxTopic[], keep: boolean
   return sandbox;
 }
 
+/** Starts a destination, and gives its variables to each consume-batch. */
+async function startOwnSink(
+  name: LocalSink,
+  descriptions: readonly FunctionDescription[],
+  variables: Values[],
+): Promise<StartedSink> {
+  const at = descriptions.flatMap(({ source }, index) => (source === 'consume-batch' ? [index] : []));
+  const sink = await startSink(name, variables[at[0] ?? -1] ?? {});
+  started.push(sink.stop);
+  for (const index of at) variables[index] = { ...variables[index], ...sink.variables };
+  return sink;
+}
+
 /** Topics of `--topics` may be published to here, whatever the deployment allows. */
 function publishable(values: Values, bundled: Values, own: readonly SandboxTopic[]): Values {
   const allowed = values.PRODUCE_TOPICS ?? bundled.PRODUCE_TOPICS;
@@ -159,13 +177,13 @@ function publishable(values: Values, bundled: Values, own: readonly SandboxTopic
   return { ...values, PRODUCE_TOPICS: [...new Set(topics)].join(',') };
 }
 
-/** Lets other shells reach the embedded Kafka. If the file can't be written, everything else still works. */
-async function offerEnvironment(cluster: Values, functions: readonly Values[], keep: boolean): Promise<void> {
+/** Lets other shells reach the embedded Kafka, and the sink's server. If the file can't be written, everything else still works. */
+async function offerEnvironment(own: Values, functions: readonly Values[], keep: boolean): Promise<void> {
   const tools = TOOL_VARIABLES.flatMap((name): [string, string][] => {
     const value = functions.map((variables) => variables[name]).find(Boolean);
     return value === undefined ? [] : [[name, value]];
   });
-  const variables = { ...cluster, ...Object.fromEntries(tools) };
+  const variables = { ...own, ...Object.fromEntries(tools) };
   // Also if a signal ends the process during the start.
   if (!keep) process.once('exit', () => removeEnvFile(ENV_FILE, variables));
   try {

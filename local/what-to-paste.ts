@@ -1,5 +1,10 @@
+import type { StartedSink } from './sinks.ts';
+
 /** Prints commands to try, on stdout. */
-export function printWhatToPaste(url: string, hasEnvFile: boolean): void {
+export function printWhatToPaste(
+  url: string,
+  { hasEnvFile, sink }: { hasEnvFile: boolean; sink: StartedSink | undefined },
+): void {
   console.log(`
 Ready. Publish a record:
 
@@ -19,6 +24,6 @@ Pull now, without waiting for the timer:
 
   . .kafka-functions/env
   npm run records -- orders
-`);
+${sink ? `\nAfter a pull, see what has arrived in PostgreSQL:\n\n  ${sink.look}\n` : ''}`);
   }
 }

@@ -196,7 +196,7 @@ test('npm start with a cluster of one’s own: no timer without --triggers', asy
   }
   const { ended, output } = npmStart(checkout, { args: ['--topics', 'a'], variables });
   assert.equal(await ended, 1);
-  assert.match(output(), /--topics and --keep are of the embedded Kafka/);
+  assert.match(output(), /--topics, --sink and --keep are of the embedded Kafka/);
 });
 
 test('npm start: a function of one’s own is at /functions/<name>, in serverless.yml or not', async () => {
@@ -259,4 +259,22 @@ test('npm start: what is wrong is named before anything is started', async () =>
   const help = npmStart(checkout, { args: ['--help'] });
   assert.equal(await help.ended, 0);
   assert.match(help.output(), /^Usage: npm start/);
+});
+
+test('npm start -- --sink postgres: what is published is a row a moment later', async () => {
+  const checkout = startableCheckout();
+  pullOften(checkout);
+  const { child, ended, ready, until, output, url } = npmStart(checkout, { args: ['--sink', 'postgres'] });
+  await ready();
+  assert.match(output(), /npm run sink -- look/);
+  assert.equal((await publish(url(), 'orders', [{ key: 'a', value: { n: 1 } }])).status, 200);
+  await until('"processed":1');
+  const look = 'node local/run.mjs functions/consume-batch/sinks/command.ts look';
+  const { stdout, stderr } = await inShell(checkout, look);
+  assert.match(stdout, /^"orders": 1 rows\n\{.*"value":\{"n":1\}/, stderr);
+  const doctor = await inShell(checkout, 'node local/run.mjs functions/connectivity-check/doctor.ts');
+  assert.match(doctor.stdout, /sink +ok/);
+  child.kill('SIGINT');
+  assert.equal(await ended, 0, output());
+  assert.doesNotMatch(output(), /Warning:/);
 });
