@@ -1,5 +1,5 @@
 /** `npm run bench [-- name …]`: comparisons; each runs the contestants together and prints ratios. */
-const names = ['connectivity-check', 'consume', 'http', 'produce'];
+const names = ['connectivity-check', 'consume', 'http', 'produce', 'sinks'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
