@@ -8,6 +8,7 @@ import * as connection from '../src/kafka/connection/config.ts';
 import * as fetch from '../src/kafka/fetch/config.ts';
 import * as producer from '../src/kafka/produce/config.ts';
 import * as log from '../src/log.ts';
+import * as database from '../src/postgres/config.ts';
 import { type Meanings, Variables } from '../src/variables.ts';
 import { readersOf } from './function-readers.ts';
 
@@ -21,7 +22,13 @@ interface Reading {
 const sections: Readonly<Record<string, readonly Meanings[]>> = {
   'Every function': [connection.meanings, log.meanings],
   Publishing: [producer.meanings, produce.meanings],
-  'consume-batch': [fetch.meanings, consume.meanings, sinks.meanings, ...(await sinkMeanings())],
+  'consume-batch': [
+    fetch.meanings,
+    consume.meanings,
+    sinks.meanings,
+    ...(await sinkMeanings()),
+    database.meanings,
+  ],
   'connectivity-check': [check.meanings],
   'The HTTP server': [http.meanings],
 };

@@ -12,7 +12,7 @@ function run(script: string, ...args: string[]) {
 const commands = {
   doctor: ['functions/connectivity-check/doctor.ts', 64],
   replay: ['functions/consume-batch/replay/replay.ts', 2],
-  sink: ['functions/consume-batch/sinks/command.ts', 64],
+  sink: ['functions/consume-batch/sinks/postgres/command.ts', 64],
   stack: ['build/stack.ts', 2],
 } as const;
 

@@ -269,7 +269,7 @@ test('npm start -- --sink postgres: what is published is a row a moment later', 
   assert.match(output(), /npm run sink -- look/);
   assert.equal((await publish(url(), 'orders', [{ key: 'a', value: { n: 1 } }])).status, 200);
   await until('"processed":1');
-  const look = 'node local/run.mjs functions/consume-batch/sinks/command.ts look';
+  const look = 'node local/run.mjs functions/consume-batch/sinks/postgres/command.ts look';
   const { stdout, stderr } = await inShell(checkout, look);
   assert.match(stdout, /^"orders": 1 rows\n\{.*"value":\{"n":1\}/, stderr);
   const doctor = await inShell(checkout, 'node local/run.mjs functions/connectivity-check/doctor.ts');

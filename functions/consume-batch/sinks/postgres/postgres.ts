@@ -1,8 +1,6 @@
 import { type PostgresConfig, postgresConfig } from '../../../../src/postgres/config.ts';
 import type { PullSink, SinkKind } from '../../records/sink.ts';
 
-export { meanings } from '../../../../src/postgres/config.ts';
-
 /** Each record once: rows and offsets are committed in one transaction of the database. */
 export const postgres: SinkKind<PostgresConfig> = {
   configure: postgresConfig,

@@ -1,11 +1,11 @@
 /** `npm run sink -- ddl | look`: the tables of the `postgres` sink, as SQL, and what is in them. */
-import { messageOf } from '../../../src/errors.ts';
-import { postgresConfig, tableConfig } from '../../../src/postgres/config.ts';
-import { Database } from '../../../src/postgres/database.ts';
-import { quotedTable } from '../../../src/postgres/identifiers.ts';
-import { environmentOf } from '../../../src/settings-files.ts';
-import { readConfig, type Variables } from '../../../src/variables.ts';
-import { ddl } from './postgres/ddl.ts';
+import { messageOf } from '../../../../src/errors.ts';
+import { postgresConfig, tableConfig } from '../../../../src/postgres/config.ts';
+import { Database } from '../../../../src/postgres/database.ts';
+import { quotedTable } from '../../../../src/postgres/identifiers.ts';
+import { environmentOf } from '../../../../src/settings-files.ts';
+import { readConfig, type Variables } from '../../../../src/variables.ts';
+import { ddl } from './ddl.ts';
 
 const USAGE = `Usage: npm run sink -- <ddl | look>
 
