@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { Client as PgClient, QueryResult, QueryResultRow } from 'pg';
 // The driver without its pool, whose timers a frozen function would wake up to.
 import Client from 'pg/lib/client.js';
+import { from as copyFrom } from 'pg-copy-streams';
 import { Budget } from '../budget.ts';
 import { remaining } from '../deadline.ts';
 import { Failure } from '../errors.ts';
@@ -19,6 +21,8 @@ const LOCK_MS = 2_000;
 export interface Session {
   /** One statement; its parameters are never part of its text. */
   query<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>>;
+  /** COPY … FROM STDIN, and its rows in PostgreSQL's text format. */
+  copy(statement: string, rows: string): Promise<void>;
   /** Whether the connection still stands. */
   isOpen(): boolean;
 }
@@ -146,6 +150,11 @@ function sessionOf(client: PgClient): Session {
   return {
     // By the extended protocol always: the server then takes one statement alone.
     query: (text, values) => client.query({ text, values: [...values], queryMode: 'extended' } as never),
+    copy: (statement, rows) => {
+      const stream = client.query(copyFrom(statement));
+      stream.end(rows);
+      return finished(stream);
+    },
     isOpen: () => socketOf(client).writable,
   };
 }

@@ -48,11 +48,6 @@ const faults: Record<string, Fault> = {
     mends: 'ALTER TABLE {table} RENAME COLUMN others TO headers',
     message: /column "headers".*\(42703\)/,
   },
-  'no primary key': {
-    breaks: 'ALTER TABLE {table} DROP CONSTRAINT "{topic}_pkey"',
-    mends: 'ALTER TABLE {table} ADD PRIMARY KEY (topic, partition, "offset", n)',
-    message: /npm run sink -- ddl/,
-  },
   'a full disk': {
     breaks: `CREATE FUNCTION full_disk() RETURNS trigger AS $$ BEGIN RAISE disk_full; END $$ LANGUAGE plpgsql;
       CREATE TRIGGER full_disk BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION full_disk()`,

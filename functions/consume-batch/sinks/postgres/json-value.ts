@@ -10,11 +10,16 @@ export interface JsonValue {
 
 /** Proven to be one JSON text, which can stand inside another. Throws PoisonError. */
 export function jsonValue(bytes: Buffer): JsonValue {
-  if (!isUtf8(bytes)) throw new PoisonError('the value is not UTF-8');
-  const text = bytes.toString();
+  const text = utf8Text(bytes);
   try {
     return { text, value: JSON.parse(text) };
   } catch {
     throw new PoisonError('the value is not JSON');
   }
+}
+
+/** Throws PoisonError, because other bytes would become other characters. */
+export function utf8Text(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new PoisonError('the value is not UTF-8');
+  return bytes.toString();
 }

@@ -7,10 +7,10 @@ import type { ConsumerRecord } from '../../../../src/record.ts';
 import { type BatchResult, nothingDone, type PulledBatch } from '../../pull/partition-handler.ts';
 import type { Position } from '../../pull/positions.ts';
 import { type DeadLetter, placeOf } from '../../records/dead-letter.ts';
-import { type RecordFailure, recordFailure } from '../../records/record-failure.ts';
+import { PoisonError, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
 import { transformRetrying } from '../../records/transform.ts';
 import { blameOf } from './blame.ts';
-import { writeIsolating } from './isolate.ts';
+import { type Refused, writeIsolating } from './isolate.ts';
 import type { DatabasePull } from './open-postgres.ts';
 import type { RowWriter, Source } from './row-writer.ts';
 import { lockedOffset, moveOffset } from './stored-offsets.ts';
@@ -26,6 +26,16 @@ interface Work {
   to: number;
   /** Why the partition stops behind it. */
   stop: Failure | undefined;
+}
+
+/** What the attempts at a transaction have in common. */
+interface Trial {
+  /** Undefined once a record is known to be in the way. */
+  writeAll: ((session: Session) => Promise<void>) | undefined;
+  /** An earlier attempt may have been committed. */
+  mayBeDone: boolean;
+  /** By the last attempt; they are dead letters. */
+  refused: readonly Refused[];
 }
 
 /** One partition in one pull: each batch is one transaction of its rows and of the partition's offset. */
@@ -104,7 +114,7 @@ export class PartitionWriter {
   /** Rejects where something else than the record is to blame. */
   async #checked(source: Source): Promise<RecordFailure | undefined> {
     try {
-      await this.#writer.check(source, this.#pull.times.deadline);
+      await this.#writer.check?.(source, this.#pull.times.deadline);
       return undefined;
     } catch (error) {
       const failure = recordFailure(0, error);
@@ -116,24 +126,25 @@ export class PartitionWriter {
   /** Runs the transaction, again where that may help, within the retries and the remaining time. */
   async #commit(work: Work): Promise<BatchResult> {
     const { database, times, config, origin, failureOf } = this.#pull;
-    let isolates = false;
-    let mayBeDone = false;
+    const trial: Trial = { writeAll: this.#writingAll(work.sources), mayBeDone: false, refused: [] };
     for (let attempt = 1; ; ) {
       try {
-        const refused = await database.transaction(times.deadline, (session) =>
-          this.#write(session, work, { isolates, mayBeDone }),
+        const isOurs = await database.transaction(times.deadline, (session) =>
+          this.#write(session, work, trial),
         );
-        if (refused === 'taken over') return this.#takenOver();
+        if (!isOurs) return this.#takenOver();
         this.#stored = work.to;
-        const deadLettered = work.dead.length + refused.length;
-        const processed = work.sources.length - refused.length;
+        const deadLettered = work.dead.length + trial.refused.length;
+        const processed = work.sources.length - trial.refused.length;
         return { processed, deadLettered, failed: work.stop ? 1 : 0, to: work.to, stop: work.stop };
       } catch (error) {
         if (error instanceof NotBuried) return this.#commitBefore(error, work);
         const blame = error instanceof Failure ? 'configuration' : blameOf(error);
         const isExhausted = attempt > config.retries;
-        if (!isolates && (blame === 'record' || (blame === 'unclassified' && isExhausted))) {
-          isolates = true;
+        const mayBeOfOne = blame === 'record' || (blame === 'unclassified' && isExhausted);
+        // What COPY can't do, as into a view, INSERT may.
+        if (trial.writeAll && (mayBeOfOne || blame === 'configuration')) {
+          trial.writeAll = undefined;
           continue;
         }
         const backoff = backoffMs(attempt, config.retryBackoffMs);
@@ -144,7 +155,7 @@ export class PartitionWriter {
             work.sources.length + work.dead.length,
           );
         }
-        mayBeDone = true;
+        trial.mayBeDone = true;
         attempt++;
         origin.log.debug('a transaction is tried again', { ...this.#source, error });
         await sleep(backoff);
@@ -152,33 +163,41 @@ export class PartitionWriter {
     }
   }
 
-  /** The refused records, which are dead letters by now. */
-  async #write(
-    session: Session,
-    { sources, dead, to }: Work,
-    { isolates, mayBeDone }: { isolates: boolean; mayBeDone: boolean },
-  ): Promise<{ length: number } | 'taken over'> {
+  /** How to write all records together; undefined where it is known that one of them is in the way. */
+  #writingAll(sources: readonly Source[]): Trial['writeAll'] {
+    const { deadline } = this.#pull.times;
+    try {
+      return (
+        this.#writer.writingAll?.(sources) ?? ((session) => this.#writer.write(session, sources, deadline))
+      );
+    } catch (error) {
+      if (blameOf(error) === 'record') return undefined;
+      throw error;
+    }
+  }
+
+  /** False where another pull has moved the offset. */
+  async #write(session: Session, { sources, dead, to }: Work, trial: Trial): Promise<boolean> {
     const { group, times } = this.#pull;
     const isOurs = await moveOffset(session, group.groupId, { ...this.#source, from: this.#stored, to });
-    if (!isOurs) {
-      // An earlier attempt may have been committed without an answer.
-      const isDone = mayBeDone && (await lockedOffset(session, group.groupId, this.#source)) === to;
-      return isDone ? [] : 'taken over';
-    }
-    const write = (part: readonly Source[]) => this.#writer.write(session, part, times.deadline);
-    if (!isolates) {
-      await write(sources);
+    // An earlier attempt may have been committed without an answer.
+    if (!isOurs) return trial.mayBeDone && (await lockedOffset(session, group.groupId, this.#source)) === to;
+    if (trial.writeAll) {
+      await trial.writeAll(session);
       await this.#bury(dead);
-      return [];
+      return true;
     }
     // What a deferred constraint refuses would show at the COMMIT alone.
     await session.query('SET CONSTRAINTS ALL IMMEDIATE', []);
-    const refused = await writeIsolating(session, sources, write);
-    const letters = refused.map(
-      ({ source, error }): DeadLetter => ({ record: source.record, failureClass: 'permanent', error }),
+    trial.refused = await writeIsolating(session, sources, (part) =>
+      this.#writer.write(session, part, times.deadline),
     );
+    const letters = trial.refused.map(({ source, error }): DeadLetter => {
+      const failureClass = error instanceof PoisonError ? 'poison' : 'permanent';
+      return { record: source.record, failureClass, error };
+    });
     await this.#bury([...dead, ...letters].sort((a, b) => (a.record.offset ?? 0) - (b.record.offset ?? 0)));
-    return refused;
+    return true;
   }
 
   /** Before the COMMIT: a crash in between leaves a second dead letter, and never none. */

@@ -12,7 +12,12 @@ export interface RowWriter {
   /** A pull begins. */
   begin?(): void;
   /** What the table can't take, and a look at the record alone tells. Throws a PermanentError or PoisonError. */
-  check(source: Source, deadline: number): Promise<void> | void;
-  /** In the offsets' transaction. Rejects with what the database says, or with a Failure. */
+  check?(source: Source, deadline: number): Promise<void>;
+  /**
+   * The fast way, for all records of a batch: encodes them before the database is asked for a turn. Where it fails for
+   * their sake, `write` finds out whose. Throws a record's error.
+   */
+  writingAll?(sources: readonly Source[]): (session: Session) => Promise<void>;
+  /** In the offsets' transaction. Rejects with what the database says, a record's error, or a Failure. */
   write(session: Session, sources: readonly Source[], deadline: number): Promise<void>;
 }

@@ -23,7 +23,6 @@ export function userWriter(
   contextOf: (deadline: number) => Promise<Omit<TransactionContext, 'sql'>>,
 ): RowWriter {
   return {
-    check() {},
     async write(session, sources, deadline) {
       const context = await contextOf(deadline);
       const { sql, close } = guarded(session);
