@@ -46,14 +46,19 @@ export function pythonTool(packages: readonly string[]): Tool {
   };
 }
 
+export const openssl = debianTool('openssl', 'openssl', ['version']);
+export const pgbouncer = debianTool('pgbouncer', '/usr/sbin/pgbouncer', ['--version']);
+
 /** Installed by the system's package manager, where that is Debian's and the user may. */
-export const openssl: Tool = {
-  path: 'openssl',
-  async missing() {
-    const isThere = () => works('openssl', ['version']);
-    if (isThere()) return undefined;
-    const install = ['install', '--yes', '--no-install-recommends', 'openssl'];
-    if (works('apt-get', ['update']) && works('apt-get', install) && isThere()) return undefined;
-    return 'there is no openssl on the PATH';
-  },
-};
+function debianTool(name: string, path: string, question: string[]): Tool {
+  return {
+    path,
+    async missing() {
+      const isThere = () => works(path, question);
+      if (isThere()) return undefined;
+      const install = ['install', '--yes', '--no-install-recommends', name];
+      if (works('apt-get', ['update']) && works('apt-get', install) && isThere()) return undefined;
+      return `there is no ${name} on the PATH`;
+    },
+  };
+}
