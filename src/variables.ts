@@ -150,9 +150,9 @@ export class Variables {
     }
   }
 
-  httpUrl(name: string): string {
+  httpUrl(name: string, sink = 'http'): string {
     const text = this.text(name);
-    if (text === undefined) this.reject(name, 'is required with CONSUME_SINK=http');
+    if (text === undefined) this.reject(name, `is required with CONSUME_SINK=${sink}`);
     else if (!isHttpUrl(text)) this.reject(name, 'must be an http:// or https:// URL without a user name');
     return text ?? '';
   }

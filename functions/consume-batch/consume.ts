@@ -123,7 +123,8 @@ export class Consumer {
       deadline: warningDeadline(deadline),
     });
     try {
-      const parts = { group, deadLetters: this.#deadLetters, config: this.#options.config, origin };
+      const { config: handling } = this.#options;
+      const parts = { group, deadLetters: this.#deadLetters, config: handling, reading: config, origin };
       const handlers = (times: PullTimes, notes: OffsetNotes) => this.#handler({ ...parts, times, notes });
       const sink = this.#sink;
       const ownOffsets = 'committed' in sink ? sink.committed?.bind(sink) : undefined;

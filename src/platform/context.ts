@@ -8,6 +8,10 @@ export interface FunctionGraphContext {
   getRequestID(): string;
   getRemainingTimeInMilliSeconds(): number;
   getUserData(name: string): string | undefined;
+  /** The temporary access key of the function's agency; empty where it has none. */
+  getSecurityAccessKey?(): string | undefined;
+  getSecuritySecretKey?(): string | undefined;
+  getSecurityToken?(): string | undefined;
 }
 
 export type PlatformContext = FunctionGraphContext | LambdaContext;
@@ -33,9 +37,18 @@ export function callOf(context: PlatformContext | undefined): Call {
     deadline: Date.now() + Math.max(0, remainingMs - Math.min(RESERVE_MS, remainingMs / 4)),
     environment: (name) => {
       const userData = context && 'getUserData' in context ? context.getUserData(name) : undefined;
-      return userData ?? processEnvironment(name);
+      return userData ?? processEnvironment(name) ?? temporaryKey(context, name);
     },
   };
+}
+
+/** FunctionGraph's temporary access key, under the names that Lambda gives its own in the environment. */
+function temporaryKey(context: PlatformContext | undefined, name: string): string | undefined {
+  if (!context || !('getUserData' in context)) return undefined;
+  if (name === 'AWS_ACCESS_KEY_ID') return context.getSecurityAccessKey?.() || undefined;
+  if (name === 'AWS_SECRET_ACCESS_KEY') return context.getSecuritySecretKey?.() || undefined;
+  if (name === 'AWS_SESSION_TOKEN') return context.getSecurityToken?.() || undefined;
+  return undefined;
 }
 
 function remainingTime(context: PlatformContext | undefined): number | undefined {

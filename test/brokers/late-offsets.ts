@@ -15,10 +15,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import {
-  transactionalHandler,
-  transactionalIdOf,
-} from '../../functions/consume-batch/pull/handle-transactional.ts';
+import { transactionalIdOf } from '../../functions/consume-batch/pull/fenced-offset.ts';
+import { transactionalHandler } from '../../functions/consume-batch/pull/handle-transactional.ts';
 import { OffsetNotes } from '../../functions/consume-batch/pull/keep-offsets.ts';
 import type { KafkaCluster } from '../../local/kafka/cluster.ts';
 import type { OldVersion } from '../../local/kafka/releases.ts';

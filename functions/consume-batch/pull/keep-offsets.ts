@@ -27,13 +27,14 @@ export class OffsetNotes {
     this.emptiedAt = Math.max(0, ...times) || undefined;
   }
 
-  text(): string {
-    return noteText({ committedAt: Date.now(), emptiedAt: this.emptiedAt });
+  text(intent?: string): string {
+    return noteText({ committedAt: Date.now(), emptiedAt: this.emptiedAt, intent });
   }
 
-  /** The text for an offset that is committed once more. Text that somebody else wrote stays. */
+  /** The text for an offset that is committed once more. An intent and text that somebody else wrote stay. */
   renewed(metadata: string): string {
-    return metadata === '' || readNote(metadata) ? this.text() : metadata;
+    const note = readNote(metadata);
+    return metadata === '' || note ? this.text(note?.intent) : metadata;
   }
 }
 

@@ -33,8 +33,13 @@ export interface PartitionHandler {
   renew(committed: CommittedOffset): Promise<void>;
   /** Checks the position once more before the first batch, and returns where to begin. */
   begin(position: Position): Promise<Position>;
-  /** May empty `batch.records`, so take what you need of it before. */
+  /** May empty `batch.records`, so take what you need of it before. May also gather records, and commit none. */
   handle(position: Position, batch: PulledBatch): Promise<BatchResult>;
+  /**
+   * Writes and commits what `handle` has only gathered: called where the partition has no more, stops, or goes on
+   * elsewhere. `handle` may be called again.
+   */
+  end?(position: Position): Promise<BatchResult>;
   /** Called once, when every partition has ended. Never rejects. */
   finish?(): Promise<void>;
 }

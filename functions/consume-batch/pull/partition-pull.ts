@@ -47,6 +47,8 @@ export class PartitionPull {
   readonly #options: PartitionPullOptions;
   #committedTo: number;
   #leaderEpoch: number;
+  /** Of the batch that was handled last. */
+  #nextEpoch: number;
   #batchSize = FIRST_BATCH;
   #isFollowing = false;
 
@@ -55,6 +57,7 @@ export class PartitionPull {
     this.#options = options;
     this.#committedTo = position.committed ?? position.from;
     this.#leaderEpoch = position.leaderEpoch;
+    this.#nextEpoch = position.leaderEpoch;
   }
 
   /** Never rejects: `progress` gets the failure. */
@@ -63,6 +66,11 @@ export class PartitionPull {
     fetcher.add({ ...this.#position, offset: this.#position.from });
     try {
       if (!(await this.#skipToStart())) await this.#handleAll();
+    } catch (error) {
+      progress.fail(this.#position, toFailure(error));
+    }
+    try {
+      await this.#end();
     } catch (error) {
       progress.fail(this.#position, toFailure(error));
     }
@@ -115,18 +123,30 @@ export class PartitionPull {
 
   /** Throws where a Failure stops the partition. */
   async #handle(batch: PulledBatch): Promise<BatchResult['stop']> {
-    const { handler, progress } = this.#options;
     const startedAt = Date.now();
-    const hasRecords = batch.records.length > 0;
-    const result = await handler.handle(this.#position, batch);
-    progress.count(result);
-    if (hasRecords) handledBatches.publish({ ...result, ms: Date.now() - startedAt });
-    if (result.to !== undefined) {
-      this.#committedTo = result.to;
-      this.#leaderEpoch = batch.leaderEpoch;
+    this.#nextEpoch = batch.leaderEpoch;
+    return this.#take(await this.#options.handler.handle(this.#position, batch), startedAt);
+  }
+
+  /** Has the handler commit what it has gathered. Throws as `#handle` does. */
+  async #end(): Promise<BatchResult['stop']> {
+    const startedAt = Date.now();
+    const result = await this.#options.handler.end?.(this.#position);
+    return result && this.#take(result, startedAt);
+  }
+
+  #take(result: BatchResult, startedAt: number): BatchResult['stop'] {
+    const { processed, failed, deadLettered, to, stop } = result;
+    this.#options.progress.count(result);
+    if (processed + failed + deadLettered > 0) {
+      handledBatches.publish({ ...result, ms: Date.now() - startedAt });
     }
-    if (result.stop instanceof Failure) throw result.stop;
-    return result.stop;
+    if (to !== undefined) {
+      this.#committedTo = to;
+      this.#leaderEpoch = this.#nextEpoch;
+    }
+    if (stop instanceof Failure) throw stop;
+    return stop;
   }
 
   #skipTo(offset: number): Promise<BatchResult['stop']> {
@@ -146,6 +166,7 @@ export class PartitionPull {
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
     }
+    if (await this.#end()) return undefined;
     const lost = { ...this.#position, committed: this.#committedTo, leaderEpoch: this.#leaderEpoch };
     const { from, end } = await reset(lost);
     fetcher.seek({ ...this.#position, offset: from, end });

@@ -5,7 +5,7 @@ import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Variables } from '../../../src/variables.ts';
-import type { ConsumeConfig } from '../config.ts';
+import type { ConsumeConfig, PullConfig } from '../config.ts';
 import type { OffsetNotes } from '../pull/keep-offsets.ts';
 import type { PartitionHandler, PullTimes } from '../pull/partition-handler.ts';
 import type { Committed } from '../pull/positions.ts';
@@ -45,6 +45,8 @@ export interface PullParts {
   notes: OffsetNotes;
   deadLetters: DeadLetters;
   config: Pick<ConsumeConfig, 'retries' | 'retryBackoffMs'>;
+  /** How records are read. */
+  reading: PullConfig;
   origin: CallOrigin;
 }
 

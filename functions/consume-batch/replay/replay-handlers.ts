@@ -2,7 +2,7 @@ import { Failure } from '../../../src/errors.ts';
 import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../src/record.ts';
-import { transactionalIdOf } from '../pull/handle-transactional.ts';
+import { transactionalIdOf } from '../pull/fenced-offset.ts';
 import { nothingDone, type PartitionHandler } from '../pull/partition-handler.ts';
 import { placeOf } from '../records/dead-letter.ts';
 import type { ReplayTargets } from './replay-targets.ts';

@@ -103,15 +103,17 @@ export class TransactionalProducer {
   /**
    * Publishes the records and commits the offsets in one transaction. Throws Fenced where another producer has taken
    * over, RecordsRefused where the cluster refuses a record (try again without it), GROUP_ACTIVE, or another Failure.
-   * Nothing is visible then, unless the Failure's delivery is `unknown`: only the next `begin` tells.
+   * Nothing is visible then, unless the Failure's delivery is `unknown`: only the next `begin` tells. `alone`: no two
+   * records share a batch.
    */
   async transact(
     records: readonly ProducerRecord[],
     offsets: readonly OffsetToMove[],
     deadline: number,
+    { alone = false } = {},
   ): Promise<void> {
     try {
-      if (records.length > 0) await this.#publish(records, deadline);
+      if (records.length > 0) await this.#publish(records, alone ? 0 : BATCH_BYTES, deadline);
       await this.#sendOffsets(offsets, deadline);
     } catch (error) {
       // A producer that was shut out has nothing left to abort.
@@ -121,8 +123,8 @@ export class TransactionalProducer {
     await this.#end(true, deadline);
   }
 
-  async #publish(records: readonly ProducerRecord[], deadline: number): Promise<void> {
-    const queues = await this.#batches(records, deadline);
+  async #publish(records: readonly ProducerRecord[], batchBytes: number, deadline: number): Promise<void> {
+    const queues = await this.#batches(records, batchBytes, deadline);
     const nthOfEach = (n: number) => queues.flatMap((batches) => batches[n] ?? []);
     const request = addPartitionsToTxnRequest(this.#transaction, nthOfEach(0));
     await this.#ask(request, deadline, (errors) => errors.map(({ errorCode }) => errorCode));
@@ -133,7 +135,11 @@ export class TransactionalProducer {
   }
 
   /** Gathers records into batches, in order, for each partition. */
-  async #batches(records: readonly ProducerRecord[], deadline: number): Promise<PendingBatch[][]> {
+  async #batches(
+    records: readonly ProducerRecord[],
+    batchBytes: number,
+    deadline: number,
+  ): Promise<PendingBatch[][]> {
     const queues = new Map<string, PendingBatch[]>();
     for (const record of records) {
       const topic = await this.#connection.topic(record.topic, deadline);
@@ -147,7 +153,7 @@ export class TransactionalProducer {
       const batches = queues.get(key) ?? [];
       queues.set(key, batches);
       let batch = batches.at(-1);
-      if (!batch || batch.bytes + size > BATCH_BYTES) {
+      if (!batch || batch.bytes + size > batchBytes) {
         batch = { topic: record.topic, partition, records: [], bytes: 0 };
         batches.push(batch);
       }
@@ -179,6 +185,7 @@ export class TransactionalProducer {
           if (!leader) throw noLeader(parts[0]);
           await this.#produceTo(leader, parts, deadline);
         } catch (error) {
+          if (error instanceof RecordsRefused) error.records = recordsOf(error, batches);
           if (error instanceof Fenced || error instanceof RecordsRefused) throw error;
           // Repeating is harmless: the broker recognises the sequence.
           failure = connectionFailure(error);
@@ -218,7 +225,7 @@ export class TransactionalProducer {
       if (errorCode === kafkaErrors.NONE || errorCode === kafkaErrors.DUPLICATE_SEQUENCE_NUMBER) continue;
       this.#requireNoFence(errorCode);
       const { verdict, failure } = judge(result);
-      if (verdict === 'split') throw new RecordsRefused(failure);
+      if (verdict === 'split') throw new RecordsRefused(failure, answer);
       // An error that has no meaning here may pass, so it is retried.
       throw failure.code === 'INTERNAL' ? new Failure('BROKER_UNREACHABLE', failure.message) : failure;
     }
@@ -367,11 +374,20 @@ export class TransactionalProducer {
 export class RecordsRefused extends Error {
   override readonly name = 'RecordsRefused';
   readonly failure: Failure;
+  /** Where they should have gone. */
+  readonly target: TopicPartition;
+  /** Those of the refused batch. */
+  records: readonly ProducerRecord[] = [];
 
-  constructor(failure: Failure) {
+  constructor(failure: Failure, { topic, partition }: TopicPartition) {
     super(failure.message);
     this.failure = failure;
+    this.target = { topic, partition };
   }
+}
+
+function recordsOf({ target }: RecordsRefused, batches: readonly PendingBatch[]): readonly ProducerRecord[] {
+  return batches.find((batch) => partitionKey(batch) === partitionKey(target))?.records ?? [];
 }
 
 interface PendingBatch extends TopicPartition {
