@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withProgress } from '../console.ts';
-import { findJava, hashOf, isMissing, OWN_CLUSTER } from './java.ts';
+import { findJava, hashOf, OWN_CLUSTER } from './java.ts';
+import { copyJars } from './maven.ts';
 import { type OldVersion, oldReleases } from './releases.ts';
 import { temporarySibling } from './temporary.ts';
 
@@ -97,7 +98,9 @@ async function fill(directory: string, artefacts: Artefacts, java: string): Prom
   const temporary = await temporarySibling(directory);
   await mkdir(temporary);
   try {
-    await copyJars(join(temporary, 'lib'), artefacts);
+    const { pom, properties } = artefacts;
+    const jars = { product: 'Apache Kafka', pom, properties, otherwise: OWN_CLUSTER };
+    await copyJars(join(temporary, 'lib'), jars);
     if (artefacts.hasCheckpoint) await writeBootstrapCheckpoint(temporary, java);
     await rename(temporary, directory).catch((error: unknown) => {
       // Another process was quicker, and has put the same there.
@@ -105,31 +108,6 @@ async function fill(directory: string, artefacts: Artefacts, java: string): Prom
     });
   } finally {
     await rm(temporary, { recursive: true, force: true });
-  }
-}
-
-async function copyJars(lib: string, { pom, properties }: Artefacts): Promise<void> {
-  const args = [
-    '-B',
-    '-f',
-    pom,
-    'dependency:copy-dependencies',
-    '-DincludeScope=runtime',
-    ...properties,
-    `-DoutputDirectory=${lib}`,
-  ];
-  try {
-    // The cache as working directory: Maven must not find or make anything in the caller's.
-    await run('mvn', args, { cwd: dirname(lib), maxBuffer: 64 << 20, shell: process.platform === 'win32' });
-  } catch (error) {
-    if (isMissing(error)) {
-      throw new Error(
-        `Fetching Apache Kafka needs Maven, and there is no mvn on the PATH: install it (for example the package maven), ${OWN_CLUSTER}.`,
-      );
-    }
-    const output = (error as { stdout?: string }).stdout ?? '';
-    const reasons = output.split('\n').filter((line) => line.includes('ERROR'));
-    throw new Error(`Maven could not fetch Apache Kafka, ${OWN_CLUSTER}.\n${reasons.slice(0, 5).join('\n')}`);
   }
 }
 
@@ -169,7 +147,8 @@ export function randomClusterId(): string {
   return id.startsWith('-') ? randomClusterId() : id;
 }
 
-async function classpathOf(directory: string): Promise<string> {
+/** Of the jars in the directory's `lib`. */
+export async function classpathOf(directory: string): Promise<string> {
   const lib = join(directory, 'lib');
   const jars = (await readdir(lib)).filter((name) => name.endsWith('.jar')).sort();
   return jars.map((name) => join(lib, name)).join(delimiter);

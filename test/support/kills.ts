@@ -9,6 +9,7 @@ import { committedOffsets, committedRecords } from './group.ts';
 import { type Post, startReceiver } from './http.ts';
 import { newSeed, randomFrom } from './random.ts';
 import { kafkajs, numbersOf, publish, readTopic } from './records.ts';
+import { assertContiguous, type Bucket } from './s3.ts';
 
 const PARTITIONS = 6;
 /** How late after a call's begin it may be killed: with and without the start of an instance. */
@@ -112,6 +113,32 @@ export async function killTransactional(
   console.log(`# ${killed} kills, ${records} records`);
   assert.ok(killed > 0);
   await assertPublished(cluster, topic, records, { mayRepeat });
+}
+
+/** With the s3 sink: objects that are each partition's log without gap or overlap, every record once. */
+export async function killIntoBucket(
+  cluster: KafkaCluster,
+  bucket: Bucket,
+  start: Start,
+  { records, kills }: KillOptions,
+): Promise<void> {
+  const topic = await topicOfNumbers(cluster, records);
+  const runtime = start({ ...variables(topic, records, kills), ...bucket.variables() });
+  const killed = await pullUnderFire(runtime, kills);
+  assert.ok(killed > 0);
+  const ends = await committedOffsets(cluster, topic);
+  const numbers: number[] = [];
+  let count = 0;
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const objects = await bucket.objects(`${topic}/${partition}/`);
+    assertContiguous(objects, 0, ends.get(partition) ?? 0);
+    count += objects.length;
+    numbers.push(...objects.flatMap(({ lines }) => lines.map((line) => JSON.parse(line).n)));
+  }
+  console.log(`# ${killed} kills, ${records} records, ${count} objects`);
+  assert.equal(new Set(numbers).size, records, 'records lost');
+  assert.equal(numbers.length, records, 'records twice');
+  await assertAllCommitted(cluster, topic, records);
 }
 
 /** With the topic sink, `old` killed at random moments of its calls and `start` called right after each: exactly once. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { ConsumerRecord } from '../../../../src/record.ts';
+import { base64, headersMember, isJson, jsonKeyMember } from '../../records/json-members.ts';
 import { PoisonError } from '../../records/record-failure.ts';
 import type { SinkFormat } from './http.ts';
 
@@ -12,12 +13,11 @@ import type { SinkFormat } from './http.ts';
 export function recordJson(record: ConsumerRecord, format: SinkFormat): string {
   const { topic, partition, offset, timestamp, key, value, headers } = record;
   const coordinates = JSON.stringify({ topic, partition, offset, timestamp }).slice(1, -1);
-  const encoded = headers.map((header) => ({ key: header.key, value: base64(header.value) }));
   const members = [
     coordinates,
     ...keyMember(key, format),
     ...valueMember(value, format),
-    `"headers":${JSON.stringify(encoded)}`,
+    headersMember(headers),
   ];
   return `{${members.join(',')}}`;
 }
@@ -26,10 +26,8 @@ export function recordJson(record: ConsumerRecord, format: SinkFormat): string {
 function keyMember(key: Buffer | null, format: SinkFormat): string[] {
   if (key === null) return nullMember('key', format);
   if (format === 'base64') return [`"key":"${base64(key)}"`];
-  if (!isUtf8(key)) return [`"keyBase64":"${base64(key)}"`];
-  const text = key.toString();
-  if (format === 'text') return [`"key":${JSON.stringify(text)}`];
-  return [isJson(text) ? `"key":${text}` : `"keyText":${JSON.stringify(text)}`];
+  if (format === 'text' && isUtf8(key)) return [`"key":${JSON.stringify(key.toString())}`];
+  return [jsonKeyMember(key)];
 }
 
 function valueMember(value: Buffer | null, format: SinkFormat): string[] {
@@ -46,17 +44,4 @@ function valueMember(value: Buffer | null, format: SinkFormat): string[] {
 
 function nullMember(name: string, format: SinkFormat): string[] {
   return format === 'json' ? [] : [`"${name}":null`];
-}
-
-function base64(bytes: Buffer | null): string | null {
-  return bytes?.toString('base64') ?? null;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,0 +1,47 @@
+import { isUtf8 } from 'node:buffer';
+import type { ConsumerRecord } from '../../../../src/record.ts';
+import { headersMember, isJson, jsonKeyMember } from '../../records/json-members.ts';
+import { PoisonError } from '../../records/record-failure.ts';
+import type { OutputField } from './s3.ts';
+
+/**
+ * A record as a line of JSON, without its end. The value is copied unparsed, because a parser would change big numbers
+ * and 1.10. Throws PoisonError for a value that is not JSON.
+ */
+export function jsonLine(record: ConsumerRecord, fields: readonly OutputField[]): string {
+  // One line a record, so that lines and records can be counted against each other.
+  if (fields.length === 1 && fields[0] === 'value') return oneLine(valueText(record.value) ?? 'null');
+  return oneLine(`{${fields.flatMap((field) => member(record, field)).join(',')}}`);
+}
+
+/** A key or value that is null is left out, to differ from JSON's `null`. */
+function member({ key, value, offset, timestamp, headers }: ConsumerRecord, field: OutputField): string[] {
+  switch (field) {
+    case 'key':
+      return key === null ? [] : [jsonKeyMember(key)];
+    case 'value': {
+      const text = valueText(value);
+      return text === undefined ? [] : [`"value":${text}`];
+    }
+    case 'headers':
+      return [headersMember(headers)];
+    case 'offset':
+      return [`"offset":${offset}`];
+    case 'timestamp':
+      return timestamp === undefined ? [] : [`"timestamp":${timestamp}`];
+  }
+}
+
+/** Undefined for a tombstone. */
+function valueText(value: Buffer | null): string | undefined {
+  if (value === null) return undefined;
+  if (!isUtf8(value)) throw new PoisonError('the value is not UTF-8, so it is not JSON');
+  const text = value.toString();
+  if (!isJson(text)) throw new PoisonError('the value is not JSON');
+  return text;
+}
+
+/** JSON has the ends of lines only between its tokens, where a space means the same. */
+function oneLine(json: string): string {
+  return /[\r\n]/.test(json) ? json.replace(/[\r\n]+/g, ' ') : json;
+}
