@@ -65,7 +65,7 @@ describe('the bundles', () => {
       assert.equal(sha256(await mapOf(again?.zip)), sha256(await mapOf(zip)));
     });
 
-    it(`${name}: its first file stays below its ceiling`, () => {
+    it(`${name}: what is loaded at its start stays below its ceiling`, () => {
       assert.ok(bytes.bundle <= (CEILING_BYTES[name] ?? 0), `${bytes.bundle} bytes`);
     });
   }

@@ -77,3 +77,18 @@ test('user data wins over the process environment, also where it is empty', (t) 
   assert.equal(environment('PLATFORM_TEST_D'), undefined);
   assert.equal(callOf(lambda({ awsRequestId: 'x' })).environment('PLATFORM_TEST_A'), 'from the process');
 });
+
+test("FunctionGraph's temporary key has Lambda's names, where no variable has them", () => {
+  const key = {
+    getSecurityAccessKey: () => 'from the agency',
+    getSecuritySecretKey: () => 'secret',
+    getSecurityToken: () => '',
+  };
+  const { environment } = callOf({ ...functionGraph(1_000), ...key } as PlatformContext);
+  assert.equal(environment('AWS_ACCESS_KEY_ID'), 'from the agency');
+  assert.equal(environment('AWS_SECRET_ACCESS_KEY'), 'secret');
+  assert.equal(environment('AWS_SESSION_TOKEN'), undefined);
+  const own = callOf({ ...functionGraph(1_000, { AWS_ACCESS_KEY_ID: 'own' }), ...key } as PlatformContext);
+  assert.equal(own.environment('AWS_ACCESS_KEY_ID'), 'own');
+  assert.equal(callOf(functionGraph(1_000)).environment('AWS_ACCESS_KEY_ID'), undefined);
+});

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { ConfigResourceTypes } from 'kafkajs';
 import { PermanentError, TransientError } from '../../../functions/consume-batch/records/record-failure.ts';
 import { Secret } from '../../../src/secret.ts';
+import { pullDefaults } from '../../support/consumer.ts';
 import { failsWith } from '../../support/errors.ts';
 import { commitOffset, committedOffsets, committedRecords, joinGroup } from '../../support/group.ts';
 import { administer, numbered, publish, upTo } from '../../support/records.ts';
@@ -309,6 +310,21 @@ describe('a store that is set up wrongly stops the call, says what to do and los
     const { topic, consumer } = await setUp();
     await publish(cluster, topic, numbered(3));
     await assert.rejects(consumer({ s3: { accessKey: undefined } }).pull(), failsWith('CONFIG_INVALID'));
+  });
+
+  test("the platform's temporary key, of each call anew", async () => {
+    const { topic, consumer, objects } = await setUp();
+    const { accessKeyId, secretAccessKey } = bucket.server;
+    const temporary = (secret: string) => (name: string) =>
+      ({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: 'token' })[name];
+    const { consumer: instance } = consumer({ s3: { accessKey: undefined } });
+    const reading = { ...pullDefaults, groupId: `${topic}-g`, topics: [topic] };
+    const pull = (secret: string) =>
+      instance.pull({}, reading, Date.now() + 15_000, { environment: temporary(secret) });
+    await publish(cluster, topic, numbered(3));
+    await assert.rejects(pull('expired'), failsWith('SINK_FAILED'));
+    assert.equal((await pull(secretAccessKey)).processed, 3);
+    assertContiguous(await objects(), 0, 3);
   });
 
   test('a push is refused', async () => {

@@ -87,9 +87,10 @@ export class S3Partition implements FencedPartition {
     const startedAt = Date.now();
     const { fields } = this.#options.config;
     const { prepared, stop } = await prepare(records, { ...this.#options, fields });
+    const transformMs = Date.now() - startedAt;
     const next = stop ? (records[prepared.length]?.offset ?? nextOffset) : nextOffset;
     const result = await this.#gather(prepared, { next, leaderEpoch });
-    if (this.#object) this.#object.transformMs += Date.now() - startedAt;
+    if (this.#object) this.#object.transformMs += transformMs;
     if (result.stop) return result;
     if (stop) return { ...result, failed: result.failed + 1, stop };
     return this.#isTimeUp ? { ...result, stop: 'out of time' } : result;
