@@ -46,6 +46,8 @@ export class PartitionPull {
   readonly #position: Position;
   readonly #options: PartitionPullOptions;
   #committedTo: number;
+  /** Ahead of `#committedTo` where records are only gathered. */
+  #handledTo: number;
   #leaderEpoch: number;
   /** Of the batch that was handled last. */
   #nextEpoch: number;
@@ -56,6 +58,7 @@ export class PartitionPull {
     this.#position = position;
     this.#options = options;
     this.#committedTo = position.committed ?? position.from;
+    this.#handledTo = this.#committedTo;
     this.#leaderEpoch = position.leaderEpoch;
     this.#nextEpoch = position.leaderEpoch;
   }
@@ -111,7 +114,7 @@ export class PartitionPull {
         Math.min(this.#batchSize, progress.recordsLeft),
         Math.min(MAX_BATCH_BYTES, progress.bytesLeft),
       );
-      if (batch.records.length === 0 && batch.nextOffset <= this.#committedTo) return true;
+      if (batch.records.length === 0 && batch.nextOffset <= this.#handledTo) return true;
       const count = batch.records.length;
       progress.recordsLeft -= count;
       progress.bytesLeft -= batch.bytes;
@@ -125,6 +128,7 @@ export class PartitionPull {
   async #handle(batch: PulledBatch): Promise<BatchResult['stop']> {
     const startedAt = Date.now();
     this.#nextEpoch = batch.leaderEpoch;
+    this.#handledTo = batch.nextOffset;
     return this.#take(await this.#options.handler.handle(this.#position, batch), startedAt);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { ConfigResourceTypes } from 'kafkajs';
+import kafka from 'kafkajs';
 import { PermanentError, TransientError } from '../../../functions/consume-batch/records/record-failure.ts';
 import { Secret } from '../../../src/secret.ts';
 import { pullDefaults } from '../../support/consumer.ts';
@@ -259,7 +259,7 @@ describe('the s3 sink in a pull', () => {
         validateOnly: false,
         resources: [
           {
-            type: ConfigResourceTypes.TOPIC,
+            type: kafka.ConfigResourceTypes.TOPIC,
             name: `${topic}.dead-letter`,
             configEntries: [{ name: 'max.message.bytes', value: '1000000' }],
           },
