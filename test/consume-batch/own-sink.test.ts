@@ -39,5 +39,5 @@ test('a sink called null is built, configured and pulled into', async () => {
   const wrong = await start({ ...variables, CONSUME_SINK_LIMIT: '0' }).invoke({});
   assert.match(JSON.stringify(wrong), /CONFIG_INVALID: .*CONSUME_SINK_LIMIT must/);
   const unknown = await start({ ...variables, CONSUME_SINK: 'nul' }).invoke({});
-  assert.match(JSON.stringify(unknown), /CONSUME_SINK must be one of .*\bnull\b.*topic/);
+  assert.match(JSON.stringify(unknown), /CONSUME_SINK must be one of [\w, ]*\bnull\b/);
 });
