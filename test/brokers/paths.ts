@@ -11,13 +11,14 @@ import { bundledConsumer } from '../support/bundle.ts';
 import { checkWith, variablesFor } from '../support/check.ts';
 import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
-import { besideLiveMember, killPlain, killTransactional } from '../support/kills.ts';
+import { besideLiveMember, killIntoBucket, killPlain, killTransactional } from '../support/kills.ts';
 import { recordingLog } from '../support/log.ts';
 import { overlappingPulls } from '../support/overlapping-pulls.ts';
 import { acknowledged, post, produceDefaults } from '../support/produce.ts';
 import { newProducer, record, send, acknowledged as settled } from '../support/producer.ts';
 import { numbered, numbersOf, publish, readTopic, upTo } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
+import { bucketForTests } from '../support/s3.ts';
 
 const securities = [
   { listener: 'SASL_SSL', mechanism: 'PLAIN', codec: 'gzip' },
@@ -153,7 +154,7 @@ async function buryAndReplay(cluster: KafkaCluster): Promise<void> {
   );
 }
 
-/** With the topic sink every record comes exactly once, although pulls are killed and overlap. */
+/** With the topic and s3 sinks every record comes exactly once, although pulls are killed and overlap. */
 export async function exactlyOnce(
   cluster: KafkaCluster,
   { records, kills, calls }: { records: number; kills: number; calls: number },
@@ -165,6 +166,14 @@ export async function exactlyOnce(
 
   test('overlapping pulls, topic sink: every record exactly once', () =>
     overlappingPulls(cluster, { records, calls, withinMs: 200 }));
+
+  const bucket = await bucketForTests();
+
+  test('killed at random moments, s3 sink: every record exactly once', () =>
+    killIntoBucket(cluster, bucket, start, { records, kills }));
+
+  test('overlapping pulls, s3 sink: every record exactly once', () =>
+    overlappingPulls(cluster, { records, calls, withinMs: 200, bucket }));
 }
 
 /** Nothing is lost with a plain sink, and no pull moves the offsets of a live member back. */

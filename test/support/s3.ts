@@ -133,3 +133,20 @@ export function assertContiguous(objects: readonly StoredObject[], from: number,
   );
   assert.equal(objects.at(-1)?.to ?? from, to, JSON.stringify(ranges));
 }
+
+/** The numbers in a topic's objects, which are its log, partition by partition, up to the committed offsets. */
+export async function numbersInBucket(
+  bucket: Bucket,
+  topic: string,
+  committed: ReadonlyMap<number, number>,
+): Promise<{ numbers: number[]; objects: number }> {
+  const numbers: number[] = [];
+  let count = 0;
+  for (const [partition, end] of committed) {
+    const objects = await bucket.objects(`${topic}/${partition}/`);
+    assertContiguous(objects, 0, Math.max(0, end));
+    count += objects.length;
+    numbers.push(...objects.flatMap(({ lines }) => lines.map((line) => JSON.parse(line).n)));
+  }
+  return { numbers: numbers.sort((a, b) => a - b), objects: count };
+}

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { bundledConsumer } from '../../support/bundle.ts';
 import { startStoreProxy } from '../../support/faults/store-proxy.ts';
 import { killIntoBucket } from '../../support/kills.ts';
+import { overlappingPulls } from '../../support/overlapping-pulls.ts';
 import { numbered, publish, upTo } from '../../support/records.ts';
 import { assertContiguous, bucketForTests } from '../../support/s3.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
@@ -69,6 +70,9 @@ describe('a pull that is killed', () => {
 
 test('killed at random moments: every record once, in objects without gap or overlap', () =>
   killIntoBucket(cluster, bucket, start, { records: 10_000, kills: 6 }));
+
+test('four calls at once: every record once, in objects without gap or overlap', () =>
+  overlappingPulls(cluster, { records: 5_000, calls: 4, withinMs: 200, bucket }));
 
 test('frozen before its PUT while another pull finishes: its late PUT changes nothing', async () => {
   const { topic, first, second, objects, committed } = await setUp();
