@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PermanentError } from '../../../functions/consume-batch/records/record-failure.ts';
+import { until } from '../../../local/kafka/readiness.ts';
 import { failsWith } from '../../support/errors.ts';
 import { type StoreFault, startStoreProxy } from '../../support/faults/store-proxy.ts';
 import { commitOffset } from '../../support/group.ts';
-import { administer, numbered, publish, upTo } from '../../support/records.ts';
+import { administer, numbered, publish, readTopic, upTo } from '../../support/records.ts';
 import { assertContiguous, bucketForTests } from '../../support/s3.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
 import { numbersIn, type Options, topicAndBucket, transforming } from './setup.ts';
@@ -170,6 +171,45 @@ describe('an intent that was left behind', () => {
       const [object] = await objects();
       assert.deepEqual(numbersIn(object?.lines ?? []), [1, 2, 4, 5, 7, 8]);
     }
+  });
+
+  test('an old offset is committed once more, and keeps it', async () => {
+    const { topic, consumer, objects, committed } = await afterIntent({ pipeline: dropping(isThird) });
+    const { metadata } = await committed();
+    const old = metadata.replace(/"committedAt":"[^"]*"/, '"committedAt":"2020-01-01T00:00:00.000Z"');
+    assert.notEqual(old, metadata);
+    await commitOffset(cluster, `${topic}-g`, { topic, partition: 0, offset: 0, metadata: old });
+    const bad = { endpoint: proxy.url };
+    proxy.onRequest = () => ({ status: 403, code: 'AccessDenied' });
+    await assert.rejects(consumer({ s3: bad }).pull(), failsWith('SINK_FAILED'));
+    const renewed = (await committed()).metadata;
+    assert.doesNotMatch(renewed, /2020/);
+    assert.equal(JSON.parse(renewed).intent, JSON.parse(metadata).intent);
+    await consumer().pull();
+    const [object] = await objects();
+    assert.deepEqual(
+      numbersIn(object?.lines ?? []),
+      upTo(10).filter((n) => !isThird(n)),
+    );
+  });
+
+  test('compaction that cut into the range: SINK_FAILED that names the record', async () => {
+    const config = {
+      ...{ 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0.01' },
+      ...{ 'segment.ms': '1', 'max.compaction.lag.ms': '1' },
+    };
+    const { topic, consumer, objects } = await afterIntent({ config });
+    // The later ones, each in a segment of its own, take the keys of the first.
+    const gone = async () => {
+      await publish(cluster, topic, numbered(1));
+      return (await readTopic(cluster, topic))[0]?.offset !== 0;
+    };
+    await until([], 'the cleaner', gone);
+    await assert.rejects(consumer().pull(), (error: Error) => {
+      assert.match(error.message, /record 0 is gone/);
+      return failsWith('SINK_FAILED')(error);
+    });
+    assert.deepEqual(await objects(), []);
   });
 
   test('1,000 exclusions are kept', async () => {

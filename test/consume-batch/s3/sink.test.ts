@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import kafka from 'kafkajs';
 import { PermanentError, TransientError } from '../../../functions/consume-batch/records/record-failure.ts';
+import { sleep } from '../../../src/deadline.ts';
 import { Secret } from '../../../src/secret.ts';
 import { pullDefaults } from '../../support/consumer.ts';
 import { failsWith } from '../../support/errors.ts';
@@ -230,6 +231,23 @@ describe('the s3 sink in a pull', () => {
     await publish(cluster, topic, numbered(5));
     assert.equal((await waiting).processed, 5);
     assertContiguous(await objects(), 0, 5);
+  });
+
+  test('where time runs short, what was gathered is written by the deadline', async () => {
+    const { topic, consumer, objects, committed } = await setUp();
+    await publish(cluster, topic, numbered(20_000));
+    const slow = transforming(async (record) => {
+      await sleep(1);
+      return record;
+    });
+    const startedAt = Date.now();
+    const { pull } = consumer({ pipeline: slow });
+    const answer = await pull({}, { maxRecords: 20_000 }, 4_000);
+    assert.ok(Date.now() - startedAt < 4_000);
+    assert.ok(answer.more && answer.processed > 100, `${answer.processed} processed`);
+    const found = await objects();
+    assertContiguous(found, 0, answer.processed);
+    assert.equal((await committed()).offset, answer.processed);
   });
 
   test('a dead letter that its topic refuses loses its headers, the others keep theirs', async () => {
