@@ -15,9 +15,9 @@ import { readTopic } from './support/records.ts';
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
 const CEILING_BYTES: Record<string, number> = {
   produce: 145_000,
-  'connectivity-check': 168_000,
-  'consume-batch': 204_000,
-  'http-function': 385_000,
+  'connectivity-check': 170_000,
+  'consume-batch': 209_000,
+  'http-function': 388_000,
 };
 
 const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });

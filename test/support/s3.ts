@@ -5,8 +5,8 @@ import { after } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { SinkConfig } from '../../functions/consume-batch/sinks/open-sink.ts';
 import { type S3Proxy, startS3Proxy } from '../../local/s3proxy.ts';
+import { npmTool } from '../../local/tools.ts';
 import { Secret } from '../../src/secret.ts';
-import { npmTool } from './tools.ts';
 
 const SDK = '@aws-sdk/client-s3';
 const sdk = npmTool([`${SDK}@3.1169.0`], `${SDK}/package.json`);
