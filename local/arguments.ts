@@ -3,10 +3,10 @@ import { isTopicName, TOPIC_NAME_RULE } from '../src/topic.ts';
 import type { SandboxTopic } from './kafka/sandbox.ts';
 import { type LocalSink, sinkNames } from './sinks.ts';
 
-export const USAGE = `Usage: npm start [-- [--topics <topic>[:<partitions>],…] [--sink postgres] [--keep] [--triggers]]
+export const USAGE = `Usage: npm start [-- [--topics <topic>[:<partitions>],…] [--sink postgres|s3] [--keep] [--triggers]]
 
   --topics    adds topics to the embedded Kafka, such as payments,audit:12 (6 partitions unless given)
-  --sink      starts a PostgreSQL beside the embedded Kafka, and has consume-batch write each record into a table of it
+  --sink      starts a PostgreSQL or an S3 server beside the embedded Kafka, and has consume-batch write into it
   --keep      keeps the embedded Kafka's data, users and ports in .kafka-functions/ for the next start with --keep
   --triggers  runs the timers and the Kafka trigger of serverless.yml also against a cluster of your own
 

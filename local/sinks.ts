@@ -12,12 +12,10 @@ import { withProgress } from './console.ts';
 import type { Values } from './function-variables.ts';
 import { freePorts } from './kafka/ports.ts';
 import { postgresTool, startPostgres } from './postgres.ts';
-
-export const sinkNames = ['postgres'] as const;
-export type LocalSink = (typeof sinkNames)[number];
+import { startS3Proxy } from './s3proxy.ts';
 
 export interface StartedSink {
-  /** For consume-batch. */
+  /** For consume-batch and the check. */
   variables: Values;
   /** A command that shows what has arrived. */
   look: string;
@@ -26,9 +24,17 @@ export interface StartedSink {
 
 const USER = 'orders';
 
-/** Starts the server and creates what the sink needs for these topics. */
-export async function startSink(_name: LocalSink, consumer: Values): Promise<StartedSink> {
-  const why = await withProgress('Fetching PostgreSQL (once)', () => postgresTool.missing());
+const sinks = { postgres: postgresSink, s3: storeSink };
+export type LocalSink = keyof typeof sinks;
+export const sinkNames = Object.keys(sinks) as LocalSink[];
+
+/** Starts the server, and creates what the sink needs for the topics of `consumer`, which are its variables. */
+export function startSink(name: LocalSink, consumer: Values): Promise<StartedSink> {
+  return sinks[name](consumer);
+}
+
+async function postgresSink(consumer: Values): Promise<StartedSink> {
+  const why = await withProgress('Fetching PostgreSQL (24 MB, once)', () => postgresTool.missing());
   if (why) throw new Error(`--sink postgres: ${why}`);
   const folder = mkdtempSync(join(tmpdir(), 'kafka-functions-postgres-'));
   // Also if a signal ends the process during the start.
@@ -63,4 +69,23 @@ async function createTables(login: ClientConfig, consumer: Values): Promise<void
   } finally {
     await client.end();
   }
+}
+
+async function storeSink(): Promise<StartedSink> {
+  const server = await withProgress('Starting S3Proxy', () => startS3Proxy());
+  const folder = join(server.directory, server.bucket);
+  return {
+    variables: {
+      CONSUME_SINK: 's3',
+      CONSUME_SINK_URL: server.endpoint,
+      CONSUME_SINK_S3_BUCKET_NAME: server.bucket,
+      CONSUME_SINK_S3_REGION: server.region,
+      CONSUME_SINK_S3_PATH_STYLE_ACCESS_ENABLED: 'true',
+      CONSUME_SINK_AWS_ACCESS_KEY_ID: server.accessKeyId,
+      CONSUME_SINK_AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+    },
+    // Each object is a file, compressed.
+    look: `find ${folder} -name '*.gz' | sort | xargs -n 1 sh -c 'echo "$0"; gzip -dc "$0"'`,
+    stop: () => server.stop(),
+  };
 }

@@ -156,16 +156,19 @@ async function startEmbeddedKafka(topics: readonly SandboxTopic[], keep: boolean
   return sandbox;
 }
 
-/** Starts a destination, and gives its variables to each consume-batch. */
+/** Starts a destination, and gives its variables to each consume-batch and to each check, which climbs to it. */
 async function startOwnSink(
   name: LocalSink,
   descriptions: readonly FunctionDescription[],
   variables: Values[],
 ): Promise<StartedSink> {
-  const at = descriptions.flatMap(({ source }, index) => (source === 'consume-batch' ? [index] : []));
-  const sink = await startSink(name, variables[at[0] ?? -1] ?? {});
+  const consumer = descriptions.findIndex(({ source }) => source === 'consume-batch');
+  const sink = await startSink(name, variables[consumer] ?? {});
+  const topics = { CONSUME_TOPICS: variables[consumer]?.CONSUME_TOPICS ?? '' };
   started.push(sink.stop);
-  for (const index of at) variables[index] = { ...variables[index], ...sink.variables };
+  for (const [at, { source }] of descriptions.entries()) {
+    if (source !== 'produce') variables[at] = { ...variables[at], ...topics, ...sink.variables };
+  }
   return sink;
 }
 

@@ -24,6 +24,6 @@ Pull now, without waiting for the timer:
 
   . .kafka-functions/env
   npm run records -- orders
-${sink ? `\nAfter a pull, see what has arrived in PostgreSQL:\n\n  ${sink.look}\n` : ''}`);
+${sink ? `\nAfter a pull, see what has arrived:\n\n  ${sink.look}\n` : ''}`);
   }
 }

@@ -274,6 +274,25 @@ test('npm start -- --sink postgres: what is published is a row a moment later', 
   assert.match(stdout, /^"orders": 1 rows\n\{.*"value":\{"n":1\}/, stderr);
   const doctor = await inShell(checkout, 'node local/run.mjs functions/connectivity-check/doctor.ts');
   assert.match(doctor.stdout, /sink +ok/);
+  const report = await (await fetch(`${url()}/connectivity-check?format=json`)).text();
+  assert.match(report, /"stage":"sink","status":"passed"[^}]*orders/);
+  child.kill('SIGINT');
+  assert.equal(await ended, 0, output());
+  assert.doesNotMatch(output(), /Warning:/);
+});
+
+test('npm start -- --sink s3: what is published is in an object a moment later', async () => {
+  const checkout = startableCheckout();
+  pullOften(checkout);
+  const { child, ended, ready, until, output, url } = npmStart(checkout, { args: ['--sink', 's3'] });
+  await ready();
+  assert.equal((await publish(url(), 'orders', [{ key: 'a', value: { n: 1 } }])).status, 200);
+  await until('"processed":1');
+  const look = /^ {2}(find .*)$/m.exec(output())?.[1] ?? '';
+  const { stdout, stderr } = await inShell(checkout, look);
+  assert.match(stdout, /orders.*\.jsonl\.gz\n\{"n":1\}\n/, stderr);
+  const doctor = await inShell(checkout, 'node local/run.mjs functions/connectivity-check/doctor.ts');
+  assert.match(doctor.stdout, /sink +ok/);
   child.kill('SIGINT');
   assert.equal(await ended, 0, output());
   assert.doesNotMatch(output(), /Warning:/);
