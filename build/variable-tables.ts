@@ -8,6 +8,7 @@ import * as connection from '../src/kafka/connection/config.ts';
 import * as fetch from '../src/kafka/fetch/config.ts';
 import * as producer from '../src/kafka/produce/config.ts';
 import * as log from '../src/log.ts';
+import * as storage from '../src/object-storage/config.ts';
 import * as database from '../src/postgres/config.ts';
 import { type Meanings, Variables } from '../src/variables.ts';
 import { readersOf } from './function-readers.ts';
@@ -28,6 +29,7 @@ const sections: Readonly<Record<string, readonly Meanings[]>> = {
     sinks.meanings,
     ...(await sinkMeanings()),
     database.meanings,
+    storage.meanings,
   ],
   'connectivity-check': [check.meanings],
   'The HTTP server': [http.meanings],

@@ -5,7 +5,7 @@ import type { ConnectionConfig } from '../../src/kafka/connection/config.ts';
 import { RequestFailed } from '../../src/kafka/connection/request-failed.ts';
 import type { MetadataResponse } from '../../src/kafka/wire/metadata.ts';
 import type { Log } from '../../src/log.ts';
-import { type Address, addressText } from '../../src/variables.ts';
+import { type Address, addressText, type Environment } from '../../src/variables.ts';
 import { type Climb, climbTo, judgeLargeFrames, newClimb, type Reached, unanswered } from './climb.ts';
 import type { CheckConfig } from './config.ts';
 import { type Findings, newFindings } from './findings.ts';
@@ -34,7 +34,7 @@ const MAX_BROKERS = 100;
  * topic, the group and the permissions, and names the first broken rung. Resolves by the deadline.
  */
 export async function check(
-  config: { connection: ConnectionConfig; check: CheckConfig },
+  config: { connection: ConnectionConfig; check: CheckConfig; environment: Environment },
   deadline: number,
   log: Log,
 ): Promise<Report> {
@@ -58,7 +58,7 @@ export async function check(
 }
 
 function newRun(
-  { connection, check: checkConfig }: { connection: ConnectionConfig; check: CheckConfig },
+  { connection, check: checkConfig, environment }: Parameters<typeof check>[0],
   deadline: number,
   log: Log,
 ): Run {
@@ -66,6 +66,7 @@ function newRun(
   return {
     connection,
     check: checkConfig,
+    environment,
     options: clientOptions(connection),
     log,
     deadline: deadline - Math.min(RESERVE_MS, budget / 10),

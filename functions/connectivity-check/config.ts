@@ -2,6 +2,7 @@ import type { BlockList } from 'node:net';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
 import { logLevel } from '../../src/log.ts';
+import { storageConfig } from '../../src/object-storage/config.ts';
 import { postgresConfig } from '../../src/postgres/config.ts';
 import { isTopicName } from '../../src/topic.ts';
 import type { Meanings, Variables } from '../../src/variables.ts';
@@ -77,14 +78,17 @@ export function checkConfig(variables: Variables): CheckConfig {
     ),
     groupTopics: [...new Set([...(topic ? [topic] : []), ...(isOwnGroup ? sourceTopics : [])])],
     autoOffsetReset: offsetReset(variables),
-    sink:
-      variables.text('CONSUME_SINK') === 'postgres'
-        ? { ...postgresConfig(variables), topics: sourceTopics }
-        : undefined,
+    sink: checkedSink(variables, sourceTopics),
     timeoutMs: variables.integer('CHECK_TIMEOUT_MS', undefined, { min: 1 }),
     throws: checkThrows(variables),
     allowedAddresses: variables.networks('CHECK_ALLOWED_ADDRESSES'),
   };
+}
+
+function checkedSink(variables: Variables, topics: readonly string[]): CheckedSink | undefined {
+  const name = variables.text('CONSUME_SINK');
+  if (name === 'postgres') return { database: { ...postgresConfig(variables), topics } };
+  return name === 's3' ? { storage: storageConfig(variables) } : undefined;
 }
 
 /** Also read alone, because it counts where the rest of the configuration is wrong, which is a fault as well. */

@@ -254,36 +254,38 @@ export const explanations: Record<Fault, Explanation> = {
       "Check the load and disks of the partition's leader and its followers; CHECK_TIMEOUT_MS is the time a check has.",
   }),
   SINK_DNS: (c) => ({
-    cause: `The name of the database at ${c.target} can't be resolved (${c.evidence}).`,
+    cause: `The name in CONSUME_SINK_URL, ${c.target}, can't be resolved (${c.evidence}).`,
     remedy: 'Correct the host in CONSUME_SINK_URL, or add its record to the DNS zone of the VPC.',
   }),
   SINK_TCP: (c) => ({
-    cause: `The database at ${c.target} can't be reached, or did not answer (${c.evidence}).`,
+    cause: `The sink at ${c.target} can't be reached, or did not answer as it should (${c.evidence}).`,
     remedy:
       'Check that it runs, its port in CONSUME_SINK_URL, and that its security group admits the subnet of the function.',
   }),
   SINK_TLS: (c) => ({
-    cause: `The connection to the database at ${c.target} can't be encrypted and proven (${c.evidence}).`,
+    cause: `The connection to the sink at ${c.target} can't be encrypted and proven (${c.evidence}).`,
     remedy:
-      'Give the certificate of its authority in CONSUME_SINK_SSL_CA_PEM, use the name in the certificate, or turn TLS on there.',
+      'Use the name in its certificate, or turn TLS on there; for a database, give its authority in CONSUME_SINK_SSL_CA_PEM.',
   }),
   SINK_LOGIN: (c) => ({
-    cause: `The database at ${c.target} refuses the login (${c.evidence}).`,
+    cause: `The sink at ${c.target} refuses the login (${c.evidence}).`,
     remedy:
-      'Correct CONSUME_SINK_CONNECTION_USER and CONSUME_SINK_CONNECTION_PASSWORD; pg_hba.conf must admit the function.',
+      'Database: correct CONSUME_SINK_CONNECTION_USER and CONSUME_SINK_CONNECTION_PASSWORD; pg_hba.conf must admit the function. Store: correct the access key, or leave it to the agency of the function.',
   }),
   SINK_FORBIDDEN: (c) => ({
     cause: `The user of the sink may not do what it has to on ${c.target} (${c.evidence}).`,
-    remedy: 'Grant CONSUME_SINK_CONNECTION_USER the privileges that docs/postgres.md lists.',
+    remedy:
+      'Grant CONSUME_SINK_CONNECTION_USER the privileges that docs/postgres.md lists; allow the key of a store PutObject.',
   }),
   SINK_MISSING: (c) => ({
     cause: `What consume-batch writes to is not there: ${c.evidence}.`,
-    remedy: 'Run what npm run sink -- ddl prints, in the database that CONSUME_SINK_URL names.',
+    remedy:
+      'Run what npm run sink -- ddl prints, in the database that CONSUME_SINK_URL names; create the bucket, or correct CONSUME_SINK_S3_BUCKET_NAME.',
   }),
   SINK_MISMATCH: (c) => ({
-    cause: `The table is not as consume-batch needs it: ${c.evidence}.`,
+    cause: `What consume-batch writes to is not as it needs it: ${c.evidence}.`,
     remedy:
-      'Alter it as npm run sink -- ddl prints it, or correct CONSUME_SINK_INSERT_MODE and CONSUME_SINK_PK_FIELDS.',
+      'Alter the table as npm run sink -- ddl prints it, or correct CONSUME_SINK_INSERT_MODE and CONSUME_SINK_PK_FIELDS; for a store, correct CONSUME_SINK_S3_REGION.',
   }),
 };
 

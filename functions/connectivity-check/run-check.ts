@@ -20,7 +20,7 @@ export async function runCheck({ environment, deadline }: CheckCall): Promise<Re
     const config = readCheckConfig(environment);
     const limit = config.check.timeoutMs;
     const until = limit === undefined ? deadline : Math.min(deadline, startedAt + limit);
-    return visibleIn(await check(config, until, createLog(config.logLevel)));
+    return visibleIn(await check({ ...config, environment }, until, createLog(config.logLevel)));
   } catch (error) {
     const failure = toFailure(error);
     if (failure.code !== 'CONFIG_INVALID') throw failure;

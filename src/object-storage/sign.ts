@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { Secret } from '../../../../src/secret.ts';
+import type { Secret } from '../secret.ts';
 
 /** An access key of the store; a temporary one has a token. */
 export interface AccessKey {

@@ -2,15 +2,16 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { backoffMs } from '../../../../src/backoff.ts';
-import { remaining, sleep } from '../../../../src/deadline.ts';
-import { causesOf, Failure } from '../../../../src/errors.ts';
-import type { Log } from '../../../../src/log.ts';
-import type { Content } from './object-body.ts';
-import type { FileCompression, S3SinkConfig } from './s3.ts';
+import { backoffMs } from '../backoff.ts';
+import { remaining, sleep } from '../deadline.ts';
+import { causesOf, Failure } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { FileCompression, StorageConfig } from './config.ts';
 import { type AccessKey, encodedPath, signed } from './sign.ts';
 import { codeIn, verdictOf } from './store-answer.ts';
 
+/** The name that the check asks for. It ends like no object of records. */
+const PROBE = 'kafka-functions-check';
 const MAX_ATTEMPTS = 10;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
@@ -21,6 +22,16 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 const contentTypes = { gzip: 'application/gzip', none: 'application/x-ndjson' } as const;
+
+/** An object's bytes, in chunks, and what a store needs to check them. */
+export interface Content {
+  chunks: readonly Buffer[];
+  bytes: number;
+  /** In hex. */
+  sha256: string;
+  /** In base64. */
+  md5: string;
+}
 
 export interface ObjectToPut extends Content {
   name: string;
@@ -36,7 +47,7 @@ interface Answer {
 }
 
 interface Request {
-  method: 'HEAD' | 'PUT';
+  method: 'GET' | 'HEAD' | 'PUT';
   name: string;
   headers: Readonly<Record<string, string>>;
   content?: Content;
@@ -47,12 +58,12 @@ interface Request {
  * name neither the address nor a header, because both may hold a secret.
  */
 export class Store {
-  readonly #config: S3SinkConfig;
+  readonly #config: StorageConfig;
   readonly #key: AccessKey;
   readonly #log: Log;
   readonly #agent: http.Agent;
 
-  constructor(config: S3SinkConfig, key: AccessKey, log: Log) {
+  constructor(config: StorageConfig, key: AccessKey, log: Log) {
     this.#config = config;
     this.#key = key;
     this.#log = log;
@@ -91,6 +102,19 @@ export class Store {
       'SINK_FAILED',
       `the store refused object ${name} of bucket ${bucket} (${status}${code === undefined ? '' : ` ${code}`}): ${verdict.remedy}`,
     );
+  }
+
+  /**
+   * What the store answers to a question for an object that is not there, or to writing it. Rejects with the socket's
+   * error.
+   */
+  async probe(
+    method: 'GET' | 'PUT',
+    deadline: number,
+  ): Promise<{ status: number; code: string | undefined }> {
+    const headers = method === 'PUT' ? { 'content-length': '0' } : {};
+    const { status, text } = await this.#ask({ method, name: PROBE, headers }, deadline);
+    return { status, code: codeIn(text) };
   }
 
   /** Asks again after failures that may pass. Throws a Failure where there is no answer. */

@@ -7,8 +7,10 @@ import { postgresTool } from '../../local/postgres.ts';
 import { tableConfig } from '../../src/postgres/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import { checkWith, stageAt, type Variables, variablesFor } from '../support/check.ts';
+import { newTopic } from '../support/cluster.ts';
 import { startBannerServer, unusedPort } from '../support/faults/servers.ts';
 import { postgresForTests, sinkVariables } from '../support/postgres.ts';
+import { bucketForTests } from '../support/s3.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
 const why = await postgresTool.missing();
@@ -17,6 +19,7 @@ const authority = await createCertificateAuthority();
 const { chain, key } = await authority.issue({ commonName: 'db', hosts: ['localhost'] });
 const database = await postgresForTests({ tls: { certificate: chain, key } });
 const client = await database.client();
+const bucket = await bucketForTests();
 
 const upsert = { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'id' };
 const sqlFor = (topic: string) =>
@@ -108,7 +111,10 @@ describe('the rung of the sink', { skip: why ?? false }, () => {
     await client.query(sqlFor('fine'));
     const report = await checkOf('fine', {});
     assert.equal(report.ok, true, JSON.stringify(report.verdict));
-    assert.match(stageAt(report, 0, 'sink')?.evidence ?? '', /logged in, 2 tables/);
+    assert.match(
+      stageAt(report, 0, 'sink')?.evidence ?? '',
+      /as they should be: kafka_functions_offsets, "fine"/,
+    );
   });
 
   for (const [name, row] of Object.entries(rows)) {
@@ -126,5 +132,47 @@ describe('the rung of the sink', { skip: why ?? false }, () => {
   test('is not climbed where no such sink is configured', async () => {
     const report = await checkWith(variablesFor(cluster, 'SASL_SSL'));
     assert.equal(stageAt(report, 0, 'sink')?.status, 'skipped');
+  });
+});
+
+describe('the rung of a store', () => {
+  const checkOf = (variables: Variables) =>
+    checkWith({
+      ...variablesFor(cluster, 'SASL_SSL'),
+      ...{ ...bucket.variables(), CONSUME_TOPICS: 'orders', CONSUME_DEAD_LETTER_TOPIC: 'none' },
+      ...variables,
+    });
+  const faults: Record<string, [Variables, string, RegExp]> = {
+    'no such bucket': [{ CONSUME_SINK_S3_BUCKET_NAME: 'nowhere' }, 'SINK_MISSING', /no bucket nowhere/],
+    'an unknown key': [{ CONSUME_SINK_AWS_ACCESS_KEY_ID: 'AKNOBODY' }, 'SINK_LOGIN', /InvalidAccessKeyId/],
+    'a wrong secret': [
+      { CONSUME_SINK_AWS_SECRET_ACCESS_KEY: 'pw-wrong' },
+      'SINK_LOGIN',
+      /SignatureDoesNotMatch/,
+    ],
+    'no key at all': [
+      { CONSUME_SINK_AWS_ACCESS_KEY_ID: '', CONSUME_SINK_AWS_SECRET_ACCESS_KEY: '' },
+      'SINK_LOGIN',
+      /no temporary key/,
+    ],
+    'no such name': [{ CONSUME_SINK_URL: 'http://store.invalid' }, 'SINK_DNS', /ENOTFOUND/],
+  };
+  for (const [name, [variables, fault, evidence]] of Object.entries(faults)) {
+    test(`${fault}: ${name}`, async () => {
+      const report = await checkOf(variables);
+      assert.equal(report.verdict?.fault, fault, JSON.stringify(report.verdict));
+      assert.match(stageAt(report, 0, 'sink')?.evidence ?? '', evidence);
+      assert.equal(exitCode(report), 71);
+      assert.ok(!JSON.stringify(report).includes(bucket.server.secretAccessKey));
+    });
+  }
+
+  test('holds, and an object is written with CHECK_ROUND_TRIP alone', async () => {
+    const looked = await checkOf({});
+    assert.match(stageAt(looked, 0, 'sink')?.evidence ?? '', /the bucket answers.*nothing is written/);
+    const topic = await newTopic(cluster, { partitions: 1 });
+    const wrote = await checkOf({ CHECK_TOPIC: topic, CHECK_ROUND_TRIP: 'true' });
+    assert.deepEqual([looked.ok, wrote.ok], [true, true], JSON.stringify(wrote.verdict));
+    assert.match(stageAt(wrote, 0, 'sink')?.evidence ?? '', /an object was written/);
   });
 });

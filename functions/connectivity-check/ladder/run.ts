@@ -4,7 +4,7 @@ import type { ClientOptions } from '../../../src/kafka/connection/client-options
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import type { Session } from '../../../src/kafka/connection/session.ts';
 import type { Log } from '../../../src/log.ts';
-import { type Address, addressText } from '../../../src/variables.ts';
+import { type Address, addressText, type Environment } from '../../../src/variables.ts';
 import type { CheckConfig } from '../config.ts';
 import type { Identity, Question } from '../probes/identify.ts';
 import type { Probe } from '../report.ts';
@@ -13,6 +13,8 @@ import type { Probe } from '../report.ts';
 export interface Run {
   connection: ConnectionConfig;
   check: CheckConfig;
+  /** For the platform's temporary key. */
+  environment: Environment;
   options: ClientOptions;
   log: Log;
   /** Epoch milliseconds by which every probe has ended. The time after it is for the report. */

@@ -4,14 +4,8 @@ import { codeOf, faultOf } from '../../../src/postgres/errors.ts';
 import { quotedTable } from '../../../src/postgres/identifiers.ts';
 import { OFFSETS_TABLE, ROW_COLUMNS, ROW_KEY } from '../../../src/postgres/tables.ts';
 import type { Fault } from '../faults.ts';
-import type { CheckedSink } from './sink.ts';
-
-interface Finding {
-  fault?: Fault;
-  /** Undefined: it is not of a table. */
-  table?: string;
-  evidence: string;
-}
+import type { CheckedDatabase, Finding } from './sink.ts';
+import { pathFault } from './sink-path.ts';
 
 interface Needed {
   /** As SQL. */
@@ -38,20 +32,20 @@ const LOOK = `SELECT t IS NOT NULL AS "isThere",
   FROM to_regclass($1) t`;
 
 /** Connects, logs in, and looks at each table. Reads no row and writes nothing. */
-export async function inspectTables(sink: CheckedSink, deadline: number): Promise<Finding> {
+export async function inspectTables(sink: CheckedDatabase, deadline: number): Promise<Finding> {
   const database = new Database(sink);
   try {
     return await database.read(deadline, (session) => inspectEach(neededBy(sink), session));
   } catch (error) {
     const code = codeOf(error);
     const said = messageOf(error) || code;
-    return { fault: pathFault(error), evidence: said.includes(code) ? said : `${said} (${code})` };
+    return { fault: faultBefore(error), evidence: said.includes(code) ? said : `${said} (${code})` };
   } finally {
     await database.close();
   }
 }
 
-function neededBy({ topics, tableName, insertMode, keyFields }: CheckedSink): Needed[] {
+function neededBy({ topics, tableName, insertMode, keyFields }: CheckedDatabase): Needed[] {
   const isInsert = insertMode === 'insert';
   const tables = topics.map(
     (topic): Needed => ({
@@ -75,9 +69,9 @@ async function inspectEach(needed: readonly Needed[], session: Session): Promise
   for (const one of needed) {
     const { rows } = await session.query<Table>(LOOK, [one.name, one.privileges]);
     const finding = rows[0] && judge(one, rows[0]);
-    if (finding) return { ...finding, table: one.name };
+    if (finding) return { ...finding, target: one.name };
   }
-  return { evidence: `logged in, ${needed.length} tables as they should be` };
+  return { evidence: `logged in, as they should be: ${needed.map(({ name }) => name).join(', ')}` };
 }
 
 function judge({ name, columns, key }: Needed, table: Table): Finding | undefined {
@@ -94,15 +88,11 @@ function judge({ name, columns, key }: Needed, table: Table): Finding | undefine
   return { fault: 'SINK_MISMATCH', evidence: `${name} has no unique key of ${key.join(', ')}` };
 }
 
-const OF_DNS = /^(ENOTFOUND|EAI_)/;
-const OF_TLS = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS|ERR_SSL|EPROTO)/;
-
 /** By what broke on the way to the tables. */
-function pathFault(error: unknown): Fault {
+function faultBefore(error: unknown): Fault {
   const code = codeOf(error);
-  if (OF_DNS.test(code)) return 'SINK_DNS';
-  if (OF_TLS.test(code) || /SSL/.test(messageOf(error))) return 'SINK_TLS';
   if (code === '3D000') return 'SINK_MISSING';
   if (code === '42501') return 'SINK_FORBIDDEN';
-  return faultOf(error) === 'configuration' ? 'SINK_LOGIN' : 'SINK_TCP';
+  const fault = pathFault(error);
+  return fault === 'SINK_TCP' && faultOf(error) === 'configuration' ? 'SINK_LOGIN' : fault;
 }

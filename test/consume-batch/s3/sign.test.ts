@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { encodedPath, signed } from '../../../functions/consume-batch/sinks/s3/sign.ts';
+import { encodedPath, signed } from '../../../src/object-storage/sign.ts';
 import { Secret } from '../../../src/secret.ts';
 import { requireOfSdk } from '../../support/s3.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeIn, type Verdict, verdictOf } from '../../../functions/consume-batch/sinks/s3/store-answer.ts';
+import { codeIn, type Verdict, verdictOf } from '../../../src/object-storage/store-answer.ts';
 
 const answers: [status: number, code: string | undefined, verdict: Extract<Verdict, string> | RegExp][] = [
   [200, undefined, 'done'],

@@ -1,7 +1,8 @@
+import type { Content } from '../../../../src/object-storage/store.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../../src/record.ts';
 import type { DeadLetter } from '../../records/dead-letter.ts';
 import { fits, type Intent, intentText } from './intent.ts';
-import { type Content, ObjectBody } from './object-body.ts';
+import { ObjectBody } from './object-body.ts';
 import { OffsetRuns } from './offset-runs.ts';
 
 /** One source record and what becomes of it: lines, none where it is dropped, or a dead letter. */

@@ -1,5 +1,10 @@
+import {
+  type FileCompression,
+  fileCompressions,
+  type OutputField,
+  outputFields,
+} from '../../../../src/object-storage/config.ts';
 import { OffsetRuns } from './offset-runs.ts';
-import { type FileCompression, fileCompressions, type OutputField, outputFields } from './s3.ts';
 
 /** An object that is about to be written, as it stands in the metadata of the offset that it begins at. */
 export interface Intent {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
+import type { OutputField } from '../../../../src/object-storage/config.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import { headersMember, isJson, jsonKeyMember } from '../../records/json-members.ts';
 import { PoisonError } from '../../records/record-failure.ts';
-import type { OutputField } from './s3.ts';
 
 /**
  * A record as a line of JSON, without its end. The value is copied unparsed, because a parser would change big numbers

@@ -1,20 +1,11 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createGzip, type Gzip } from 'node:zlib';
-import type { FileCompression } from './s3.ts';
+import type { FileCompression } from '../../../../src/object-storage/config.ts';
+import type { Content } from '../../../../src/object-storage/store.ts';
 
 /** Lines are handed on in blocks of this size, so that the same lines make the same bytes, however they come. */
 const BLOCK_BYTES = 64 * 1024;
-
-/** An object's bytes, in chunks, and what a store needs to check them. */
-export interface Content {
-  chunks: readonly Buffer[];
-  bytes: number;
-  /** In hex. */
-  sha256: string;
-  /** In base64. */
-  md5: string;
-}
 
 /** The lines of an object, compressed while they come: nothing is held twice. */
 export class ObjectBody {

@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../../../src/kafka/wire/by-topic.ts';
-import type { FileCompression } from './s3.ts';
+import type { FileCompression } from '../../../../src/object-storage/config.ts';
 
 /** Of the largest offset, so that names sort as offsets do. */
 const OFFSET_DIGITS = 20;

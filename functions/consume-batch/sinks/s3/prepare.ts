@@ -1,11 +1,11 @@
 import { Failure } from '../../../../src/errors.ts';
+import type { OutputField } from '../../../../src/object-storage/config.ts';
 import type { ConsumerRecord, ProducerRecord } from '../../../../src/record.ts';
 import { type DeadLetter, placeOf } from '../../records/dead-letter.ts';
 import { type RecordFailure, recordFailure } from '../../records/record-failure.ts';
 import type { Transformation } from '../../records/transform.ts';
 import { detached, type Prepared } from './gathered-object.ts';
 import { jsonLine } from './json-line.ts';
-import type { OutputField } from './s3.ts';
 
 export interface PrepareOptions {
   fields: readonly OutputField[];

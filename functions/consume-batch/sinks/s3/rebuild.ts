@@ -3,13 +3,14 @@ import type { Connection } from '../../../../src/kafka/connection/connection.ts'
 import { logOffsets } from '../../../../src/kafka/fetch/log-offsets.ts';
 import type { TopicPartition } from '../../../../src/kafka/wire/by-topic.ts';
 import type { Log } from '../../../../src/log.ts';
+import type { Content } from '../../../../src/object-storage/store.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { PullConfig } from '../../config.ts';
 import { placeOf } from '../../records/dead-letter.ts';
 import { PermanentError } from '../../records/record-failure.ts';
 import { type DeadWithLetter, detached, type Prepared } from './gathered-object.ts';
 import type { Intent } from './intent.ts';
-import { type Content, ObjectBody } from './object-body.ts';
+import { ObjectBody } from './object-body.ts';
 import { OffsetWalk } from './offset-runs.ts';
 import { type PrepareOptions, prepare } from './prepare.ts';
 import { readRange } from './read-range.ts';

@@ -2,6 +2,8 @@ import { Failure } from '../../../../src/errors.ts';
 import { RecordsRefused } from '../../../../src/kafka/produce/transactional-producer.ts';
 import type { TopicPartition } from '../../../../src/kafka/wire/by-topic.ts';
 import type { LogFields } from '../../../../src/log.ts';
+import type { StorageConfig } from '../../../../src/object-storage/config.ts';
+import type { Content, Store } from '../../../../src/object-storage/store.ts';
 import type { PullConfig } from '../../config.ts';
 import type { FencedPartition } from '../../pull/fenced-handler.ts';
 import { FencedOffset, type FencedOffsetOptions } from '../../pull/fenced-offset.ts';
@@ -12,19 +14,16 @@ import { afterRefusal, refusedFailure } from '../../records/dead-letter-fit.ts';
 import { buildId } from './build-id.ts';
 import { type DeadWithLetter, GatheredObject, type Prepared } from './gathered-object.ts';
 import { type Intent, readIntent } from './intent.ts';
-import type { Content } from './object-body.ts';
 import { objectName } from './object-name.ts';
 import { type PrepareOptions, prepare } from './prepare.ts';
 import { rebuild } from './rebuild.ts';
-import type { S3SinkConfig } from './s3.ts';
-import type { Store } from './store.ts';
 
 /** What an upload is assumed to do in a second, so that a pull stops gathering early enough. */
 const UPLOAD_BYTES_A_SECOND = 4 * 1024 * 1024;
 const UPLOAD_RESERVE_MS = 1_000;
 
 interface S3PartitionOptions extends FencedOffsetOptions, Omit<PrepareOptions, 'fields'> {
-  config: S3SinkConfig;
+  config: StorageConfig;
   store: Store;
   reading: PullConfig;
   /** Of the objects of all partitions that are being gathered. */
