@@ -51,6 +51,8 @@ export class PartitionPull {
   #leaderEpoch: number;
   /** Of the batch that was handled last. */
   #nextEpoch: number;
+  /** Since something was last handled for good. */
+  #workMs = 0;
   #batchSize = FIRST_BATCH;
   #isFollowing = false;
 
@@ -142,8 +144,10 @@ export class PartitionPull {
   #take(result: BatchResult, startedAt: number): BatchResult['stop'] {
     const { processed, failed, deadLettered, to, stop } = result;
     this.#options.progress.count(result);
+    this.#workMs += Date.now() - startedAt;
     if (processed + failed + deadLettered > 0) {
-      handledBatches.publish({ ...result, ms: Date.now() - startedAt });
+      handledBatches.publish({ ...result, ms: this.#workMs });
+      this.#workMs = 0;
     }
     if (to !== undefined) {
       this.#committedTo = to;

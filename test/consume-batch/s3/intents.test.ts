@@ -280,6 +280,17 @@ describe('a store that is in trouble', () => {
     });
   }
 
+  test('a store whose name is unknown: the message has the reason and what to look at, not the name', async () => {
+    const { topic, consumer } = await topicAndBucket(cluster, bucket);
+    await publish(cluster, topic, numbered(1));
+    const { pull, log } = consumer({ s3: { endpoint: 'https://store.invalid', pathStyle: false } });
+    await assert.rejects(pull({}, {}, 3_000), (error: Error) => {
+      assert.match(error.message, /(ENOTFOUND|EAI_AGAIN).*CONSUME_SINK_URL/);
+      return failsWith('SINK_FAILED')(error);
+    });
+    assert.doesNotMatch(JSON.stringify(log.lines), /store\.invalid/);
+  });
+
   test('a store that stays away: SINK_FAILED in time, and the records wait', async () => {
     const { topic, consumer, objects } = await topicAndBucket(cluster, bucket);
     await publish(cluster, topic, numbered(10));
