@@ -7,6 +7,7 @@ import { allRoutes, patternOf } from '../../src/http/routes.ts';
 import type { ProducerFigures } from '../../src/kafka/produce/producer.ts';
 import type { Waiting } from '../consume-batch/backlog.ts';
 import { type HandledBatch, handledBatches } from '../consume-batch/records/handled-batches.ts';
+import { type WrittenBatch, writtenBatches } from '../consume-batch/records/written-batch.ts';
 
 /** A topic is found behind any prefix of a gateway. Paths without names must match as a whole. */
 const labels = allRoutes.map(([path]) => ({
@@ -91,6 +92,25 @@ export class Metrics {
       help: 'How long batches took, with retries, dead letters and the commit.',
       buckets: BATCH_SECONDS,
       registers: [this.#registry],
+    });
+    const written = new Counter({
+      name: 'consume_sink_bytes_total',
+      help: 'Bytes that a database or a store took.',
+      registers: [this.#registry],
+    });
+    const steps = new Histogram({
+      name: 'consume_sink_seconds',
+      help: 'How long batches for a database or a store took, by step: transform, sink, commit.',
+      labelNames: ['step'] as const,
+      buckets: BATCH_SECONDS,
+      registers: [this.#registry],
+    });
+    writtenBatches.subscribe((message) => {
+      const { bytes, transformMs, sinkMs, commitMs } = message as WrittenBatch;
+      written.inc(bytes);
+      steps.observe({ step: 'transform' }, transformMs / 1_000);
+      steps.observe({ step: 'sink' }, sinkMs / 1_000);
+      steps.observe({ step: 'commit' }, commitMs / 1_000);
     });
     const count = ({ processed, deadLettered, failed }: Omit<HandledBatch, 'ms'>) => {
       records.inc({ outcome: 'handled' }, processed);

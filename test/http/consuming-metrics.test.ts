@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, createServer as createSilentServer, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
+import { postgresTool } from '../../local/postgres.ts';
 import { newTopic } from '../support/cluster.ts';
 import { startReceiver } from '../support/http.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
+import { postgresForTests, sinkVariables } from '../support/postgres.ts';
+import { topicWithTable } from '../support/postgres-topic.ts';
 import { publish } from '../support/records.ts';
 import { runReplay } from '../support/replay.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
 
+const why = await postgresTool.missing();
 const cluster = await sharedCluster();
 const built = await buildHttpFunction();
 
@@ -44,6 +48,23 @@ function sorted(samples: readonly Sample[]): string[] {
 }
 
 describe('the metrics of consuming', () => {
+  it('tell what a database took, and how long each step of it was', { skip: why ?? false }, async () => {
+    const database = await postgresForTests();
+    const client = await database.client();
+    const { topic, publish: fill } = await topicWithTable({ cluster, database, client });
+    const { url } = await startHttpFunction(built, cluster, {
+      ...{ KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic },
+      ...sinkVariables(database),
+    });
+    await fill([{ key: 'k', value: '{"n":1}' }]);
+    assert.equal((await fetch(`${url}/consume-batch`, { method: 'POST' })).status, 200);
+    const text = await (await fetch(`${url}/metrics`)).text();
+    assert.match(text, /^consume_sink_bytes_total 8$/m);
+    for (const step of ['transform', 'sink', 'commit']) {
+      assert.match(text, new RegExp(`^consume_sink_seconds_count{step="${step}"} 1$`, 'm'));
+    }
+  });
+
   it('tell what waits, what became of the records, how long batches took, and what lies dead', async () => {
     const topic = await newTopic(cluster, { partitions: 2 });
     const dead = `${topic}.dead-letter`;

@@ -9,6 +9,7 @@ import type { Position } from '../../pull/positions.ts';
 import { type DeadLetter, placeOf } from '../../records/dead-letter.ts';
 import { PoisonError, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
 import { transformRetrying } from '../../records/transform.ts';
+import { tellWritten } from '../../records/written-batch.ts';
 import { blameOf } from './blame.ts';
 import { type Refused, writeIsolating } from './isolate.ts';
 import type { DatabasePull } from './open-postgres.ts';
@@ -63,22 +64,9 @@ export class PartitionWriter {
     } catch (error) {
       return this.#stopped(this.#pull.failureOf(error, [this.#source.topic]), batch.records.length);
     }
-    const preparedAt = Date.now();
+    const transformMs = Date.now() - startedAt;
     if (work.to === this.#stored) return this.#stopped(work.stop, work.stop ? 1 : 0);
-    const result = await this.#commit(work);
-    if (batch.records.length > 0) {
-      const ms = { transform: preparedAt - startedAt, sink: Date.now() - preparedAt };
-      const { processed, deadLettered, failed, to } = result;
-      this.#pull.origin.log.info('rows written', {
-        ...this.#source,
-        processed,
-        deadLettered,
-        failed,
-        to,
-        ms,
-      });
-    }
-    return result;
+    return this.#commit(work, transformMs);
   }
 
   /** Up to the first record that may pass later, the rows to be written and the records that will never pass. */
@@ -124,18 +112,27 @@ export class PartitionWriter {
   }
 
   /** Runs the transaction, again where that may help, within the retries and the remaining time. */
-  async #commit(work: Work): Promise<BatchResult> {
+  async #commit(work: Work, transformMs = 0): Promise<BatchResult> {
     const { database, times, config, origin, failureOf } = this.#pull;
     const trial: Trial = { writeAll: this.#writingAll(work.sources), mayBeDone: false, refused: [] };
+    const startedAt = Date.now();
     for (let attempt = 1; ; ) {
       try {
-        const isOurs = await database.transaction(times.deadline, (session) =>
-          this.#write(session, work, trial),
-        );
+        let writtenAt = startedAt;
+        const isOurs = await database.transaction(times.deadline, async (session) => {
+          const isMoved = await this.#write(session, work, trial);
+          writtenAt = Date.now();
+          return isMoved;
+        });
         if (!isOurs) return this.#takenOver();
+        const from = this.#stored;
         this.#stored = work.to;
         const deadLettered = work.dead.length + trial.refused.length;
         const processed = work.sources.length - trial.refused.length;
+        const ms = { transformMs, sinkMs: writtenAt - startedAt, commitMs: Date.now() - writtenAt };
+        const figures = { records: processed, bytes: bytesOf(work.sources), ...ms };
+        const about = { ...this.#source, from, to: work.to, deadLettered };
+        if (processed > 0) tellWritten(origin.log, 'rows were written', figures, about);
         return { processed, deadLettered, failed: work.stop ? 1 : 0, to: work.to, stop: work.stop };
       } catch (error) {
         if (error instanceof NotBuried) return this.#commitBefore(error, work);
@@ -233,6 +230,13 @@ export class PartitionWriter {
     );
     return nothingDone('taken over');
   }
+}
+
+function bytesOf(sources: readonly Source[]): number {
+  let bytes = 0;
+  for (const { outputs } of sources)
+    for (const { key, value } of outputs) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  return bytes;
 }
 
 /** Its dead letter was not acknowledged, for the reason in `cause`. */

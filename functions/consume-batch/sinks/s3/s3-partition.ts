@@ -11,6 +11,7 @@ import { type BatchResult, nothingDone, type PulledBatch } from '../../pull/part
 import type { Position } from '../../pull/positions.ts';
 import { deadLetterFailure, logDeadLetter } from '../../records/dead-letter.ts';
 import { afterRefusal, refusedFailure } from '../../records/dead-letter-fit.ts';
+import { tellWritten, type WrittenBatch } from '../../records/written-batch.ts';
 import { buildId } from './build-id.ts';
 import { type DeadWithLetter, GatheredObject, type Prepared } from './gathered-object.ts';
 import { type Intent, readIntent } from './intent.ts';
@@ -37,7 +38,7 @@ interface Due {
   dead: readonly DeadWithLetter[];
   processed: number;
   /** For the log; undefined where there is no object. */
-  written?: LogFields & { commitMs: number };
+  written?: { figures: WrittenBatch; about: LogFields };
 }
 
 /**
@@ -165,12 +166,12 @@ export class S3Partition implements FencedPartition {
       const stop = await this.#put(object.form, next, content);
       if (stop) return { ...announced, failed: announced.failed + processed + dead.length, stop };
       const { name } = object.form;
-      const written = {
-        ...{ ...this.#source, object: name, from: start, to: next, records: processed, bytes: content.bytes },
-        ...{ transformMs: object.transformMs, sinkMs: Date.now() - announcedAt },
-        commitMs: announcedAt - startedAt,
+      const figures = {
+        ...{ records: processed, bytes: content.bytes, transformMs: object.transformMs },
+        ...{ sinkMs: Date.now() - announcedAt, commitMs: announcedAt - startedAt },
       };
-      this.#due.push({ ...due, written });
+      const about = { ...this.#source, object: name, from: start, to: next };
+      this.#due.push({ ...due, written: { figures, about } });
       return announced;
     } finally {
       this.#hold(0);
@@ -248,7 +249,11 @@ export class S3Partition implements FencedPartition {
   #tell(due: readonly Due[], ms: number): void {
     const { log } = this.#options;
     for (const { written, dead } of due) {
-      if (written) log.info('an object was written', { ...written, commitMs: written.commitMs + ms });
+      if (written) {
+        const { figures, about } = written;
+        const whole = { ...figures, commitMs: figures.commitMs + ms };
+        tellWritten(log, 'an object was written', whole, about);
+      }
       for (const { dead: record, letter } of dead) logDeadLetter(log, record, letter.topic);
     }
   }
