@@ -1,7 +1,9 @@
 /**
  * Compares the way of records from Kafka into PostgreSQL: ours, exactly once, with what one would write by hand around
- * kafkajs, and with COPY of ready rows, which is as fast as the database takes them.
+ * kafkajs, and with COPY of ready rows, which is as fast as the database takes them; into a store with bare PUTs.
  */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -16,10 +18,15 @@ import { build } from '../build.ts';
 import { insertDdl } from '../functions/consume-batch/sinks/postgres/insert-rows.ts';
 import { OFFSETS_DDL } from '../functions/consume-batch/sinks/postgres/stored-offsets.ts';
 import { withProgress } from '../local/console.ts';
+import { startRuntime } from '../local/functiongraph/runtime.ts';
 import { type KafkaCluster, withKafka } from '../local/kafka/cluster.ts';
 import { freePorts } from '../local/kafka/ports.ts';
 import { environmentOf } from '../local/kafka/sandbox.ts';
 import { type Postgres, postgresTool, startPostgres } from '../local/postgres.ts';
+import { type S3Proxy, startS3Proxy } from '../local/s3proxy.ts';
+import { createLog } from '../src/log.ts';
+import { Store } from '../src/object-storage/store.ts';
+import { Secret } from '../src/secret.ts';
 import { median, printTable } from './figures.ts';
 import { kafkajs } from './kafkajs.ts';
 
@@ -30,6 +37,7 @@ const ROUNDS = 3;
 const WAITING = 600;
 const CALLS = 15;
 const PARTITIONS = 6;
+const MEMORY_BYTES = 64 * 1024 * 1024;
 const LOGIN = { user: 'bench', password: 'bench' };
 const TABLE = { schema: undefined, table: 'orders' };
 
@@ -46,11 +54,14 @@ export async function run(): Promise<void> {
     const client: Client = new PgClient({ host: '127.0.0.1', port, database: 'postgres', ...LOGIN });
     try {
       await client.connect();
-      for (const statement of [insertDdl(TABLE), OFFSETS_DDL]) await client.query(statement);
+      const tables = [TABLE, { ...TABLE, table: 'elsewhere' }].map(insertDdl);
+      for (const statement of [...tables, OFFSETS_DDL]) await client.query(statement);
       const [bundle] = await build({ functions: ['consume-batch'], outdir: directory });
       const { handler } = createRequire(import.meta.url)(join(bundle?.directory ?? '', 'index.js'));
       await intoPostgres(cluster, { handler, database, client });
       await waitingRecords(cluster, bundle?.directory ?? '', database);
+      await intoStore(cluster, bundle?.directory ?? '');
+      await memory(cluster, bundle?.directory ?? '', database);
     } finally {
       await client.end();
       await database.stop();
@@ -168,6 +179,142 @@ function byRecord(client: Client) {
   };
 }
 
+/** Without compression, whose cost is gzip's own. */
+async function intoStore(cluster: KafkaCluster, directory: string): Promise<void> {
+  const server = await startS3Proxy();
+  try {
+    const rates: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
+    for (let round = 0; round < ROUNDS; round++) {
+      const prefix = `r${round}`;
+      const values = { ...storeVariables(cluster, server), KAFKA_GROUP_ID: prefix };
+      const template = `${prefix}/{topic}/{partition}/{start_offset}`;
+      const { handler } = freshInstance(directory);
+      await withProgress(`s3 sink, round ${round + 1}`, async () => {
+        const started = performance.now();
+        await pullAll(handler, { ...values, CONSUME_SINK_FILE_NAME_TEMPLATE: template });
+        const seconds = (performance.now() - started) / 1_000;
+        rates.ours.push(megabytes(objectsOf(server, prefix)) / seconds);
+      });
+      const ready = objectsOf(server, prefix).map(contentOf);
+      await withProgress(`PUT of ready objects, round ${round + 1}`, async () => {
+        const started = performance.now();
+        await putAll(server, ready, `bare${round}`);
+        rates.bare.push(megabytes(ready.map(({ bytes }) => bytes)) / ((performance.now() - started) / 1_000));
+      });
+    }
+    printTable(
+      ['into S3Proxy, no compression', 'MB/s', 'ours /'],
+      [
+        ['PUT of ready objects', median(rates.bare), median(rates.ours) / median(rates.bare)],
+        ['s3 sink', median(rates.ours), 1],
+      ],
+    );
+    console.log();
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Sizes in bytes. */
+function objectsOf({ directory, bucket }: S3Proxy, prefix: string): number[] {
+  return readdirSync(join(directory, bucket, prefix), { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(join(directory, bucket, prefix, name)))
+    .filter((file) => file.isFile())
+    .map(({ size }) => size);
+}
+
+function contentOf(bytes: number) {
+  const body = Buffer.alloc(bytes, 'x');
+  const hash = (name: string, as: 'hex' | 'base64') => createHash(name).update(body).digest(as);
+  return { chunks: [body], bytes, sha256: hash('sha256', 'hex'), md5: hash('md5', 'base64') };
+}
+
+async function putAll(
+  { endpoint, bucket, region, accessKeyId, secretAccessKey }: S3Proxy,
+  contents: readonly ReturnType<typeof contentOf>[],
+  prefix: string,
+): Promise<void> {
+  const key = { id: accessKeyId, secret: new Secret(secretAccessKey), token: undefined };
+  const config = { endpoint, bucket, region, pathStyle: true, accessKey: key, template: '' };
+  const store = new Store({ ...config, fields: ['value'], compression: 'none' }, key, createLog('error'));
+  const put = (content: (typeof contents)[number], at: number) =>
+    store.put({ ...content, name: `${prefix}/${at}`, compression: 'none', to: 0 }, Date.now() + 60_000);
+  // As many side by side as a pull has partitions.
+  for (let at = 0; at < contents.length; at += PARTITIONS) {
+    await Promise.all(contents.slice(at, at + PARTITIONS).map((content, n) => put(content, at + n)));
+  }
+  store.close();
+}
+
+function megabytes(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0) / 1e6;
+}
+
+/** In a process of its own: what it takes at its peak beyond what it has after a small pull. */
+async function memory(cluster: KafkaCluster, directory: string, database: Postgres): Promise<void> {
+  const server = await startS3Proxy();
+  const rows: [string, number, number, number][] = [];
+  const sinks = { postgres: variables(cluster, database), s3: storeVariables(cluster, server) };
+  try {
+    for (const [name, values] of Object.entries(sinks)) {
+      const runtime = startRuntime({
+        directory,
+        functionName: 'consume-batch',
+        timeoutMs: 120_000,
+        userData: {
+          ...values,
+          KAFKA_GROUP_ID: `memory-${name}`,
+          CONSUME_SINK_TABLE_NAME_FORMAT: 'elsewhere',
+        },
+        encryptedUserData: {},
+      });
+      const pull = async (maxRecords: number) => {
+        const result = await runtime.invoke({ maxRecords });
+        if (!result.ok) throw new Error(result.error.errorMessage);
+      };
+      await pull(1_000);
+      const base = kibibytes(runtime.pid(), 'VmRSS');
+      await pull(RECORDS);
+      const peak = kibibytes(runtime.pid(), 'VmHWM');
+      rows.push([name, base / 1_024, peak / 1_024, (peak - base) / 1_024 / (MEMORY_BYTES / 1_024 / 1_024)]);
+      await runtime.stop();
+    }
+  } finally {
+    await server.stop();
+  }
+  printTable(['memory of a pull, MiB', 'before', 'at its peak', 'of CONSUME_MAX_BYTES'], rows);
+}
+
+function kibibytes(pid: number | undefined, figure: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`${figure}:\\s+(\\d+)`).exec(status)?.[1]);
+}
+
+function storeVariables(cluster: KafkaCluster, server: S3Proxy): Record<string, string> {
+  return {
+    ...environmentFor(cluster),
+    CONSUME_TOPICS: 'orders',
+    CONSUME_SINK: 's3',
+    CONSUME_SINK_URL: server.endpoint,
+    CONSUME_SINK_S3_BUCKET_NAME: server.bucket,
+    CONSUME_SINK_S3_REGION: server.region,
+    CONSUME_SINK_S3_PATH_STYLE_ACCESS_ENABLED: 'true',
+    CONSUME_SINK_AWS_ACCESS_KEY_ID: server.accessKeyId,
+    CONSUME_SINK_AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+    CONSUME_SINK_FILE_COMPRESSION_TYPE: 'none',
+    CONSUME_MAX_RECORDS: `${RECORDS}`,
+    CONSUME_MAX_BYTES: `${MEMORY_BYTES}`,
+    LOG_LEVEL: 'error',
+  };
+}
+
+/** An instance of its own, which has read its configuration once. */
+function freshInstance(directory: string): { handler: Handler } {
+  const load = createRequire(import.meta.url);
+  for (const file of Object.keys(load.cache)) if (file.startsWith(directory)) delete load.cache[file];
+  return load(join(directory, 'index.js'));
+}
+
 /** The whole call, in a warm instance each. */
 async function waitingRecords(cluster: KafkaCluster, directory: string, database: Postgres): Promise<void> {
   const rows: [string, number][] = [];
@@ -175,11 +322,7 @@ async function waitingRecords(cluster: KafkaCluster, directory: string, database
     const topic = `waiting-${sink}`;
     await cluster.createTopic(topic, { partitions: PARTITIONS });
     await cluster.createTopic(`${topic}.dead-letter`, { partitions: 1 });
-    // An instance of its own, which has read its configuration once.
-    const copyOf = createRequire(import.meta.url);
-    const script = join(directory, 'index.js');
-    delete copyOf.cache[script];
-    const { handler } = copyOf(script) as { handler: Handler };
+    const { handler } = freshInstance(directory);
     const values = {
       ...{ ...variables(cluster, database), CONSUME_SINK: sink, LOG_LEVEL: 'error' },
       ...{ KAFKA_GROUP_ID: topic, CONSUME_TOPICS: topic, CONSUME_SINK_TABLE_NAME_FORMAT: 'orders' },
