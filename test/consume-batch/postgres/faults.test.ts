@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
-import { postgresTool } from '../../../local/postgres.ts';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { NOBODY, postgresTool } from '../../../local/postgres.ts';
 import { failsWith } from '../../support/errors.ts';
 import { startTcpProxy } from '../../support/faults/tcp-proxy.ts';
 import { postgresForTests, USER } from '../../support/postgres.ts';
@@ -15,6 +20,11 @@ const client = await database.client();
 const upsert = { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'n' };
 
 const setUp = (setting?: TopicSetting) => topicWithTable({ cluster, database, client }, setting);
+
+/** As JSON, and of a kind that is not compressed to nothing. */
+function randomText(bytes: number): string {
+  return JSON.stringify(randomBytes(bytes / 2).toString('hex'));
+}
 
 interface Fault {
   setting?: TopicSetting;
@@ -172,5 +182,30 @@ describe('two pulls at once', { skip: why ?? false }, () => {
     assert.deepEqual(row, { rows: 4_000, places: 4_000 });
     assert.equal(await it.committed(), 4_000);
     assert.ok(USER);
+  });
+});
+
+describe('a disk', { skip: why ?? false }, () => {
+  test('that is really full: nothing is dead-lettered, and all goes in once there is room', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'disk-'));
+    const options = `size=4m,mode=700,uid=${NOBODY},gid=${NOBODY}`;
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]);
+    after(() => {
+      spawnSync('umount', ['--lazy', folder]);
+      rmSync(folder, { recursive: true, force: true });
+    });
+    if (mounted.status !== 0) return t.skip('only root may mount');
+    // A server of its own: it doesn't start again without the disk.
+    const own = await postgresForTests();
+    const admin = await own.client();
+    const space = `disk_${process.pid}`;
+    await admin.query(`CREATE TABLESPACE ${space} LOCATION '${folder}'`);
+    const it = await topicWithTable({ cluster, database: own, client: admin }, { config: { retries: 1 } });
+    await it.query(`ALTER TABLE {table} SET TABLESPACE ${space}`);
+    for (let n = 0; n < 40; n++) await it.publish([{ value: randomText(200_000) }]);
+    await assert.rejects(it.pull(), failsWith('SINK_FAILED', /No space left on device.*disk is full/));
+    await it.query('ALTER TABLE {table} SET TABLESPACE pg_default');
+    while ((await it.pull()).more);
+    assert.deepEqual([(await it.query('SELECT 1 FROM {table}')).length, await it.dead()], [40, []]);
   });
 });

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Pipeline } from '../../../functions/consume-batch/records/pipeline.ts';
 import { PermanentError } from '../../../functions/consume-batch/records/record-failure.ts';
 import { postgresTool } from '../../../local/postgres.ts';
+import { buildOwn, bundledConsumer } from '../../support/bundle.ts';
 import { failsWith } from '../../support/errors.ts';
-import { postgresForTests } from '../../support/postgres.ts';
+import { scratchFolder } from '../../support/folders.ts';
+import { postgresForTests, sinkVariables } from '../../support/postgres.ts';
 import { topicWithTable } from '../../support/postgres-topic.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
 
@@ -106,5 +111,34 @@ describe('handleTransaction', { skip: why ?? false }, () => {
     });
     await it.publish([{ value: 'x' }]);
     assert.deepEqual([(await it.pull()).deadLettered, calls > 2], [1, true]);
+  });
+});
+
+describe('pipeline/handle-transaction.ts', { skip: why ?? false }, () => {
+  const folder = (name: string) => fileURLToPath(new URL(`../../support/${name}`, import.meta.url));
+
+  test('is built in, and decides', async () => {
+    const pipeline = folder('pipeline-transaction');
+    const start = await bundledConsumer(cluster, (options) => buildOwn({ ...options, pipeline }));
+    await client.query('CREATE TABLE sums (topic text PRIMARY KEY, total int)');
+    const { topic, publish, dead, stored } = await setUp(undefined);
+    await publish(['1', '20', 'x', '300'].map((value) => ({ value })));
+    const runtime = start({
+      ...sinkVariables(database),
+      ...{ KAFKA_GROUP_ID: `${topic}-g`, CONSUME_TOPICS: topic },
+    });
+    const result = await runtime.invoke({});
+    assert.ok(result.ok, JSON.stringify(result));
+    const { rows } = await client.query('SELECT total FROM sums WHERE topic = $1', [topic]);
+    assert.deepEqual([rows, (await dead()).map(({ value }) => value)], [[{ total: 321 }], ['x']]);
+    assert.deepEqual(await stored(), [4]);
+  });
+
+  test('beside a transform that changes records, the build is refused', async () => {
+    const pipeline = scratchFolder('pipeline');
+    cpSync(folder('pipeline-dropping'), pipeline, { recursive: true });
+    cpSync(folder('pipeline-transaction/handle-transaction.ts'), join(pipeline, 'handle-transaction.ts'));
+    const building = buildOwn({ functions: ['consume-batch'], outdir: scratchFolder('dist'), pipeline });
+    await assert.rejects(building, /handle-transaction.ts: .*transform-record.ts/);
   });
 });

@@ -1,0 +1,3 @@
+import type { ConsumerRecord } from '../../../src/record.ts';
+
+export const transformRecord = (record: ConsumerRecord) => record;
