@@ -11,8 +11,10 @@ const UNDEFINED_TABLE = '42P01';
 /** Node.js's and OpenSSL's codes for a certificate that proves nothing. */
 const UNTRUSTED = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT)/;
 const REFUSES_TLS = 'The server does not support SSL connections';
-/** GaussDB's own SHA-256 login has the number 10, which no driver of PostgreSQL knows. */
-const UNKNOWN_LOGIN = /authentication(Ok)? message type|auth.*type: 10/i;
+/** What the driver says of a login that it can't go through. */
+const LOGIN = /^SASL:/;
+/** GaussDB's own SHA-256 login has the number of PostgreSQL's SASL, and names no mechanism. */
+const UNKNOWN_LOGIN = /^SASL: Only mechanism/;
 
 /** What the driver throws, or one of its socket. */
 export function faultOf(error: unknown): Fault {
@@ -20,7 +22,7 @@ export function faultOf(error: unknown): Fault {
   if (OF_DATA.test(code)) return 'data';
   const { message } = causesOf(error)[0] ?? { message: '' };
   const isRefused = OF_CONFIGURATION.test(code) || UNTRUSTED.test(code);
-  return isRefused || message === REFUSES_TLS || UNKNOWN_LOGIN.test(message) ? 'configuration' : 'world';
+  return isRefused || message === REFUSES_TLS || LOGIN.test(message) ? 'configuration' : 'world';
 }
 
 export function isMissingTable(error: unknown): boolean {
@@ -48,10 +50,10 @@ function remedyOf(error: unknown): string {
     return 'turn TLS on there; ?sslmode=disable in CONSUME_SINK_URL would send the rows in plain text';
   }
   if (UNKNOWN_LOGIN.test(message)) {
-    return 'it asks for a login that only GaussDB and openGauss have: set password_encryption_type to md5 or SCRAM there and give the password anew; DWS is fed through object storage (CONSUME_SINK=s3)';
+    return 'it wants a login that PostgreSQL has not, as GaussDB and openGauss do by default: let it take SCRAM-SHA-256 or MD5 (password_encryption_type, pg_hba.conf) and set the password anew; DWS is fed through object storage (CONSUME_SINK=s3)';
   }
   if (UNTRUSTED.test(code)) return 'give the authority in CONSUME_SINK_SSL_CA_PEM, or renew the certificate';
-  if (code.startsWith('28')) {
+  if (code.startsWith('28') || LOGIN.test(message)) {
     return 'look at CONSUME_SINK_CONNECTION_USER, CONSUME_SINK_CONNECTION_PASSWORD and pg_hba.conf';
   }
   if (code === '3D000') return 'look at the database in CONSUME_SINK_URL';

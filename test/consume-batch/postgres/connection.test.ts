@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { sinkConfig } from '../../../functions/consume-batch/sinks/open-sink.ts';
 import { createCertificateAuthority } from '../../../local/kafka/certificates.ts';
 import { postgresTool } from '../../../local/postgres.ts';
 import { readConfig } from '../../../src/variables.ts';
+import { newTopic } from '../../support/cluster.ts';
+import { newConsumer } from '../../support/consumer.ts';
 import { failsWith } from '../../support/errors.ts';
 import { postgresForTests, sinkVariables } from '../../support/postgres.ts';
 import { topicWithTable } from '../../support/postgres-topic.ts';
@@ -97,4 +102,29 @@ describe('TLS to the database', { skip: why ?? false }, () => {
     await assert.rejects(it.pull(), failsWith('SINK_FAILED', /sslmode=disable/));
     assert.ok(sinkVariables(database).CONSUME_SINK_URL?.endsWith('disable'));
   });
+});
+
+test('a database with a login of its own is named, and what to do', async () => {
+  const cluster = await sharedCluster();
+  const topic = await newTopic(cluster, { partitions: 1 });
+  // GaussDB's AuthenticationSHA256: the number of SASL, a method, a salt, a token, iterations.
+  const question = Buffer.concat([
+    Buffer.from([0x52, 0, 0, 0, 88, 0, 0, 0, 10, 0, 0, 0, 2]),
+    randomBytes(72),
+    Buffer.from([0, 0, 0x27, 0x10]),
+  ]);
+  const server = createServer((socket) => socket.once('data', () => socket.write(question)));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const variables: Record<string, string> = {
+    ...{ ...required, CONSUME_SINK_URL: `postgres://127.0.0.1:${port}/shop?sslmode=disable` },
+  };
+  const sink = readConfig((key) => variables[key], sinkConfig);
+  const { pull } = newConsumer(cluster, topic, { sink, pipeline: {} });
+  await assert.rejects(
+    pull(),
+    failsWith('SINK_FAILED', /GaussDB.*password_encryption_type.*CONSUME_SINK=s3/),
+  );
+  server.close();
 });
