@@ -7,6 +7,7 @@ import { killIntoBucket } from '../../support/kills.ts';
 import { overlappingPulls } from '../../support/overlapping-pulls.ts';
 import { numbered, publish, upTo } from '../../support/records.ts';
 import { assertContiguous, bucketForTests } from '../../support/s3.ts';
+import { killS3 } from '../../support/s3-kills.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
 import { numbersIn, topicAndBucket } from './setup.ts';
 
@@ -105,3 +106,6 @@ test('frozen before its PUT while another pull finishes: its late PUT changes no
   assert.deepEqual(await objects(), before);
   assert.equal((await committed()).offset, 600);
 });
+
+test('killed, frozen and side by side, with poison and dropped records: each record once', (t) =>
+  killS3(t, cluster, bucket, { records: 6_000, kills: 8 }));

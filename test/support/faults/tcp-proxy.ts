@@ -5,7 +5,7 @@ import { after } from 'node:test';
 /** What becomes of bytes that hold a text. */
 type Fate = 'pass' | 'lose';
 
-interface Watch {
+export interface Watch {
   /** Who sends it. */
   from: 'client' | 'server';
   text: string;
