@@ -250,6 +250,23 @@ describe('the s3 sink in a pull', () => {
     assert.equal((await committed()).offset, answer.processed);
   });
 
+  test('a topic of which nothing is JSON: dead letters in several transactions, within the memory', async () => {
+    const { topic, consumer, objects, dead, committed } = await setUp();
+    const values = upTo(1_000).map((n) => ({ value: n === 500 ? '500' : `not JSON ${n}` }));
+    await publish(cluster, topic, values);
+    const before = process.memoryUsage().arrayBuffers;
+    const answer = await consumer().pull({}, { maxBytes: 300_000 });
+    assert.ok(process.memoryUsage().arrayBuffers - before < 50_000_000);
+    assert.deepEqual([answer.processed, answer.deadLettered, answer.more], [1, 999, false]);
+    assert.deepEqual(
+      (await dead()).map(({ value }) => String(value)),
+      values.flatMap(({ value }) => (value === '500' ? [] : [value])),
+    );
+    const [object] = await objects();
+    assert.deepEqual(object?.lines, ['500']);
+    assert.equal((await committed()).offset, 1_000);
+  });
+
   test('a dead letter that its topic refuses loses its headers, the others keep theirs', async () => {
     const { topic, consumer, objects, dead } = await setUp({ deadLetter: { 'max.message.bytes': '3000' } });
     const pad = 'x'.repeat(2_500);

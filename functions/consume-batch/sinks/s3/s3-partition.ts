@@ -143,7 +143,7 @@ export class S3Partition implements FencedPartition {
     return new GatheredObject(start, form, due?.leaderEpoch ?? this.offset.leaderEpoch);
   }
 
-  /** Writes the gathered object. Its offset is committed with the next intent, or by `end`. */
+  /** Writes the gathered object. Without dead letters, its offset is committed with the next intent, or by `end`. */
   async #flush(): Promise<BatchResult> {
     const object = this.#object;
     this.#object = undefined;
@@ -154,7 +154,7 @@ export class S3Partition implements FencedPartition {
     try {
       if (!object.hasLines) {
         this.#due.push(due);
-        return nothingDone(undefined);
+        return await this.#commitDue();
       }
       if (Date.now() > times.handleBefore) return nothingDone('out of time');
       const epoch = this.#due.at(-1)?.leaderEpoch ?? this.offset.leaderEpoch;
@@ -172,6 +172,8 @@ export class S3Partition implements FencedPartition {
       };
       const about = { ...this.#source, object: name, from: start, to: next };
       this.#due.push({ ...due, written: { figures, about } });
+      // Dead letters must not pile up until another object is written.
+      if (dead.length > 0) add(announced, await this.#commitDue());
       return announced;
     } finally {
       this.#hold(0);
