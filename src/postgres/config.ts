@@ -59,7 +59,7 @@ export interface TableConfig {
 /** What decides on the tables. */
 export function tableConfig(variables: Variables): TableConfig {
   const insertMode = variables.oneOf('CONSUME_SINK_INSERT_MODE', insertModes, 'insert');
-  const keyFields = variables.list('CONSUME_SINK_PK_FIELDS');
+  const keyFields = [...new Set(variables.list('CONSUME_SINK_PK_FIELDS'))];
   if (insertMode === 'upsert' && keyFields.length === 0) {
     variables.reject('CONSUME_SINK_PK_FIELDS', 'is required with CONSUME_SINK_INSERT_MODE=upsert');
   }

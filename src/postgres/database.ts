@@ -9,6 +9,7 @@ import { Budget } from '../budget.ts';
 import { remaining } from '../deadline.ts';
 import { Failure } from '../errors.ts';
 import type { DatabaseConfig } from './config.ts';
+import { faultOf } from './errors.ts';
 
 /** A function may have been frozen, and its connection lost without a sign. */
 const PROVE_AFTER_MS = 5_000;
@@ -23,8 +24,6 @@ export interface Session {
   query<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>>;
   /** COPY … FROM STDIN, and its rows in PostgreSQL's text format. */
   copy(statement: string, rows: string): Promise<void>;
-  /** Whether the connection still stands. */
-  isOpen(): boolean;
 }
 
 /** One connection to PostgreSQL, whose users take turns. It is proven after idling, and made anew where it is lost. */
@@ -47,7 +46,7 @@ export class Database {
     try {
       return await this.#withClient(deadline, read);
     } catch (error) {
-      if (this.#client || error instanceof Failure) throw error;
+      if (error instanceof Failure || faultOf(error) !== 'world') throw error;
       return this.#withClient(deadline, read);
     }
   }
@@ -55,8 +54,13 @@ export class Database {
   /**
    * Runs `work` in a transaction and commits it. Works through PgBouncer's transaction mode: no named statements, and
    * settings for the transaction alone. Where the answer to COMMIT is lost, nobody knows whether it was committed.
+   * `discards`: whatever else the work has set in the connection ends with it.
    */
-  transaction<T>(deadline: number, work: (session: Session) => Promise<T>): Promise<T> {
+  transaction<T>(
+    deadline: number,
+    work: (session: Session) => Promise<T>,
+    { discards = false } = {},
+  ): Promise<T> {
     return this.#withClient(deadline, async (client) => {
       const limits = [
         `idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}`,
@@ -74,6 +78,8 @@ export class Database {
       } catch (error) {
         await client.query('ROLLBACK').catch(() => this.#drop(client));
         throw error;
+      } finally {
+        if (discards) await client.query('DISCARD ALL').catch(() => this.#drop(client));
       }
     });
   }
@@ -90,10 +96,18 @@ export class Database {
       throw new Failure('SINK_FAILED', 'the database: no time was left for it');
     }
     let timer: NodeJS.Timeout | undefined;
+    let isLate = false;
     try {
       const client = await this.#proven(deadline);
-      timer = setTimeout(() => this.#drop(client), remaining(deadline));
+      timer = setTimeout(() => {
+        isLate = true;
+        this.#drop(client);
+      }, remaining(deadline));
       return await work(client);
+    } catch (error) {
+      if (isLate)
+        throw new Failure('SINK_FAILED', 'the database: it did not answer in time', { cause: error });
+      throw error;
     } finally {
       clearTimeout(timer);
       this.#usedAt = Date.now();
@@ -155,7 +169,6 @@ function sessionOf(client: PgClient): Session {
       stream.end(rows);
       return finished(stream);
     },
-    isOpen: () => socketOf(client).writable,
   };
 }
 

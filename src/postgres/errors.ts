@@ -3,10 +3,14 @@ import { causesOf, Failure } from '../errors.ts';
 /** Whose fault it is: the data's, the configuration's, or that of the world, where a later attempt may succeed. */
 export type Fault = 'data' | 'configuration' | 'world';
 
-/** PostgreSQL's classes: data exception, integrity constraint, program limit; and RAISE EXCEPTION of a trigger. */
-const OF_DATA = /^(22|23|54|P0001)/;
+/**
+ * PostgreSQL's classes: cardinality (two rows of a batch that a trigger made one), data exception, integrity
+ * constraint, WITH CHECK OPTION, program limit; and what PL/pgSQL raises.
+ */
+const OF_DATA = /^(21|22|23|44|54|P0)[0-9A-Z]{3}$/;
 /** Not supported, login, no such database, no such schema, syntax error or access rule. */
-const OF_CONFIGURATION = /^(0A|28|3D|3F|42)/;
+const OF_CONFIGURATION = /^(0A|28|3D|3F|42)[0-9A-Z]{3}$/;
+const CHECK_VIOLATION = '23514';
 const UNDEFINED_TABLE = '42P01';
 /** Node.js's and OpenSSL's codes for a certificate that proves nothing. */
 const UNTRUSTED = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT)/;
@@ -19,7 +23,9 @@ const UNKNOWN_LOGIN = /^SASL: Only mechanism/;
 /** What the driver throws, or one of its socket. */
 export function faultOf(error: unknown): Fault {
   const code = codeOf(error);
-  if (OF_DATA.test(code)) return 'data';
+  // No partition takes the row: that is no constraint's name, and nobody made it.
+  const isUnmade = code === CHECK_VIOLATION && !(error as { constraint?: string }).constraint;
+  if (OF_DATA.test(code)) return isUnmade ? 'configuration' : 'data';
   const { message } = causesOf(error)[0] ?? { message: '' };
   const isRefused = OF_CONFIGURATION.test(code) || UNTRUSTED.test(code);
   return isRefused || message === REFUSES_TLS || LOGIN.test(message) ? 'configuration' : 'world';
@@ -31,7 +37,8 @@ export function isMissingTable(error: unknown): boolean {
 
 /** SQLSTATE, or the code of a socket or of TLS; empty where there is none. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  // An AbortError of the web's APIs has a number.
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /** Why the call stops, with what to do. */
@@ -59,6 +66,7 @@ function remedyOf(error: unknown): string {
   if (code === '3D000') return 'look at the database in CONSUME_SINK_URL';
   if (code === '42501') return 'grant CONSUME_SINK_CONNECTION_USER what it needs (docs/postgres.md)';
   if (code === '42P10') return 'give the table a primary key as npm run sink -- ddl prints it';
+  if (code === CHECK_VIOLATION) return 'create the partition of the table that the row belongs to';
   if (code === '53100') return 'the disk is full there';
   return '';
 }

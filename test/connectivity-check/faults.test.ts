@@ -7,6 +7,7 @@ import type { TlsOptions } from 'node:tls';
 import {
   type FaultId,
   faultIds,
+  stageOf,
   type WarningId,
   warningIds,
 } from '../../functions/connectivity-check/faults.ts';
@@ -871,7 +872,9 @@ describe('a cluster that has lost a broker', () => {
 });
 
 test('every fault and every warning of the list has a row', () => {
-  const missing = [...faultIds, ...warningIds].filter((id) => !reproduced.has(id));
+  // Those of the sink have a file of their own.
+  const ofKafka = faultIds.filter((id) => stageOf(id) !== 'sink');
+  const missing = [...ofKafka, ...warningIds].filter((id) => !reproduced.has(id));
   assert.deepEqual(missing, []);
 });
 

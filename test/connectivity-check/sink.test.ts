@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { faultIds, stageOf } from '../../functions/connectivity-check/faults.ts';
 import { exitCode } from '../../functions/connectivity-check/formats/exit-code.ts';
 import { ddl } from '../../functions/consume-batch/sinks/postgres/ddl.ts';
 import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
@@ -175,4 +176,10 @@ describe('the rung of a store', () => {
     assert.deepEqual([looked.ok, wrote.ok], [true, true], JSON.stringify(wrote.verdict));
     assert.match(stageAt(wrote, 0, 'sink')?.evidence ?? '', /an object was written/);
   });
+});
+
+test('every fault of the sink has a row', () => {
+  const reproduced = Object.values(rows).map(({ fault }) => fault);
+  const missing = faultIds.filter((id) => stageOf(id) === 'sink' && !reproduced.includes(id));
+  assert.deepEqual(missing, []);
 });

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { postgresTool } from '../../../local/postgres.ts';
 import { newConsumer } from '../../support/consumer.ts';
 import { failsWith } from '../../support/errors.ts';
-import { postgresForTests } from '../../support/postgres.ts';
+import { postgresForTests, sinkOf } from '../../support/postgres.ts';
 import { type TopicSetting, topicWithTable } from '../../support/postgres-topic.ts';
-import { numbered } from '../../support/records.ts';
+import { numbered, publish } from '../../support/records.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
 
 const why = await postgresTool.missing();
@@ -163,6 +163,74 @@ describe('the postgres sink', { skip: why ?? false }, () => {
     assert.match(whyOf('{"total":1}'), /no id/);
     assert.equal((await it.query('SELECT 1 FROM {table}')).length, 501);
     assert.deepEqual(await it.stored(), [512]);
+  });
+
+  test('a timestamp that no calendar has is a dead letter, and its neighbours go in', async () => {
+    const it = await setUp();
+    await cluster.createTopic(`${it.topic}.odd`, {
+      partitions: 1,
+      config: { 'message.timestamp.after.max.ms': '9223372036854775807' },
+    });
+    await publish(
+      cluster,
+      `${it.topic}.odd`,
+      ['1700000000000', '1700000000000000000'].map((timestamp, n) => ({ value: `${n}`, timestamp })),
+    );
+    const { pull } = newConsumer(
+      cluster,
+      { groupId: `${it.topic}-odd`, topics: [`${it.topic}.odd`] },
+      {
+        pipeline: {},
+        sink: sinkOf(database, { CONSUME_SINK_TABLE_NAME_FORMAT: it.topic }),
+        deadLetterTopic: `${it.topic}.dead-letter`,
+      },
+    );
+    const answer = await pull();
+    assert.deepEqual([answer.processed, answer.deadLettered], [1, 1]);
+    assert.match((await it.dead())[0]?.why ?? '', /beyond the year/);
+  });
+
+  test('upsert into odd columns: domains, names of our own, a key that a trigger changes', async () => {
+    const it = await setUp({
+      variables: upsert,
+      table: `CREATE DOMAIN state AS text NOT NULL; CREATE TABLE {table} (id text PRIMARY KEY, state state DEFAULT 'new', ordinality int, ord int, g int, tags int[], at date, raw bytea, more jsonb);
+        CREATE FUNCTION lower_id() RETURNS trigger AS $$ BEGIN NEW.id := lower(NEW.id); RETURN NEW; END $$ LANGUAGE plpgsql;
+        CREATE TRIGGER lower_id BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION lower_id()`,
+    });
+    await it.publish([
+      { value: '{"id":"A","ordinality":1,"ord":2,"g":3}' },
+      { value: '{"id":"a","tags":[1,2],"at":"2026-11-28","raw":"\\\\x00ff","more":{"n":9007199254740993}}' },
+      { key: 'gone', value: null },
+    ]);
+    const answer = await it.pull();
+    assert.deepEqual([answer.processed, await it.dead()], [3, []]);
+    assert.deepEqual(
+      await it.query(
+        `SELECT id, state, ordinality, g, tags, at::text, encode(raw, 'hex') AS raw, more::text FROM {table}`,
+      ),
+      [
+        {
+          id: 'a',
+          state: 'new',
+          ordinality: null,
+          g: null,
+          tags: [1, 2],
+          at: '2026-11-28',
+          raw: '00ff',
+          more: '{"n": 9007199254740993}',
+        },
+      ],
+    );
+  });
+
+  test('a key field that is no column of the table: the configuration is to blame', async () => {
+    const it = await setUp({
+      variables: { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'orderId' },
+      table: 'CREATE TABLE {table} (orderId text PRIMARY KEY)',
+    });
+    await it.publish([{ value: '{"orderId":"1"}' }]);
+    await assert.rejects(it.pull(), failsWith('SINK_FAILED', /no column "orderId".*lower case/));
+    assert.deepEqual(await it.dead(), []);
   });
 
   test("a dead letter that can't be written: what is before it is committed, and the pull stops there", async () => {

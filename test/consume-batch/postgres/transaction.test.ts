@@ -53,7 +53,7 @@ describe('handleTransaction', { skip: why ?? false }, () => {
       (await it.dead()).map(({ value }) => value),
       ['many', 'poison'],
     );
-    assert.equal(seen[0], 40);
+    assert.equal(seen[0], 8);
     assert.deepEqual(await it.stored(), [40]);
   });
 
@@ -67,7 +67,14 @@ describe('handleTransaction', { skip: why ?? false }, () => {
     assert.deepEqual(rows, [{ one: 1 }]);
   });
 
-  for (const statement of ['COMMIT', ' /* a */ -- b\n rollback', ';BEGIN', 'SELECT 1; COMMIT', 'end']) {
+  for (const statement of [
+    'COMMIT',
+    ' /* a */ -- b\n rollback',
+    '-- b\rCOMMIT',
+    ';BEGIN',
+    'SELECT 1; COMMIT',
+    'end',
+  ]) {
     test(`${JSON.stringify(statement)} is refused, and nothing is committed`, async () => {
       const it = await setUp(async (records, call) => {
         await add()(records, call);
@@ -83,14 +90,81 @@ describe('handleTransaction', { skip: why ?? false }, () => {
     });
   }
 
-  test('an error of a statement that the code keeps to itself commits nothing', async () => {
-    const it = await setUp(async (records, call) => {
-      await add()(records, call);
-      await call.sql('SELECT 1/0').catch(() => {});
+  test("a statement's error blames as it would without the code, however it is wrapped or kept", async () => {
+    for (const hide of [
+      () => {},
+      (error: Error) => {
+        throw new Error(`could not insert: ${error.message}`);
+      },
+    ]) {
+      const it = await setUp(async (records, call) => {
+        await add()(records, call);
+        if (`${records[0]?.key}` !== 'fine') await call.sql('SELECT 1/0').catch(hide);
+      });
+      await it.publish([{ key: 'a', value: '1' }]);
+      assert.equal((await it.pull()).deadLettered, 1);
+      const away = await setUp(async (records, call) => {
+        await Promise.resolve(add()(records, call)).catch(hide);
+      });
+      await away.publish([{ key: 'a', value: '1' }]);
+      await away.query('ALTER TABLE {table} RENAME COLUMN total TO other');
+      await assert.rejects(away.pull(), failsWith('SINK_FAILED'));
+      assert.deepEqual([await away.dead(), await away.stored()], [[], []]);
+    }
+  });
+
+  test('statements that are not awaited commit nothing', async () => {
+    const it = await setUp((records, { sql }) => {
+      for (const { topic, key } of records) void sql(`INSERT INTO "${topic}" VALUES ($1, 1)`, [`${key}`]);
     });
     await it.publish([{ key: 'a', value: '1' }]);
-    await assert.rejects(it.pull(), failsWith('SINK_FAILED', /aborted/));
-    assert.deepEqual([await it.query('SELECT 1 FROM {table}'), await it.stored()], [[], []]);
+    await assert.rejects(it.pull(), failsWith('SINK_FAILED', /await each sql/));
+    assert.deepEqual(
+      [await it.query('SELECT 1 FROM {table}'), await it.stored(), await it.dead()],
+      [[], [], []],
+    );
+  });
+
+  test('code that never ends, or that a signal ends, is late: nothing is dead-lettered, the next pull goes on', async () => {
+    let hangs: ((signal: AbortSignal) => Promise<void>) | undefined = () => new Promise(() => {});
+    const it = await setUp(async (records, call) => {
+      await hangs?.(call.signal);
+      await add()(records, call);
+    });
+    await it.publish([{ key: 'a', value: '1' }]);
+    await assert.rejects(it.pull({}, {}, 1_500), failsWith('SINK_FAILED', /did not finish within/));
+    hangs = (signal) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    await assert.rejects(it.pull({}, {}, 1_500), failsWith('SINK_FAILED'));
+    hangs = undefined;
+    assert.deepEqual([(await it.pull()).processed, await it.dead()], [1, []]);
+  });
+
+  test('slow code gets somewhere in each call', async () => {
+    const it = await setUp(async (records, call) => {
+      for (const record of records) {
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        await add()([record], call);
+      }
+    });
+    await it.publish(Array.from({ length: 100 }, (_, n) => ({ key: `${n}`, value: '1' })));
+    const { processed, more } = await it.pull({}, {}, 2_000);
+    assert.ok(processed >= 8 && more, `${processed}`);
+  });
+
+  test('is not called without records, and leaves nothing behind in the connection', async () => {
+    const sizes: number[] = [];
+    const it = await setUp(async (records, call) => {
+      sizes.push(records.length);
+      await call.sql("SET search_path = 'nowhere'");
+      await call.sql('CREATE TEMP TABLE mine (a int)');
+    });
+    await it.pull();
+    for (let n = 0; n < 2; n++) {
+      await it.publish([{ value: 'x' }]);
+      assert.equal((await it.pull()).processed, 1);
+    }
+    assert.deepEqual(sizes, [1, 1]);
   });
 
   test('sql is of no use after the end', async () => {

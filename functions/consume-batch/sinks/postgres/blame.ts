@@ -1,5 +1,5 @@
 import { faultOf } from '../../../../src/postgres/errors.ts';
-import { PermanentError, PoisonError } from '../../records/record-failure.ts';
+import { PermanentError, PoisonError, TransientError } from '../../records/record-failure.ts';
 import { HandlerThrew } from './user-transaction.ts';
 
 /** Who is to blame; `unclassified`: the user's code didn't say. */
@@ -9,6 +9,7 @@ export type Blame = 'record' | 'configuration' | 'world' | 'unclassified';
 export function blameOf(error: unknown): Blame {
   if (error instanceof PermanentError || error instanceof PoisonError) return 'record';
   if (error instanceof HandlerThrew) return 'unclassified';
+  if (error instanceof TransientError) return 'world';
   const fault = faultOf(error);
   return fault === 'data' ? 'record' : fault;
 }

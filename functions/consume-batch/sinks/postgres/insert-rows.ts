@@ -5,6 +5,7 @@ import type { TableName } from '../../../../src/postgres/table-name.ts';
 import { ROW_COLUMNS, ROW_KEY } from '../../../../src/postgres/tables.ts';
 import type { ConsumerRecord, Header } from '../../../../src/record.ts';
 import { placeOf } from '../../records/dead-letter.ts';
+import { PermanentError } from '../../records/record-failure.ts';
 import { jsonValue, utf8Text } from './json-value.ts';
 import type { RowWriter, Source } from './row-writer.ts';
 
@@ -18,6 +19,9 @@ const NULL = '\\N';
 const SPECIAL = /[\\\t\n\r]/;
 const SPECIALS = /[\\\t\n\r]/g;
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+/** The end of JavaScript's dates. Whoever gives microseconds or nanoseconds is beyond it. */
+const LAST_MS = 8_640_000_000_000_000;
 
 export function insertDdl(table: TableName): string {
   return `CREATE TABLE IF NOT EXISTS ${quotedTable(table)} (topic text, partition int, "offset" bigint, n int, key bytea, value jsonb, headers jsonb, "timestamp" timestamptz, PRIMARY KEY (${KEY}));`;
@@ -71,8 +75,8 @@ async function requireSame(
 }
 
 function rowJson({ offset, key, value, headers, timestamp }: ConsumerRecord, n: number): string {
-  const k = key && `"\\\\x${key.toString('hex')}"`;
-  const v = value === null ? '[]' : `[${jsonValue(value).text}]`;
+  const k = key ? `"\\\\x${key.toString('hex')}"` : 'null';
+  const v = !value ? '[]' : `[${jsonValue(value).text}]`;
   const t = timestamp === undefined || timestamp < 0 ? 'null' : `"${timeText(timestamp)}"`;
   return `{"o":${offset},"n":${n},"k":${k},"v":${v},"h":${JSON.stringify(headers.map(headerJson))},"t":${t}}`;
 }
@@ -96,7 +100,8 @@ function headerJson({ key, value }: Header) {
   return { key, value: value?.toString('base64') ?? null };
 }
 
-/** JavaScript has a plus before years of more than four digits, and PostgreSQL none. */
+/** JavaScript has a plus before years of more than four digits, and PostgreSQL none. Throws a PermanentError. */
 function timeText(epochMs: number): string {
+  if (epochMs > LAST_MS) throw new PermanentError(`the timestamp ${epochMs} is beyond the year 275760`);
   return new Date(epochMs).toISOString().replace(/^\+0*/, '');
 }

@@ -17,6 +17,7 @@ export async function writeIsolating(
   sources: readonly Source[],
   write: (sources: readonly Source[]) => Promise<void>,
 ): Promise<Refused[]> {
+  if (sources.length === 0) return [];
   await session.query('SAVEPOINT half', []);
   try {
     await write(sources);

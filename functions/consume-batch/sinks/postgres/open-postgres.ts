@@ -68,9 +68,9 @@ export function openPostgres(config: PostgresConfig, parts: SinkParts): Required
 }
 
 function contextOf({ resources }: SinkParts, { origin, times }: PullParts) {
-  return async (deadline: number) => ({
+  return async () => ({
     ...origin,
-    deadline,
+    deadline: times.handleBefore,
     signal: AbortSignal.timeout(remaining(times.handleBefore)),
     resources: await opened(resources, origin.environment),
   });
@@ -113,6 +113,12 @@ function databaseHandler(pull: DatabasePull): PartitionHandler {
       if (failure) throw failure;
     },
     async begin(position) {
+      const { committed, leaderEpoch, topic, partition } = position;
+      // Kafka has another offset, as after a pull that was killed before its end.
+      if (committed !== undefined && leaderEpoch === UNKNOWN_EPOCH) {
+        const offset = { topic, partition, offset: committed, leaderEpoch, metadata: notes.text() };
+        moved.set(partitionKey(position), offset);
+      }
       partitions.set(partitionKey(position), new PartitionWriter(position, pull));
       return position;
     },

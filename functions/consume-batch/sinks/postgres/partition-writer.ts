@@ -19,6 +19,11 @@ import { lockedOffset, moveOffset } from './stored-offsets.ts';
 /** The server ends a transaction that idles for 10 s, as while its dead letters are on their way. */
 const DEAD_LETTER_MS = 7_000;
 
+/** Of records for the user's code. */
+const FIRST_PART = 8;
+const QUICK_MS = 500;
+const SLOW_MS = 2_000;
+
 /** What of a batch is to be written, and what is not. */
 interface Work {
   sources: Source[];
@@ -46,6 +51,8 @@ export class PartitionWriter {
   readonly #writer: RowWriter;
   /** Where the partition stands: in the database or, until its first row, in Kafka. */
   #stored: number | undefined;
+  /** How many records the user's code gets at once. */
+  #partSize = FIRST_PART;
   /** Offsets of records that have been dead-lettered in this pull, if their transaction is repeated. */
   readonly #buried = new Set<number | undefined>();
 
@@ -66,7 +73,33 @@ export class PartitionWriter {
     }
     const transformMs = Date.now() - startedAt;
     if (work.to === this.#stored) return this.#stopped(work.stop, work.stop ? 1 : 0);
-    return this.#commit(work, transformMs);
+    return this.#writer.isUsers ? this.#commitInParts(work) : this.#commit(work, transformMs);
+  }
+
+  /** Nobody knows how slow the user's code is: parts grow while they are quick, so that each call gets somewhere. */
+  async #commitInParts({ sources, ...rest }: Work): Promise<BatchResult> {
+    const sum = nothingDone(undefined, this.#stored);
+    for (let at = 0; at === 0 || at < sources.length; ) {
+      const part = sources.slice(at, at + this.#partSize);
+      at += Math.max(1, part.length);
+      const isLast = at >= sources.length;
+      const next = sources[at]?.record.offset ?? rest.to;
+      const startedAt = Date.now();
+      const work = isLast
+        ? { ...rest, sources: part }
+        : { sources: part, dead: [], to: next, stop: undefined };
+      const { processed, deadLettered, failed, to, stop } = await this.#commit(work);
+      sum.processed += processed;
+      sum.deadLettered += deadLettered;
+      sum.failed += failed;
+      Object.assign(sum, { to, stop });
+      if (stop) return sum;
+      if (!isLast && Date.now() >= this.#pull.times.startBefore) return { ...sum, stop: 'out of time' };
+      const ms = Date.now() - startedAt;
+      if (ms < QUICK_MS) this.#partSize *= 2;
+      else if (ms > SLOW_MS) this.#partSize = Math.max(1, Math.floor(this.#partSize / 2));
+    }
+    return sum;
   }
 
   /** Up to the first record that may pass later, the rows to be written and the records that will never pass. */
@@ -116,14 +149,19 @@ export class PartitionWriter {
     const { database, times, config, origin, failureOf } = this.#pull;
     const trial: Trial = { writeAll: this.#writingAll(work.sources), mayBeDone: false, refused: [] };
     const startedAt = Date.now();
+    const discarding = { discards: this.#writer.isUsers === true };
     for (let attempt = 1; ; ) {
       try {
         let writtenAt = startedAt;
-        const isOurs = await database.transaction(times.deadline, async (session) => {
-          const isMoved = await this.#write(session, work, trial);
-          writtenAt = Date.now();
-          return isMoved;
-        });
+        const isOurs = await database.transaction(
+          times.deadline,
+          async (session) => {
+            const isMoved = await this.#write(session, work, trial);
+            writtenAt = Date.now();
+            return isMoved;
+          },
+          discarding,
+        );
         if (!isOurs) return this.#takenOver();
         const from = this.#stored;
         this.#stored = work.to;
@@ -186,9 +224,14 @@ export class PartitionWriter {
     }
     // What a deferred constraint refuses would show at the COMMIT alone.
     await session.query('SET CONSTRAINTS ALL IMMEDIATE', []);
-    trial.refused = await writeIsolating(session, sources, (part) =>
+    // A letter that was written stands, also where the database would take its record by now.
+    const isBuried = ({ record }: Source) => this.#buried.has(record.offset);
+    const known = trial.refused.filter(({ source }) => isBuried(source));
+    const open = sources.filter((source) => !isBuried(source));
+    const refused = await writeIsolating(session, open, (part) =>
       this.#writer.write(session, part, times.deadline),
     );
+    trial.refused = [...known, ...refused];
     const letters = trial.refused.map(({ source, error }): DeadLetter => {
       const failureClass = error instanceof PoisonError ? 'poison' : 'permanent';
       return { record: source.record, failureClass, error };

@@ -9,6 +9,8 @@ export interface Source {
 
 /** Writes the rows of one topic's records. Deadlines are in epoch milliseconds. */
 export interface RowWriter {
+  /** The user's own code: it may be slow, and may leave settings behind in the connection. */
+  isUsers?: true;
   /** A pull begins. */
   begin?(): void;
   /** What the table can't take, and a look at the record alone tells. Throws a PermanentError or PoisonError. */

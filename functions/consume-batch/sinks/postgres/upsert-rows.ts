@@ -4,7 +4,7 @@ import type { Column, TableColumns } from '../../../../src/postgres/table-column
 import type { TableName } from '../../../../src/postgres/table-name.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import { PermanentError } from '../../records/record-failure.ts';
-import { type JsonValue, jsonValue } from './json-value.ts';
+import { type JsonValue, jsonValue, utf8Text } from './json-value.ts';
 import type { RowWriter } from './row-writer.ts';
 
 export function upsertDdl(table: TableName, keyFields: readonly string[]): string {
@@ -12,9 +12,6 @@ export function upsertDdl(table: TableName, keyFields: readonly string[]): strin
   const columns = keys.map((key) => `${key} text`).join(', ');
   return `CREATE TABLE IF NOT EXISTS ${quotedTable(table)} (${columns}, /* a column for each other member of the value */ PRIMARY KEY (${keys.join(', ')}));`;
 }
-
-/** The number of a row's set of members. */
-const GROUP = 'kafka_functions_group';
 
 /** What a record does to the row of its key. */
 interface Change {
@@ -38,7 +35,7 @@ export function upsertWriter(
     async check({ outputs }, deadline) {
       for (const output of outputs) {
         const { members = keyFields } = changeOf(output, keyFields);
-        const unknown = await columns.firstUnknown(members, deadline);
+        const unknown = await columns.firstUnknown(members, keyFields, deadline);
         if (unknown !== undefined) {
           throw new PermanentError(`the table has no column for the member ${unknown.slice(0, 100)}`);
         }
@@ -71,18 +68,17 @@ function keyObject(key: Buffer | null, keyFields: readonly string[]): string {
     return text;
   }
   if (more.length > 0) throw new PermanentError(`the key is not an object of ${keyFields.join(', ')}`);
-  if (value === null) throw new PermanentError(`the key has no ${field}`);
   return `{${JSON.stringify(field)}:${text}}`;
 }
 
-/** Most keys are plain text, and not JSON. */
+/** Most keys are plain text, and not JSON. Throws PoisonError. */
 function keyValue(key: Buffer): JsonValue {
+  const text = utf8Text(key);
   try {
-    return jsonValue(key);
-  } catch {
-    const value = key.toString();
-    return { text: JSON.stringify(value), value };
-  }
+    const value = JSON.parse(text);
+    if (value !== null) return { text, value };
+  } catch {}
+  return { text: JSON.stringify(text), value: text };
 }
 
 function requireKey(members: Record<string, unknown>, keyFields: readonly string[], where: string): void {
@@ -107,7 +103,12 @@ async function apply(
   { changes, keyFields, columns }: Application,
 ): Promise<void> {
   const name = quotedTable(table);
-  const keys = keyFields.map(quoted).join(', ');
+  const used = columns.filter(
+    (column) =>
+      keyFields.includes(column.name) || changes.some(({ members }) => members?.includes(column.name)),
+  );
+  const place = (column: string) => `c${used.findIndex((known) => known.name === column)}`;
+  const keys = keyFields.map(place).join(', ');
   const groups = new Map<string, number>();
   const groupOf = ({ members }: Change) => {
     const id = members ? JSON.stringify([...members].sort()) : '';
@@ -121,19 +122,20 @@ async function apply(
   );
   await session.query(
     `WITH incoming AS MATERIALIZED (
-      SELECT i.*, ($2::int[])[i.ordinality] AS ${GROUP} FROM json_populate_recordset(NULL::${name}, $1::json) WITH ORDINALITY AS i
-    ), last AS MATERIALIZED (SELECT DISTINCT ON (${keys}) * FROM incoming ORDER BY ${keys}, ordinality DESC)
+      SELECT i.*, ($2::int[])[i.ord] AS g FROM
+        ROWS FROM (json_to_recordset($1::json) AS (${used.map((column) => `${quoted(column.name)} ${column.type}`).join(', ')})) WITH ORDINALITY
+        AS i(${used.map((_column, at) => `c${at}`).join(', ')}, ord)
+    ), last AS MATERIALIZED (SELECT DISTINCT ON (${keys}) * FROM incoming ORDER BY ${keys}, ord DESC)
     ${statements.join(' ')} SELECT 1`,
     [`[${changes.map(({ text }) => text).join(',')}]`, groupNumbers],
   );
 
   function deletion(group: number): string {
-    const isOfKey = keyFields.map((key) => `t.${quoted(key)} = last.${quoted(key)}`).join(' AND ');
-    return `DELETE FROM ${name} t USING last WHERE ${GROUP} = ${group} AND ${isOfKey}`;
+    const isOfKey = keyFields.map((key) => `t.${quoted(key)} = last.${place(key)}`).join(' AND ');
+    return `DELETE FROM ${name} t USING last WHERE last.g = ${group} AND ${isOfKey}`;
   }
 
   function upsert(members: readonly string[], group: number): string {
-    const names = members.map(quoted).join(', ');
     const changed = columns
       .filter((column) => !keyFields.includes(column.name))
       .flatMap((column) => {
@@ -141,7 +143,7 @@ async function apply(
         if (members.includes(column.name)) return [`${own} = EXCLUDED.${own}`];
         return column.isSettable ? [`${own} = DEFAULT`] : [];
       });
-    return `INSERT INTO ${name} (${names}) SELECT ${names} FROM last WHERE ${GROUP} = ${group}
-      ON CONFLICT (${keys}) DO ${changed.length > 0 ? `UPDATE SET ${changed.join(', ')}` : 'NOTHING'}`;
+    return `INSERT INTO ${name} (${members.map(quoted).join(', ')}) SELECT ${members.map(place).join(', ')} FROM last WHERE g = ${group}
+      ON CONFLICT (${keyFields.map(quoted).join(', ')}) DO ${changed.length > 0 ? `UPDATE SET ${changed.join(', ')}` : 'NOTHING'}`;
   }
 }

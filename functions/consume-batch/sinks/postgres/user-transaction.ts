@@ -1,64 +1,100 @@
-import { messageOf } from '../../../../src/errors.ts';
+import { within } from '../../../../src/deadline.ts';
+import { Failure, messageOf } from '../../../../src/errors.ts';
 import type { Session } from '../../../../src/postgres/database.ts';
-import { codeOf } from '../../../../src/postgres/errors.ts';
 import type { Pipeline, Sql, TransactionContext } from '../../records/pipeline.ts';
-import { recordFailure } from '../../records/record-failure.ts';
+import { recordFailure, TransientError } from '../../records/record-failure.ts';
 import type { RowWriter } from './row-writer.ts';
 
 type HandleTransaction = NonNullable<Pipeline['handleTransaction']>;
 
 /** What would end the transaction, or its part that may be rolled back, under the sink's feet. */
 const ENDS_TRANSACTION =
-  /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b/i;
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+  /^(?:\s|;|--[^\n\r]*(?:[\n\r]|$)|\/\*[\s\S]*?\*\/)*(BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b/i;
 
 /** What the user's code threw without saying whose fault it is: tried again, and then taken for the record's. */
 export class HandlerThrew extends Error {
   override readonly name = 'HandlerThrew';
 }
 
+interface UserContext extends Omit<TransactionContext, 'sql'> {
+  /** Epoch milliseconds: by then the user's code has ended. */
+  deadline: number;
+}
+
 /** The user's own statements, in the offsets' transaction. */
 export function userWriter(
   handleTransaction: HandleTransaction,
-  contextOf: (deadline: number) => Promise<Omit<TransactionContext, 'sql'>>,
+  contextOf: () => Promise<UserContext>,
 ): RowWriter {
   return {
-    async write(session, sources, deadline) {
-      const context = await contextOf(deadline);
-      const { sql, close } = guarded(session);
+    isUsers: true,
+    async write(session, sources) {
+      if (sources.length === 0) return;
+      const context = await contextOf();
+      const statements = new Statements(session);
+      const records = sources.map(({ record }) => record);
+      const startedAt = Date.now();
+      const late = () =>
+        new TransientError(`handleTransaction did not finish within ${Date.now() - startedAt} ms`);
       try {
-        await handleTransaction(
-          sources.map(({ record }) => record),
-          { ...context, sql },
-        );
-        context.signal.throwIfAborted();
+        const handling = Promise.resolve(handleTransaction(records, { ...context, sql: statements.run }));
+        await within(handling, context.deadline, late);
       } catch (error) {
-        const isUnclassified = recordFailure(0, error).failureClass === 'unclassified';
-        if (!isUnclassified || SQLSTATE.test(codeOf(error)) || !session.isOpen()) throw error;
-        throw new HandlerThrew(messageOf(error), { cause: error });
+        throw statements.failed ?? blamed(error);
       } finally {
-        close();
+        statements.close();
+      }
+      // Whatever became of a failed statement's error: it has aborted the transaction.
+      if (statements.failed) throw statements.failed;
+      if (statements.pending > 0) {
+        throw new Failure(
+          'SINK_FAILED',
+          'handleTransaction ended before its statements: await each sql(), also in loops (forEach awaits nothing)',
+        );
       }
     },
   };
 }
 
-function guarded(session: Session): { sql: Sql; close(): void } {
-  let isClosed = false;
-  return {
-    async sql(text, values = []) {
-      if (isClosed) throw new Error('sql was called after handleTransaction had ended');
-      const refused = ENDS_TRANSACTION.exec(text)?.[1];
-      if (refused !== undefined) {
-        throw new Error(
-          `${refused.toUpperCase()} is not for handleTransaction: the transaction is that of the offset`,
-        );
-      }
-      const { rows } = await session.query(text, values);
+/** Of what was thrown without a failed statement: itself where it says whose fault it is. */
+function blamed(error: unknown): unknown {
+  if (error instanceof Failure || recordFailure(0, error).failureClass !== 'unclassified') return error;
+  return new HandlerThrew(messageOf(error), { cause: error });
+}
+
+/** The statements of one call of the user's code. */
+class Statements {
+  readonly #session: Session;
+  #isClosed = false;
+  pending = 0;
+  /** What the database, or its connection, said of the first that failed. */
+  failed: Error | undefined;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  readonly run: Sql = async (text, values = []) => {
+    if (this.#isClosed) throw new Error('sql was called after handleTransaction had ended');
+    const refused = ENDS_TRANSACTION.exec(text)?.[1];
+    if (refused !== undefined) {
+      throw new Error(
+        `${refused.toUpperCase()} is not for handleTransaction: the transaction is that of the offset`,
+      );
+    }
+    this.pending++;
+    try {
+      const { rows } = await this.#session.query(text, values);
       return rows as never;
-    },
-    close() {
-      isClosed = true;
-    },
+    } catch (error) {
+      if (error instanceof Error) this.failed ??= error;
+      throw error;
+    } finally {
+      this.pending--;
+    }
   };
+
+  close(): void {
+    this.#isClosed = true;
+  }
 }
