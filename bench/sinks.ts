@@ -31,6 +31,8 @@ import { median, printTable } from './figures.ts';
 import { kafkajs } from './kafkajs.ts';
 
 const RECORDS = 100_000;
+/** 50 MB. */
+const LARGE = 50_000;
 /** One INSERT a record is slow. */
 const FEW = 5_000;
 const ROUNDS = 3;
@@ -60,7 +62,11 @@ export async function run(): Promise<void> {
       const { handler } = createRequire(import.meta.url)(join(bundle?.directory ?? '', 'index.js'));
       await intoPostgres(cluster, { handler, database, client });
       await waitingRecords(cluster, bundle?.directory ?? '', database);
-      await intoStore(cluster, bundle?.directory ?? '');
+      await intoStore(cluster, bundle?.directory ?? '', { topic: 'orders', size: '0.2 KB' });
+      await cluster.createTopic('kilobytes', { partitions: PARTITIONS });
+      await cluster.createTopic('kilobytes.dead-letter', { partitions: 1 });
+      await publish(cluster, 'kilobytes', LARGE, (n) => `{"n":${n},"text":"${'x'.repeat(1_000)}"}`);
+      await intoStore(cluster, bundle?.directory ?? '', { topic: 'kilobytes', size: '1 KB' });
       await memory(cluster, bundle?.directory ?? '', database);
     } finally {
       await client.end();
@@ -180,16 +186,23 @@ function byRecord(client: Client) {
 }
 
 /** Without compression, whose cost is gzip's own. */
-async function intoStore(cluster: KafkaCluster, directory: string): Promise<void> {
+async function intoStore(
+  cluster: KafkaCluster,
+  directory: string,
+  { topic, size }: { topic: string; size: string },
+): Promise<void> {
   const server = await startS3Proxy();
   try {
     const rates: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
     for (let round = 0; round < ROUNDS; round++) {
-      const prefix = `r${round}`;
-      const values = { ...storeVariables(cluster, server), KAFKA_GROUP_ID: prefix };
+      const prefix = `${topic}-${round}`;
+      const values = {
+        ...storeVariables(cluster, server),
+        ...{ KAFKA_GROUP_ID: prefix, CONSUME_TOPICS: topic },
+      };
       const template = `${prefix}/{topic}/{partition}/{start_offset}`;
       const { handler } = freshInstance(directory);
-      await withProgress(`s3 sink, round ${round + 1}`, async () => {
+      await withProgress(`s3 sink, ${size}, round ${round + 1}`, async () => {
         const started = performance.now();
         await pullAll(handler, { ...values, CONSUME_SINK_FILE_NAME_TEMPLATE: template });
         const seconds = (performance.now() - started) / 1_000;
@@ -203,7 +216,7 @@ async function intoStore(cluster: KafkaCluster, directory: string): Promise<void
       });
     }
     printTable(
-      ['into S3Proxy, no compression', 'MB/s', 'ours /'],
+      [`into S3Proxy, records of ${size}, no compression`, 'MB/s', 'ours /'],
       [
         ['PUT of ready objects', median(rates.bare), median(rates.ours) / median(rates.bare)],
         ['s3 sink', median(rates.ours), 1],
@@ -343,13 +356,18 @@ async function waitingRecords(cluster: KafkaCluster, directory: string, database
   printTable([`${WAITING} waiting records, whole call`, 'ms'], [...rows, ['postgres / log', postgres / log]]);
 }
 
-async function publish(cluster: KafkaCluster, topic: string, count: number): Promise<void> {
+async function publish(
+  cluster: KafkaCluster,
+  topic: string,
+  count: number,
+  valueOfRecord = orderJson,
+): Promise<void> {
   const producer = kafkajs(environmentFor(cluster)).producer();
   await producer.connect();
   const size = 900;
   for (let at = 0; at < count; at += size * PARTITIONS) {
     const messages = Array.from({ length: Math.min(size * PARTITIONS, count - at) }, (_, n) => ({
-      ...{ key: `${at + n}`, value: orderJson(at + n), partition: n % PARTITIONS },
+      ...{ key: `${at + n}`, value: valueOfRecord(at + n), partition: n % PARTITIONS },
     }));
     await producer.send({ topic, messages });
   }

@@ -91,6 +91,13 @@ const rows: Record<string, Row> = {
     fault: 'SINK_MISMATCH',
     evidence: /no column topic, partition/,
   },
+  'a key that only holds at the end of a transaction': {
+    topic: 'late',
+    sql: 'CREATE TABLE late (id int PRIMARY KEY DEFERRABLE)',
+    variables: upsert,
+    fault: 'SINK_MISMATCH',
+    evidence: /no unique key of id/,
+  },
   'no key for an upsert': {
     topic: 'keyless',
     sql: 'CREATE TABLE keyless (id int, a int)',
@@ -116,6 +123,16 @@ describe('the rung of the sink', { skip: why ?? false }, () => {
       stageAt(report, 0, 'sink')?.evidence ?? '',
       /as they should be: kafka_functions_offsets, "fine"/,
     );
+  });
+
+  test('holds for grants of columns, a key with more beside it, and a view', async () => {
+    await client.query(`${sqlFor('fine')} CREATE USER narrow PASSWORD '${database.password}';
+      GRANT ALL ON kafka_functions_offsets TO narrow; CREATE TABLE wide (id int, a int, b int, UNIQUE (id) INCLUDE (a));
+      GRANT DELETE ON wide TO narrow; GRANT SELECT (id, a), INSERT (id, a), UPDATE (id, a) ON wide TO narrow;
+      CREATE VIEW seen AS SELECT * FROM wide`);
+    const narrow = await checkOf('wide', { ...upsert, CONSUME_SINK_CONNECTION_USER: 'narrow' });
+    assert.equal(narrow.ok, true, JSON.stringify(narrow.verdict));
+    assert.equal((await checkOf('seen', upsert)).ok, true);
   });
 
   for (const [name, row] of Object.entries(rows)) {

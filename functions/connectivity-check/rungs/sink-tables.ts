@@ -22,13 +22,17 @@ interface Table {
   lacking: string[];
   columns: string[];
   keys: string[][];
+  /** Its keys are those of other tables. */
+  isView: boolean;
 }
 
+/** A privilege may be granted for columns; a unique key may have more columns with it, and must hold at once. */
 const LOOK = `SELECT t IS NOT NULL AS "isThere",
-    ARRAY(SELECT p FROM unnest($2::text[]) p WHERE NOT has_table_privilege(t, p)) AS lacking,
+    ARRAY(SELECT p FROM unnest($2::text[]) p WHERE NOT CASE p WHEN 'DELETE' THEN has_table_privilege(t, p) ELSE has_any_column_privilege(t, p) END) AS lacking,
     ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = t AND attnum > 0 AND NOT attisdropped) AS columns,
-    coalesce((SELECT json_agg((SELECT json_agg(attname) FROM pg_attribute WHERE attrelid = t AND attnum = ANY(indkey)))
-      FROM pg_index WHERE indrelid = t AND indisunique AND indpred IS NULL AND indexprs IS NULL), '[]') AS keys
+    coalesce((SELECT json_agg((SELECT json_agg(attname) FROM pg_attribute WHERE attrelid = t AND attnum = ANY((indkey::int2[])[0:indnkeyatts - 1])))
+      FROM pg_index WHERE indrelid = t AND indisunique AND indimmediate AND indpred IS NULL AND indexprs IS NULL), '[]') AS keys,
+    (SELECT relkind = 'v' FROM pg_class WHERE oid = t) AS "isView"
   FROM to_regclass($1) t`;
 
 /** Connects, logs in, and looks at each table. Reads no row and writes nothing. */
@@ -84,7 +88,7 @@ function judge({ name, columns, key }: Needed, table: Table): Finding | undefine
     return { fault: 'SINK_MISMATCH', evidence: `${name} has no column ${absent.join(', ')}` };
   }
   const isKey = (found: readonly string[]) => [...found].sort().join() === [...key].sort().join();
-  if (table.keys.some(isKey)) return undefined;
+  if (table.isView || table.keys.some(isKey)) return undefined;
   return { fault: 'SINK_MISMATCH', evidence: `${name} has no unique key of ${key.join(', ')}` };
 }
 
