@@ -53,7 +53,7 @@ describe('handleTransaction', { skip: why ?? false }, () => {
       (await it.dead()).map(({ value }) => value),
       ['many', 'poison'],
     );
-    assert.equal(seen[0], 8);
+    assert.deepEqual(seen.slice(0, 3), [1, 2, 4]);
     assert.deepEqual(await it.stored(), [40]);
   });
 
@@ -149,7 +149,7 @@ describe('handleTransaction', { skip: why ?? false }, () => {
     });
     await it.publish(Array.from({ length: 100 }, (_, n) => ({ key: `${n}`, value: '1' })));
     const { processed, more } = await it.pull({}, {}, 2_000);
-    assert.ok(processed >= 8 && more, `${processed}`);
+    assert.ok(processed >= 3 && more, `${processed}`);
   });
 
   test('is not called without records, and leaves nothing behind in the connection', async () => {

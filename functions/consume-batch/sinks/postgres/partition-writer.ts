@@ -20,9 +20,11 @@ import { lockedOffset, moveOffset } from './stored-offsets.ts';
 const DEAD_LETTER_MS = 7_000;
 
 /** Of records for the user's code. */
-const FIRST_PART = 8;
+const FIRST_PART = 1;
 const QUICK_MS = 500;
 const SLOW_MS = 2_000;
+/** Of the time that is left: the next records may be slower. */
+const SAFE_SHARE = 0.5;
 
 /** What of a batch is to be written, and what is not. */
 interface Work {
@@ -76,11 +78,16 @@ export class PartitionWriter {
     return this.#writer.isUsers ? this.#commitInParts(work) : this.#commit(work, transformMs);
   }
 
-  /** Nobody knows how slow the user's code is: parts grow while they are quick, so that each call gets somewhere. */
+  /**
+   * Nobody knows how slow the user's code is: parts grow while they are quick, and never beyond what the last one says
+   * about the time that is left, so that each call gets somewhere.
+   */
   async #commitInParts({ sources, ...rest }: Work): Promise<BatchResult> {
+    const { startBefore, handleBefore } = this.#pull.times;
     const sum = nothingDone(undefined, this.#stored);
+    let fits = this.#partSize;
     for (let at = 0; at === 0 || at < sources.length; ) {
-      const part = sources.slice(at, at + this.#partSize);
+      const part = sources.slice(at, at + Math.min(this.#partSize, fits));
       at += Math.max(1, part.length);
       const isLast = at >= sources.length;
       const next = sources[at]?.record.offset ?? rest.to;
@@ -93,11 +100,12 @@ export class PartitionWriter {
       sum.deadLettered += deadLettered;
       sum.failed += failed;
       Object.assign(sum, { to, stop });
-      if (stop) return sum;
-      if (!isLast && Date.now() >= this.#pull.times.startBefore) return { ...sum, stop: 'out of time' };
+      if (stop || isLast) return sum;
       const ms = Date.now() - startedAt;
+      fits = Math.floor((((handleBefore - Date.now()) * SAFE_SHARE) / Math.max(1, ms)) * part.length);
+      if (fits < 1 || Date.now() >= startBefore) return { ...sum, stop: 'out of time' };
+      this.#partSize = ms > SLOW_MS ? Math.max(1, Math.floor(part.length / 2)) : this.#partSize;
       if (ms < QUICK_MS) this.#partSize *= 2;
-      else if (ms > SLOW_MS) this.#partSize = Math.max(1, Math.floor(this.#partSize / 2));
     }
     return sum;
   }
