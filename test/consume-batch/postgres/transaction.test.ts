@@ -57,6 +57,17 @@ describe('handleTransaction', { skip: why ?? false }, () => {
     assert.deepEqual(await it.stored(), [40]);
   });
 
+  test('statements that are awaited together run in turn', async () => {
+    const it = await setUp(async (records, { sql }) => {
+      const [topic] = records.map((record) => record.topic);
+      const insert = `INSERT INTO "${topic}" VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET total = EXCLUDED.total`;
+      await Promise.all(['1', '2', '3'].map((total) => sql(insert, ['a', total])));
+    });
+    await it.publish([{ value: 'x' }]);
+    await it.pull();
+    assert.deepEqual(await it.query('SELECT total FROM {table}'), [{ total: 3 }]);
+  });
+
   test('rows come back', async () => {
     const rows: unknown[] = [];
     const it = await setUp(async (_records, { sql }) => {

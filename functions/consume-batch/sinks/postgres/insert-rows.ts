@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../../../../src/errors.ts';
 import type { Session } from '../../../../src/postgres/database.ts';
 import { quoted, quotedTable } from '../../../../src/postgres/identifiers.ts';
@@ -13,6 +14,8 @@ const COLUMNS = ROW_COLUMNS.map(quoted).join(', ');
 const KEY = ROW_KEY.map(quoted).join(', ');
 /** A value stands in a list of one: what is in no list is a tombstone, and JSON's null a value. */
 const ROWS = 'json_to_recordset($1::json) AS r(o bigint, n int, k bytea, v jsonb, h jsonb, t timestamptz)';
+
+const YIELD_EVERY = 200;
 
 /** In COPY's text format. */
 const NULL = '\\N';
@@ -37,10 +40,13 @@ export function insertWriter(table: TableName): RowWriter {
   const copy = `COPY ${name} (${COLUMNS}) FROM STDIN`;
   const find = `SELECT s."offset" FROM ${name} s JOIN ${ROWS} ON s."offset" = r.o AND s.n = r.n WHERE s.topic = $2 AND s.partition = $3 AND s."timestamp" IS DISTINCT FROM r.t LIMIT 1`;
   return {
-    writingAll(sources) {
+    async writingAll(sources) {
       let lines = '';
-      for (const { outputs } of sources)
+      for (const [at, { outputs }] of sources.entries()) {
+        // The database's answers for another partition must not wait for all of these.
+        if (at % YIELD_EVERY === YIELD_EVERY - 1) await setImmediate();
         for (const [n, output] of outputs.entries()) lines += copyLine(output, n);
+      }
       return async (session) => {
         if (lines !== '') await session.copy(copy, lines);
       };

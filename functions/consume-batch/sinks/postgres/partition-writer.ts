@@ -155,7 +155,7 @@ export class PartitionWriter {
   /** Runs the transaction, again where that may help, within the retries and the remaining time. */
   async #commit(work: Work, transformMs = 0): Promise<BatchResult> {
     const { database, times, config, origin, failureOf } = this.#pull;
-    const trial: Trial = { writeAll: this.#writingAll(work.sources), mayBeDone: false, refused: [] };
+    const trial: Trial = { writeAll: await this.#writingAll(work.sources), mayBeDone: false, refused: [] };
     const startedAt = Date.now();
     const discarding = { discards: this.#writer.isUsers === true };
     for (let attempt = 1; ; ) {
@@ -207,11 +207,12 @@ export class PartitionWriter {
   }
 
   /** How to write all records together; undefined where it is known that one of them is in the way. */
-  #writingAll(sources: readonly Source[]): Trial['writeAll'] {
+  async #writingAll(sources: readonly Source[]): Promise<Trial['writeAll']> {
     const { deadline } = this.#pull.times;
     try {
       return (
-        this.#writer.writingAll?.(sources) ?? ((session) => this.#writer.write(session, sources, deadline))
+        (await this.#writer.writingAll?.(sources)) ??
+        ((session) => this.#writer.write(session, sources, deadline))
       );
     } catch (error) {
       if (blameOf(error) === 'record') return undefined;

@@ -19,7 +19,7 @@ export interface RowWriter {
    * The fast way, for all records of a batch: encodes them before the database is asked for a turn. Where it fails for
    * their sake, `write` finds out whose. Throws a record's error.
    */
-  writingAll?(sources: readonly Source[]): (session: Session) => Promise<void>;
+  writingAll?(sources: readonly Source[]): Promise<(session: Session) => Promise<void>>;
   /** In the offsets' transaction. Rejects with what the database says, a record's error, or a Failure. */
   write(session: Session, sources: readonly Source[], deadline: number): Promise<void>;
 }

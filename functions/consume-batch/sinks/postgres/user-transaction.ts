@@ -66,6 +66,8 @@ function blamed(error: unknown): unknown {
 class Statements {
   readonly #session: Session;
   #isClosed = false;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Statements without an answer. */
   pending = 0;
   /** What the database, or its connection, said of the first that failed. */
   failed: Error | undefined;
@@ -74,6 +76,7 @@ class Statements {
     this.#session = session;
   }
 
+  /** In turn, whether they are awaited one by one or together. */
   readonly run: Sql = async (text, values = []) => {
     if (this.#isClosed) throw new Error('sql was called after handleTransaction had ended');
     const refused = ENDS_TRANSACTION.exec(text)?.[1];
@@ -83,8 +86,10 @@ class Statements {
       );
     }
     this.pending++;
+    const running = this.#last.then(() => this.#session.query(text, values));
+    this.#last = running.catch(() => {});
     try {
-      const { rows } = await this.#session.query(text, values);
+      const { rows } = await running;
       return rows as never;
     } catch (error) {
       if (error instanceof Error) this.failed ??= error;
