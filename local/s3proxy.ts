@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { type GuardedProcess, startGuard } from './kafka/guard.ts';
 import { findJava, hashOf } from './kafka/java.ts';
 import { copyJars } from './kafka/maven.ts';
 import { freePorts } from './kafka/ports.ts';
-import { temporarySibling } from './kafka/temporary.ts';
+import { filled } from './tools.ts';
 
 const POM = fileURLToPath(new URL('./s3proxy.xml', import.meta.url));
 const OTHERWISE = 'or name a store of your own in CONSUME_SINK_URL';
@@ -83,21 +83,14 @@ export async function startS3Proxy({ bucket = 'records' } = {}): Promise<S3Proxy
 /** The folder of its jars, which are fetched the first time and kept beside Kafka's. */
 async function jarsOfS3Proxy(): Promise<string> {
   const directory = join(cacheRoot(), `s3proxy-${hashOf(await readFile(POM, 'utf8'))}`);
-  if (existsSync(directory)) return directory;
-  const temporary = await temporarySibling(directory);
-  try {
+  await filled(directory, async (temporary) => {
     await mkdir(temporary);
     await withProgress('Fetching S3Proxy (57 MB, once)', () =>
       copyJars(join(temporary, 'lib'), { product: 'S3Proxy', pom: POM, otherwise: OTHERWISE }),
     );
-    await rename(temporary, directory).catch((error: unknown) => {
-      // Another process was quicker, and what it put there is the same.
-      if (!existsSync(directory)) throw error;
-    });
-    return directory;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+    return true;
+  });
+  return directory;
 }
 
 /** Any answer will do: without a signature it is a refusal. */
