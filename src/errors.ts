@@ -108,6 +108,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** SQLSTATE, or the code of a socket, TLS or a name server; empty where there is none, or a number as of web APIs. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
 const MAX_CAUSES = 5;
 
 /** An error and its causes, the outermost first. */

@@ -1,4 +1,4 @@
-import { causesOf, Failure } from '../errors.ts';
+import { codeOf, Failure, messageOf } from '../errors.ts';
 
 /** Whose fault it is: the data's, the configuration's, or that of the world, where a later attempt may succeed. */
 export type Fault = 'data' | 'configuration' | 'world';
@@ -26,7 +26,7 @@ export function faultOf(error: unknown): Fault {
   // No partition takes the row: that is no constraint's name, and nobody made it.
   const isUnmade = code === CHECK_VIOLATION && !(error as { constraint?: string }).constraint;
   if (OF_DATA.test(code)) return isUnmade ? 'configuration' : 'data';
-  const { message } = causesOf(error)[0] ?? { message: '' };
+  const message = messageOf(error);
   const isRefused = OF_CONFIGURATION.test(code) || UNTRUSTED.test(code);
   return isRefused || message === REFUSES_TLS || LOGIN.test(message) ? 'configuration' : 'world';
 }
@@ -35,24 +35,18 @@ export function isMissingTable(error: unknown): boolean {
   return codeOf(error) === UNDEFINED_TABLE;
 }
 
-/** SQLSTATE, or the code of a socket or of TLS; empty where there is none. */
-export function codeOf(error: unknown): string {
-  // An AbortError of the web's APIs has a number.
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-}
-
 /** Why the call stops, with what to do. */
 export function databaseFailure(error: unknown, remedy = remedyOf(error)): Failure {
   if (error instanceof Failure) return error;
   const code = codeOf(error);
-  const said = causesOf(error)[0]?.message || code || 'the connection failed';
+  const said = messageOf(error) || code || 'the connection failed';
   const named = code !== '' && !said.includes(code) ? `${said} (${code})` : said;
   return new Failure('SINK_FAILED', `the database: ${named}${remedy && `: ${remedy}`}`, { cause: error });
 }
 
 function remedyOf(error: unknown): string {
   const code = codeOf(error);
-  const { message } = causesOf(error)[0] ?? { message: '' };
+  const message = messageOf(error);
   if (message === REFUSES_TLS) {
     return 'turn TLS on there; ?sslmode=disable in CONSUME_SINK_URL would send the rows in plain text';
   }

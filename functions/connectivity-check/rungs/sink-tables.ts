@@ -1,6 +1,6 @@
-import { messageOf } from '../../../src/errors.ts';
+import { codeOf, messageOf } from '../../../src/errors.ts';
 import { Database, type Session } from '../../../src/postgres/database.ts';
-import { codeOf, faultOf } from '../../../src/postgres/errors.ts';
+import { faultOf } from '../../../src/postgres/errors.ts';
 import { quotedTable } from '../../../src/postgres/identifiers.ts';
 import { OFFSETS_TABLE, ROW_COLUMNS, ROW_KEY } from '../../../src/postgres/tables.ts';
 import type { Fault } from '../faults.ts';

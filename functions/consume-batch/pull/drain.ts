@@ -96,11 +96,10 @@ export async function drainEach(
 async function committedOffsets(
   partitions: readonly TopicPartition[],
   kafkas: Promise<Committed>,
-  { ownOffsets, group, log }: DrainOptions,
+  { ownOffsets, group: { groupId } }: DrainOptions,
   deadline: number,
 ): Promise<Committed> {
-  const { groupId } = group;
-  return ownOffsets ? ownOffsets(partitions, await kafkas, { groupId, deadline, log }) : kafkas;
+  return ownOffsets ? ownOffsets(partitions, await kafkas, { groupId, deadline }) : kafkas;
 }
 
 /** A dry run commits nothing, so it must see everything in one call. */

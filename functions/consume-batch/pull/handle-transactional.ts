@@ -9,6 +9,7 @@ import { type FencedPartition, fencedHandler } from './fenced-handler.ts';
 import { FencedOffset, type FencedOffsetOptions } from './fenced-offset.ts';
 import { oldTransactionalIds } from './old-transactional-ids.ts';
 import {
+  addResult,
   type BatchResult,
   nothingDone,
   type PartitionHandler,
@@ -62,14 +63,14 @@ class TransactionalPartition implements FencedPartition {
         this.#outputsOf.set(record, transformation);
         continue;
       }
-      if (at > start) add(sum, await this.#handlePart(partOf(batch, start, at)));
+      if (at > start) addResult(sum, await this.#handlePart(partOf(batch, start, at)));
       if (sum.stop) return sum;
-      add(sum, await this.#fail({ ...transformation, record }, partOf(batch, at, at + 1)));
+      addResult(sum, await this.#fail({ ...transformation, record }, partOf(batch, at, at + 1)));
       if (sum.stop) return sum;
       start = at + 1;
     }
     if (start < batch.records.length || start === 0) {
-      add(sum, await this.#handlePart(partOf(batch, start, batch.records.length)));
+      addResult(sum, await this.#handlePart(partOf(batch, start, batch.records.length)));
     }
     return sum;
   }
@@ -104,7 +105,7 @@ class TransactionalPartition implements FencedPartition {
               { nextOffset: next, leaderEpoch },
             )
           : committed;
-      add(sum, result);
+      addResult(sum, result);
       if (sum.stop) return sum;
     }
     return sum;
@@ -169,14 +170,6 @@ class TransactionalPartition implements FencedPartition {
       cause: failure,
     });
   }
-}
-
-function add(sum: BatchResult, { processed, deadLettered, failed, to, stop }: BatchResult): void {
-  sum.processed += processed;
-  sum.deadLettered += deadLettered;
-  sum.failed += failed;
-  sum.to = to;
-  sum.stop = stop;
 }
 
 function partOf({ records, nextOffset, leaderEpoch }: PulledBatch, start: number, end: number): PulledBatch {

@@ -27,6 +27,18 @@ export function nothingDone(stop: BatchResult['stop'], to?: number): BatchResult
   return { processed: 0, deadLettered: 0, failed: 0, to, stop };
 }
 
+/** Adds the result of what came next. What has been committed stays so. */
+export function addResult(
+  sum: BatchResult,
+  { processed, deadLettered, failed, to, stop }: BatchResult,
+): void {
+  sum.processed += processed;
+  sum.deadLettered += deadLettered;
+  sum.failed += failed;
+  sum.to = to ?? sum.to;
+  sum.stop = stop;
+}
+
 /** Handles and commits the pulled records of one partition. */
 export interface PartitionHandler {
   /** Commits an offset once more, in the sink's own way, so that it doesn't expire. Throws a Failure. */

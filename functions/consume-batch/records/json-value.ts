@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { PoisonError } from '../../records/record-failure.ts';
+import { PoisonError } from './record-failure.ts';
 
 export interface JsonValue {
   /** As it came, big numbers and all. */
@@ -19,7 +19,7 @@ export function jsonValue(bytes: Buffer): JsonValue {
 }
 
 /** Throws PoisonError, because other bytes would become other characters. */
-export function utf8Text(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new PoisonError('the value is not UTF-8');
+export function utf8Text(bytes: Buffer, what: 'key' | 'value' = 'value'): string {
+  if (!isUtf8(bytes)) throw new PoisonError(`the ${what} is not UTF-8`);
   return bytes.toString();
 }

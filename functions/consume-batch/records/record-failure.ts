@@ -1,4 +1,4 @@
-import { causesOf } from '../../../src/errors.ts';
+import { causesOf, codeOf } from '../../../src/errors.ts';
 
 /**
  * Decides what happens to a failed record.
@@ -52,8 +52,7 @@ function classOf(error: Error): FailureClass {
 /** fetch, for one, hides the socket's error in `cause`. */
 function isOfTheWorld(error: Error): boolean {
   return causesOf(error).some((cause) => {
-    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-    return transientNames.includes(cause.name) || transientCodes.test(code);
+    return transientNames.includes(cause.name) || transientCodes.test(codeOf(cause));
   });
 }
 

@@ -2,7 +2,6 @@ import type { Connection } from '../../../src/kafka/connection/connection.ts';
 import type { GroupOffsets } from '../../../src/kafka/fetch/group-offsets.ts';
 import type { Producer } from '../../../src/kafka/produce/producer.ts';
 import type { TopicPartition } from '../../../src/kafka/wire/by-topic.ts';
-import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Variables } from '../../../src/variables.ts';
 import type { ConsumeConfig, PullConfig } from '../config.ts';
@@ -69,7 +68,7 @@ export interface Sink {
   handlePulled?(pull: PullParts): PartitionHandler | Promise<PartitionHandler>;
 }
 
-/** A destination that takes records and their offsets in one step alone, so that no push, which has no offsets. */
+/** A destination that takes records and their offsets in one step alone: no push, which has no offsets. */
 export interface PullSink {
   handlePulled(pull: PullParts): PartitionHandler | Promise<PartitionHandler>;
   /** The offsets that the destination keeps, which win over Kafka's: one for each of the partitions. Never rejects. */
@@ -80,5 +79,4 @@ export interface OffsetsCall {
   groupId: string;
   /** Epoch milliseconds. */
   deadline: number;
-  log: Log;
 }

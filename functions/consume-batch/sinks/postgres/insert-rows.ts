@@ -6,8 +6,8 @@ import type { TableName } from '../../../../src/postgres/table-name.ts';
 import { ROW_COLUMNS, ROW_KEY } from '../../../../src/postgres/tables.ts';
 import type { ConsumerRecord, Header } from '../../../../src/record.ts';
 import { placeOf } from '../../records/dead-letter.ts';
+import { jsonValue, utf8Text } from '../../records/json-value.ts';
 import { PermanentError } from '../../records/record-failure.ts';
-import { jsonValue, utf8Text } from './json-value.ts';
 import type { RowWriter, Source } from './row-writer.ts';
 
 const COLUMNS = ROW_COLUMNS.map(quoted).join(', ');

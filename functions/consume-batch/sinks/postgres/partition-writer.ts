@@ -4,7 +4,7 @@ import { Failure } from '../../../../src/errors.ts';
 import type { TopicPartition } from '../../../../src/kafka/wire/by-topic.ts';
 import type { Session } from '../../../../src/postgres/database.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
-import { type BatchResult, nothingDone, type PulledBatch } from '../../pull/partition-handler.ts';
+import { addResult, type BatchResult, nothingDone, type PulledBatch } from '../../pull/partition-handler.ts';
 import type { Position } from '../../pull/positions.ts';
 import { type DeadLetter, placeOf } from '../../records/dead-letter.ts';
 import { PoisonError, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
@@ -95,12 +95,8 @@ export class PartitionWriter {
       const work = isLast
         ? { ...rest, sources: part }
         : { sources: part, dead: [], to: next, stop: undefined };
-      const { processed, deadLettered, failed, to, stop } = await this.#commit(work);
-      sum.processed += processed;
-      sum.deadLettered += deadLettered;
-      sum.failed += failed;
-      Object.assign(sum, { to, stop });
-      if (stop || isLast) return sum;
+      addResult(sum, await this.#commit(work));
+      if (sum.stop || isLast) return sum;
       const ms = Date.now() - startedAt;
       fits = Math.floor((((handleBefore - Date.now()) * SAFE_SHARE) / Math.max(1, ms)) * part.length);
       if (fits < 1 || Date.now() >= startBefore) return { ...sum, stop: 'out of time' };
@@ -208,11 +204,9 @@ export class PartitionWriter {
 
   /** How to write all records together; undefined where it is known that one of them is in the way. */
   async #writingAll(sources: readonly Source[]): Promise<Trial['writeAll']> {
-    const { deadline } = this.#pull.times;
     try {
       return (
-        (await this.#writer.writingAll?.(sources)) ??
-        ((session) => this.#writer.write(session, sources, deadline))
+        (await this.#writer.writingAll?.(sources)) ?? ((session) => this.#writer.write(session, sources))
       );
     } catch (error) {
       if (blameOf(error) === 'record') return undefined;
@@ -222,7 +216,7 @@ export class PartitionWriter {
 
   /** False where another pull has moved the offset. */
   async #write(session: Session, { sources, dead, to }: Work, trial: Trial): Promise<boolean> {
-    const { group, times } = this.#pull;
+    const { group } = this.#pull;
     const isOurs = await moveOffset(session, group.groupId, { ...this.#source, from: this.#stored, to });
     // An earlier attempt may have been committed without an answer.
     if (!isOurs) return trial.mayBeDone && (await lockedOffset(session, group.groupId, this.#source)) === to;
@@ -237,9 +231,7 @@ export class PartitionWriter {
     const isBuried = ({ record }: Source) => this.#buried.has(record.offset);
     const known = trial.refused.filter(({ source }) => isBuried(source));
     const open = sources.filter((source) => !isBuried(source));
-    const refused = await writeIsolating(session, open, (part) =>
-      this.#writer.write(session, part, times.deadline),
-    );
+    const refused = await writeIsolating(session, open, (part) => this.#writer.write(session, part));
     trial.refused = [...known, ...refused];
     const letters = trial.refused.map(({ source, error }): DeadLetter => {
       const failureClass = error instanceof PoisonError ? 'poison' : 'permanent';

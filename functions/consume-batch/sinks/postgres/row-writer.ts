@@ -7,13 +7,13 @@ export interface Source {
   outputs: readonly ConsumerRecord[];
 }
 
-/** Writes the rows of one topic's records. Deadlines are in epoch milliseconds. */
+/** Writes the rows of one topic's records. */
 export interface RowWriter {
   /** The user's own code: it may be slow, and may leave settings behind in the connection. */
   isUsers?: true;
   /** A pull begins. */
   begin?(): void;
-  /** What the table can't take, and a look at the record alone tells. Throws a PermanentError or PoisonError. */
+  /** What the table can't take, and a look at the record alone tells. Throws a PermanentError or PoisonError by the deadline (epoch ms). */
   check?(source: Source, deadline: number): Promise<void>;
   /**
    * The fast way, for all records of a batch: encodes them before the database is asked for a turn. Where it fails for
@@ -21,5 +21,5 @@ export interface RowWriter {
    */
   writingAll?(sources: readonly Source[]): Promise<(session: Session) => Promise<void>>;
   /** In the offsets' transaction. Rejects with what the database says, a record's error, or a Failure. */
-  write(session: Session, sources: readonly Source[], deadline: number): Promise<void>;
+  write(session: Session, sources: readonly Source[]): Promise<void>;
 }

@@ -3,8 +3,8 @@ import { quoted, quotedTable } from '../../../../src/postgres/identifiers.ts';
 import type { Column, TableColumns } from '../../../../src/postgres/table-columns.ts';
 import type { TableName } from '../../../../src/postgres/table-name.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
+import { type JsonValue, jsonValue, utf8Text } from '../../records/json-value.ts';
 import { PermanentError } from '../../records/record-failure.ts';
-import { type JsonValue, jsonValue, utf8Text } from './json-value.ts';
 import type { RowWriter } from './row-writer.ts';
 
 export function upsertDdl(table: TableName, keyFields: readonly string[]): string {
@@ -30,11 +30,18 @@ export function upsertWriter(
   table: TableName,
   { keyFields, columns }: { keyFields: readonly string[]; columns: TableColumns },
 ): RowWriter {
+  // A record is checked, and then written once or, where a batch is halved, several times.
+  const known = new WeakMap<ConsumerRecord, Change>();
+  const changeBy = (output: ConsumerRecord) => {
+    const change = known.get(output) ?? changeOf(output, keyFields);
+    known.set(output, change);
+    return change;
+  };
   return {
     begin: () => columns.mayHaveChanged(),
     async check({ outputs }, deadline) {
       for (const output of outputs) {
-        const { members = keyFields } = changeOf(output, keyFields);
+        const { members = keyFields } = changeBy(output);
         const unknown = await columns.firstUnknown(members, keyFields, deadline);
         if (unknown !== undefined) {
           throw new PermanentError(`the table has no column for the member ${unknown.slice(0, 100)}`);
@@ -42,7 +49,7 @@ export function upsertWriter(
       }
     },
     async write(session, sources) {
-      const changes = sources.flatMap(({ outputs }) => outputs.map((output) => changeOf(output, keyFields)));
+      const changes = sources.flatMap(({ outputs }) => outputs.map(changeBy));
       if (changes.length === 0) return;
       await apply(session, table, { changes, keyFields, columns: columns.known });
     },
@@ -73,7 +80,7 @@ function keyObject(key: Buffer | null, keyFields: readonly string[]): string {
 
 /** Most keys are plain text, and not JSON. Throws PoisonError. */
 function keyValue(key: Buffer): JsonValue {
-  const text = utf8Text(key);
+  const text = utf8Text(key, 'key');
   try {
     const value = JSON.parse(text);
     if (value !== null) return { text, value };
@@ -103,10 +110,8 @@ async function apply(
   { changes, keyFields, columns }: Application,
 ): Promise<void> {
   const name = quotedTable(table);
-  const used = columns.filter(
-    (column) =>
-      keyFields.includes(column.name) || changes.some(({ members }) => members?.includes(column.name)),
-  );
+  const named = new Set([...keyFields, ...changes.flatMap(({ members = [] }) => members)]);
+  const used = columns.filter((column) => named.has(column.name));
   const place = (column: string) => `c${used.findIndex((known) => known.name === column)}`;
   const keys = keyFields.map(place).join(', ');
   const groups = new Map<string, number>();

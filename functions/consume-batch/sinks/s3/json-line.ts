@@ -1,8 +1,7 @@
-import { isUtf8 } from 'node:buffer';
 import type { OutputField } from '../../../../src/object-storage/config.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
-import { headersMember, isJson, jsonKeyMember } from '../../records/json-members.ts';
-import { PoisonError } from '../../records/record-failure.ts';
+import { headersMember, jsonKeyMember } from '../../records/json-members.ts';
+import { jsonValue } from '../../records/json-value.ts';
 
 /**
  * A record as a line of JSON, without its end. The value is copied unparsed, because a parser would change big numbers
@@ -34,11 +33,7 @@ function member({ key, value, offset, timestamp, headers }: ConsumerRecord, fiel
 
 /** Undefined for a tombstone. */
 function valueText(value: Buffer | null): string | undefined {
-  if (value === null) return undefined;
-  if (!isUtf8(value)) throw new PoisonError('the value is not UTF-8, so it is not JSON');
-  const text = value.toString();
-  if (!isJson(text)) throw new PoisonError('the value is not JSON');
-  return text;
+  return value === null ? undefined : jsonValue(value).text;
 }
 
 /** JSON has the ends of lines only between its tokens, where a space means the same. */

@@ -7,7 +7,7 @@ import type { Content, Store } from '../../../../src/object-storage/store.ts';
 import type { PullConfig } from '../../config.ts';
 import type { FencedPartition } from '../../pull/fenced-handler.ts';
 import { FencedOffset, type FencedOffsetOptions } from '../../pull/fenced-offset.ts';
-import { type BatchResult, nothingDone, type PulledBatch } from '../../pull/partition-handler.ts';
+import { addResult, type BatchResult, nothingDone, type PulledBatch } from '../../pull/partition-handler.ts';
 import type { Position } from '../../pull/positions.ts';
 import { deadLetterFailure, logDeadLetter } from '../../records/dead-letter.ts';
 import { afterRefusal, refusedFailure } from '../../records/dead-letter-fit.ts';
@@ -101,9 +101,9 @@ export class S3Partition implements FencedPartition {
     const sum = this.#finished ?? nothingDone(undefined);
     this.#finished = undefined;
     if (this.#isOver || this.offset.isTakenOver) return sum;
-    add(sum, await this.#flush());
+    addResult(sum, await this.#flush());
     const { stop } = sum;
-    if (!this.#isOver && this.#due.length > 0) add(sum, await this.#commitDue());
+    if (!this.#isOver && this.#due.length > 0) addResult(sum, await this.#commitDue());
     return { ...sum, stop: sum.stop ?? stop };
   }
 
@@ -125,12 +125,12 @@ export class S3Partition implements FencedPartition {
     if (object.isEmpty) {
       const middle = Math.ceil(prepared.length / 2);
       const behind = { next: prepared[middle]?.offset ?? next, leaderEpoch };
-      add(sum, await this.#gather(prepared.slice(0, middle), behind));
-      if (!sum.stop) add(sum, await this.#gather(prepared.slice(middle), { next, leaderEpoch }));
+      addResult(sum, await this.#gather(prepared.slice(0, middle), behind));
+      if (!sum.stop) addResult(sum, await this.#gather(prepared.slice(middle), { next, leaderEpoch }));
       return sum;
     }
-    add(sum, await this.#flush());
-    if (!sum.stop) add(sum, await this.#gather(prepared, { next, leaderEpoch }));
+    addResult(sum, await this.#flush());
+    if (!sum.stop) addResult(sum, await this.#gather(prepared, { next, leaderEpoch }));
     return sum;
   }
 
@@ -173,7 +173,7 @@ export class S3Partition implements FencedPartition {
       const about = { ...this.#source, object: name, from: start, to: next };
       this.#due.push({ ...due, written: { figures, about } });
       // Dead letters must not pile up until another object is written.
-      if (dead.length > 0) add(announced, await this.#commitDue());
+      if (dead.length > 0) addResult(announced, await this.#commitDue());
       return announced;
     } finally {
       this.#hold(0);
@@ -319,12 +319,4 @@ function ofDeadLetters(failure: Failure, [first]: readonly DeadWithLetter[]): Fa
 function bytesOf(prepared: readonly Prepared[]): number {
   const lines = prepared.flatMap((one) => ('lines' in one ? one.lines : []));
   return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-}
-
-function add(sum: BatchResult, { processed, deadLettered, failed, to, stop }: BatchResult): void {
-  sum.processed += processed;
-  sum.deadLettered += deadLettered;
-  sum.failed += failed;
-  sum.to = to ?? sum.to;
-  sum.stop = stop;
 }
