@@ -4,6 +4,7 @@ import * as consume from '../functions/consume-batch/config.ts';
 import * as sinks from '../functions/consume-batch/sinks/open-sink.ts';
 import * as http from '../functions/http/config.ts';
 import * as produce from '../functions/produce/config.ts';
+import * as access from '../src/access/config.ts';
 import * as connection from '../src/kafka/connection/config.ts';
 import * as fetch from '../src/kafka/fetch/config.ts';
 import * as producer from '../src/kafka/produce/config.ts';
@@ -21,7 +22,7 @@ interface Reading {
 
 /** In the order of the page, by its headings. */
 const sections: Readonly<Record<string, readonly Meanings[]>> = {
-  'Every function': [connection.meanings, log.meanings],
+  'Every function': [connection.meanings, access.meanings, log.meanings],
   Publishing: [producer.meanings, produce.meanings],
   'consume-batch': [
     fetch.meanings,

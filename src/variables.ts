@@ -7,7 +7,7 @@ import { Failure } from './errors.ts';
 import { IDEMPOTENCY_PREFIX, isReservedHeader } from './reserved-headers.ts';
 import { Secret } from './secret.ts';
 import { bundleFolder } from './settings.ts';
-import { isTopicName, TOPIC_NAME_RULE } from './topic.ts';
+import { isTopicName, isTopicPattern, matchesTopic, TOPIC_NAME_RULE } from './topic.ts';
 
 /** Reads one variable: from the platform's user data, then from the process's environment. */
 export type Environment = (name: string) => string | undefined;
@@ -206,17 +206,14 @@ export class Variables {
     return topic;
   }
 
-  /** Reads names and `prefix*` patterns. Kafka's own topics (`__…`) match only a pattern that begins so. */
+  /** Reads names and `prefix*` patterns. */
   topicPatterns(name: string): (topic: string) => boolean {
     const patterns = this.list(name);
-    if (patterns.some((pattern) => !/^[A-Za-z0-9._-]*\*?$/.test(pattern))) {
+    if (!patterns.every(isTopicPattern)) {
       this.reject(name, 'must hold topic names and prefix* patterns, separated by commas');
     }
-    const matches = (topic: string) => (pattern: string) =>
-      pattern.endsWith('*')
-        ? topic.startsWith(pattern.slice(0, -1)) && (pattern.startsWith('__') || !topic.startsWith('__'))
-        : topic === pattern;
-    return (topic) => (patterns.length === 0 ? ['*'] : patterns).some(matches(topic));
+    const all = patterns.length === 0 ? ['*'] : patterns;
+    return (topic) => all.some((pattern) => matchesTopic(pattern, topic));
   }
 
   /** Reads networks such as `10.0.0.0/8,fd00::/8`, or single addresses; undefined where unset. */

@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net';
+import { apiKeys } from '../../src/access/config.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
 import { logLevel } from '../../src/log.ts';
@@ -49,6 +50,7 @@ export interface CheckConfig {
 export function functionConfig(variables: Variables) {
   return {
     connection: connectionConfig(variables),
+    keys: apiKeys(variables),
     check: checkConfig(variables),
     logLevel: logLevel(variables),
   };

@@ -1,3 +1,4 @@
+import { apiKeys } from '../../src/access/config.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { offsetReset, type offsetResets } from '../../src/kafka/fetch/config.ts';
 import { producerConfig } from '../../src/kafka/produce/config.ts';
@@ -78,6 +79,7 @@ export interface PullConfig {
 export function functionConfig(variables: Variables) {
   return {
     connection: connectionConfig(variables),
+    keys: apiKeys(variables),
     producer: producerConfig(variables),
     consume: consumeConfig(variables),
     topics: variables.list('CONSUME_TOPICS'),

@@ -1,3 +1,4 @@
+import { guarded } from '../../src/access/guarded.ts';
 import { consumerHandler } from '../../src/platform/consumer-function.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
 import { refuseForeignTopics } from './foreign-topics.ts';
@@ -12,7 +13,7 @@ export const handler = consumerHandler({
     return { ...(await consumer.push(records, call)), partialResponse };
   },
   pull,
-  serve: servePull,
+  serve: guarded('pull', servePull),
   wishes: wishMembers,
 });
 

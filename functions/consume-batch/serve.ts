@@ -5,7 +5,7 @@ import {
   type HttpResponse,
   jsonResponse,
 } from '../../src/http/message.ts';
-import { requireMethod } from '../../src/http/routes.ts';
+import { needOf, routes } from '../../src/http/routes.ts';
 import { isObject } from '../../src/platform/members.ts';
 import type { Environment } from '../../src/variables.ts';
 import type { PullAnswer } from './pull/drain.ts';
@@ -31,7 +31,7 @@ export async function pull(wish: unknown, call: PullCall): Promise<PullAnswer> {
 /** A pull over HTTP: `POST` with a wish as a JSON object, or with an empty body. */
 export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
   try {
-    requireMethod(request.method, { methods: ['POST'] });
+    needOf(request.method, routes['/consume-batch']);
     const { traceparent } = request.headers;
     return jsonResponse(200, await pull(wishOf(request), { ...call, traceparent }));
   } catch (error) {

@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { callerOf } from '../../src/access/caller.ts';
+import type { ApiKeys } from '../../src/access/config.ts';
 import { Failure } from '../../src/errors.ts';
 import { callersRequestId, type RequestHead } from '../../src/http/message.ts';
 
@@ -7,7 +9,10 @@ const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/
 /** Proxies get a target in absolute form, and a server has to accept it as well (RFC 9112, section 3.2.2). */
 const ORIGIN = /^https?:\/\/[^/?#]*/i;
 
-export function readHead({ method = 'GET', url = '/', headers }: IncomingMessage): RequestHead {
+export function readHead(
+  { method = 'GET', url = '/', headers }: IncomingMessage,
+  keys: ApiKeys,
+): RequestHead {
   const target = url.replace(ORIGIN, '');
   const question = target.indexOf('?');
   const all = lines(headers);
@@ -17,6 +22,7 @@ export function readHead({ method = 'GET', url = '/', headers }: IncomingMessage
     query: question < 0 ? {} : Object.fromEntries(new URLSearchParams(target.slice(question + 1))),
     headers: all,
     requestId: callersRequestId(all),
+    caller: callerOf(all, keys),
   };
 }
 

@@ -8,6 +8,7 @@ import type { ProducerFigures } from '../../src/kafka/produce/producer.ts';
 import type { Waiting } from '../consume-batch/backlog.ts';
 import { type HandledBatch, handledBatches } from '../consume-batch/records/handled-batches.ts';
 import { type WrittenBatch, writtenBatches } from '../consume-batch/records/written-batch.ts';
+import type { Answered } from './server.ts';
 
 /** A topic is found behind any prefix of a gateway. Paths without names must match as a whole. */
 const labels = allRoutes.map(([path]) => ({
@@ -34,8 +35,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #requests = new Counter({
     name: 'http_requests_total',
-    help: 'HTTP requests answered, by route and status.',
-    labelNames: ['method', 'route', 'status'] as const,
+    help: 'HTTP requests answered, by route, status and the name of the key.',
+    labelNames: ['method', 'route', 'status', 'caller'] as const,
     registers: [this.#registry],
   });
   readonly #seconds = new Histogram({
@@ -147,9 +148,9 @@ export class Metrics {
     });
   }
 
-  observe({ method, path, status, ms }: { method: string; path: string; status: number; ms: number }): void {
+  observe({ method, path, caller, status, ms }: Answered): void {
     const route = routeOf(path);
-    this.#requests.inc({ method, route, status });
+    this.#requests.inc({ method, route, status, caller: caller ?? '' });
     this.#seconds.observe({ route }, ms / 1_000);
   }
 

@@ -1,3 +1,4 @@
+import { permit } from '../../src/access/caller.ts';
 import { Failure } from '../../src/errors.ts';
 import {
   type HttpRequest,
@@ -6,7 +7,7 @@ import {
   type Route,
   type Serve,
 } from '../../src/http/message.ts';
-import { type RouteAbout, requireMethod, routes, type ServerPath } from '../../src/http/routes.ts';
+import { needOf, routes, type ServerPath } from '../../src/http/routes.ts';
 import type { Environment } from '../../src/variables.ts';
 import { serveCheck } from '../connectivity-check/serve.ts';
 import { servePull } from '../consume-batch/serve.ts';
@@ -22,18 +23,18 @@ const HEALTHY = { status: 'healthy' };
 export function routesOf(environment: Environment, config: HttpConfig, metrics: Metrics): Route {
   const own = ownRoutes(environment, metrics, config.function);
   const isOwn = (path: string): path is ServerPath => Object.hasOwn(own, path);
-  const ownOf = ({ method, path }: RequestHead): Serve | undefined => {
+  const ownOf = ({ method, path, caller }: RequestHead): Serve | undefined => {
     // Only about the process, so it answers even where variables are wrong.
     if (path === '/healthy' && READ.includes(method)) return async () => jsonResponse(200, HEALTHY);
     if (!isOwn(path)) return undefined;
-    const about: RouteAbout = routes[path];
-    if (config.routes === 'webhooks' && !about.ofWebhooks) {
+    const about = routes[path];
+    if (config.routes === 'webhooks' && !('ofWebhooks' in about)) {
       throw unknownRoute(path, 'PRODUCE_ROUTES of this server is webhooks');
     }
     const serve = own[path];
     // They can have any event handled, so they are served only where the platform needs them.
     if (!serve) throw unknownRoute(path, 'FUNCTION of this server is not set');
-    requireMethod(method, about);
+    permit(caller, needOf(method, about));
     return serve;
   };
   return (head) => ownOf(head) ?? warm(environment).route(head);

@@ -11,10 +11,10 @@ import { Failure, toFailure } from '../../src/errors.ts';
 import type { HttpResponse, RequestHead, Route } from '../../src/http/message.ts';
 import { createLog, type Log, logFailed } from '../../src/log.ts';
 import { refusal } from '../produce/response.ts';
-import { checkApiKey, corsHeaders, preflight } from './access.ts';
 import { Bodies, type ReceivedBody, SMALL } from './bodies.ts';
 import type { HttpConfig } from './config.ts';
 import { Connection } from './connection.ts';
+import { corsHeaders, preflight } from './cors.ts';
 import { faultOf, isInvited, type ParserError, parserFailure, readHead } from './message.ts';
 import { refuse } from './refuse.ts';
 
@@ -34,10 +34,20 @@ const WITHOUT_BODY = new Set(['/healthy', '/ready']);
 const NO_BODY: ReceivedBody = { bytes: Buffer.alloc(0), release: () => {} };
 const METHODS = { allow: 'GET, HEAD, POST, OPTIONS' };
 
+/** An answered request, for the metrics. */
+export interface Answered {
+  method: string;
+  path: string;
+  /** The name of its key. */
+  caller: string | undefined;
+  status: number;
+  ms: number;
+}
+
 export interface ServerOptions {
   log?: Log;
   /** Called after each response; `ms` counts from the request's last byte. */
-  observe?: (answered: { method: string; path: string; status: number; ms: number }) => void;
+  observe?: (answered: Answered) => void;
   /** A body that gains less than 64 KiB in this time is given up. */
   bodyProgressMs?: number;
 }
@@ -60,7 +70,7 @@ export function createHttpServer(route: Route, config: HttpConfig, options: Serv
   const exchange: RequestListener = async (message, response) => {
     const connection = Connection.of(message.socket);
     await connection.turnOf(message, response);
-    const head = readHead(message);
+    const head = readHead(message, config.keys);
     const fault = faultOf(message);
     const answer = await answerTo(head, fault, { message, response, connection }, serving);
     // After a message that was not read to its end, no other one can be found.
@@ -101,7 +111,7 @@ async function answerTo(
   { message, response, connection }: Exchange,
   { route, config, log, observe, bodies }: Serving,
 ): Promise<HttpResponse> {
-  const { requestId, method, path } = head;
+  const { requestId, caller, method, path, query, headers } = head;
   let started = performance.now();
   let body = NO_BODY;
   let answer: HttpResponse;
@@ -109,24 +119,24 @@ async function answerTo(
     if (fault) throw fault;
     const asked = preflight(head, config) ?? aboutServer(head);
     if (asked) return asked;
-    const isKeyless = !checkApiKey(head, config);
     const serve = route(head);
     const mustInvite = isInvited(message);
     if (!WITHOUT_BODY.has(path)) {
       const invite = () => mustInvite && response.writeContinue();
+      const isKeyless = caller === undefined;
       body = await bodies.receive(message, { maxBytes: config.maxBodyBytes, isKeyless, connection, invite });
       started = performance.now();
     }
-    const request = { method, path, query: head.query, headers: head.headers, requestId, body: body.bytes };
+    const request = { method, path, query, headers, requestId, caller, body: body.bytes };
     answer = await serve(request, Date.now() + CALL_MS);
   } catch (error) {
     const failure = toFailure(error);
-    logFailed(log, failure, { requestId, path });
+    logFailed(log, failure, { requestId, caller: caller?.name, path });
     answer = refusal(failure, head);
   } finally {
     body.release();
   }
-  observe({ method, path, status: answer.status, ms: performance.now() - started });
+  observe({ method, path, caller: caller?.name, status: answer.status, ms: performance.now() - started });
   return answer;
 }
 

@@ -1,3 +1,4 @@
+import { type ApiKeys, apiKeys } from '../../src/access/config.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { producerConfig } from '../../src/kafka/produce/config.ts';
 import { logLevel } from '../../src/log.ts';
@@ -30,6 +31,7 @@ export const produceRoutes = ['all', 'webhooks'] as const;
 export interface ProduceConfig {
   /** `webhooks`: only these are served, and the routes about the function's health. */
   routes: (typeof produceRoutes)[number];
+  keys: ApiKeys;
   defaultTopic: string | undefined;
   isTopicAllowed: (topic: string) => boolean;
   maxBodyBytes: number;
@@ -62,6 +64,7 @@ export function functionConfig(variables: Variables) {
 export function produceConfig(variables: Variables): ProduceConfig {
   return {
     routes: routesConfig(variables),
+    keys: apiKeys(variables),
     defaultTopic: variables.topic('KAFKA_TOPIC'),
     isTopicAllowed: variables.topicPatterns('PRODUCE_TOPICS'),
     maxBodyBytes: variables.integer('PRODUCE_MAX_BODY_BYTES', 6 * MIB, { min: 1 }),

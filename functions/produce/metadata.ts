@@ -1,3 +1,4 @@
+import { type Caller, mayPublish } from '../../src/access/caller.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Connection } from '../../src/kafka/connection/connection.ts';
 import type { MetadataPartition } from '../../src/kafka/wire/metadata.ts';
@@ -11,13 +12,15 @@ const READY_WITHIN_MS = 2_000;
 export interface Question {
   connection: Connection;
   config: ProduceConfig;
+  caller: Caller | undefined;
   target: Target;
   deadline: number;
 }
 
-/** The names of the topics that may be published to, in order. */
-export async function listTopics({ connection, config, deadline }: Question) {
-  return (await connection.topicNames(deadline)).filter(config.isTopicAllowed);
+/** The names of the topics that the caller may publish to, in order. */
+export async function listTopics({ connection, config, caller, deadline }: Question) {
+  const topics = await connection.topicNames(deadline);
+  return topics.filter((topic) => config.isTopicAllowed(topic) && caller && mayPublish(caller, topic));
 }
 
 /** One topic as it is now. `configs` stays empty, because reading them needs a permission of its own. */

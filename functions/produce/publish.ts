@@ -1,3 +1,4 @@
+import { callerOf, permit } from '../../src/access/caller.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import {
   type HttpRequest,
@@ -7,6 +8,7 @@ import {
   type Route,
   type Serve,
 } from '../../src/http/message.ts';
+import type { Need } from '../../src/http/routes.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import { type Log, logFailed } from '../../src/log.ts';
 import type { RecordMetadata } from '../../src/record.ts';
@@ -25,6 +27,7 @@ import {
   ready,
 } from './metadata.ts';
 import { openApi } from './openapi.ts';
+import { checkIdempotencyKey, withIdempotency } from './request-headers.ts';
 import { acceptsAnswer, answerType, offsetsResponse, refusal } from './response.ts';
 import { finder, type Handlers } from './routes.ts';
 
@@ -45,7 +48,8 @@ export function createPublish(publisher: Publisher): Serve {
   const route = createRoute(publisher);
   return async (request, deadline) => {
     try {
-      return await route(request)(request, deadline);
+      const known = { ...request, caller: callerOf(request.headers, publisher.config.keys) };
+      return await route(known)(known, deadline);
     } catch (error) {
       const failure = toFailure(error);
       logFailed(publisher.log, failure, { requestId: request.requestId });
@@ -54,25 +58,29 @@ export function createPublish(publisher: Publisher): Serve {
   };
 }
 
-/** The same for a server, which has a request's head first. It throws for a wrong route, method, type or encoding. */
+/** The same for a server, which has a request's head first. It throws for a wrong route, method, caller, type or encoding. */
 export function createRoute(publisher: Publisher): Route {
   const find = finder(handlers, publisher.config.routes);
   return (head) => {
     if (!acceptsAnswer(head)) {
       throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
     }
-    const { handler, target } = find(head);
+    const { handler, need: stated, target } = find(head);
+    const need = stated === 'signature' && publisher.config.webhook.signature ? 'nothing' : stated;
+    permit(head.caller, need, target.topic);
     const answer = handler(head);
     const type = answerType(head);
     return (request, deadline) => {
       const until = Math.min(deadline, Date.now() + ANSWER_WITHIN_MS);
-      return answer({ request, target, deadline: until, type, publisher });
+      return answer({ request, need, target, deadline: until, type, publisher });
     };
   };
 }
 
 interface Call {
   request: HttpRequest;
+  /** Of its caller. */
+  need: Need;
   target: Target;
   deadline: number;
   type: string;
@@ -102,22 +110,27 @@ const handlers: Handlers<Handler> = {
 
 function asking(question: (about: Question) => Promise<unknown>): Handler {
   return () =>
-    async ({ target, deadline, type, publisher: { producer, config } }) =>
-      jsonResponse(200, await question({ connection: producer.connection, config, target, deadline }), type);
+    async ({ request: { caller }, target, deadline, type, publisher: { producer, config } }) => {
+      const about = { connection: producer.connection, config, caller, target, deadline };
+      return jsonResponse(200, await question(about), type);
+    };
 }
 
 function publishing(readerOf: (head: RequestHead) => typeof readRecords): Handler {
   return (head) => {
     const read = readerOf(head);
     isGzip(head);
-    return async ({ request, target, deadline, type, publisher: { producer, config, log } }) => {
+    checkIdempotencyKey(head);
+    return async ({ request, need, target, deadline, type, publisher: { producer, config, log } }) => {
       const started = Date.now();
       const records = await read(request, target, config, deadline);
+      permit(request.caller, need, records[0]?.topic);
       const trace: Partial<SendTrace> = {};
-      const outcomes = await producer.send(records, deadline, trace);
+      const outcomes = await producer.send(withIdempotency(records, request), deadline, trace);
       const failures = outcomes.filter((outcome) => outcome instanceof Failure);
       log[failures.length > 0 ? 'warn' : 'info']('published', {
         requestId: request.requestId,
+        caller: request.caller?.name,
         // Absent where the caller sent none.
         traceparent: request.headers.traceparent,
         topic: records[0]?.topic,

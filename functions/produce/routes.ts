@@ -3,10 +3,11 @@ import type { RequestHead } from '../../src/http/message.ts';
 import {
   allRoutes,
   type Method,
+  type Need,
+  needOf,
   type Path,
   type ProducePath,
   patternOf,
-  requireMethod,
   routes,
 } from '../../src/http/routes.ts';
 import type { ProduceConfig } from './config.ts';
@@ -15,7 +16,7 @@ import { invalid } from './invalid.ts';
 
 /** The handlers of each path, by method. HEAD uses GET's. */
 export type Handlers<Handler> = {
-  [P in ProducePath]: { [M in (typeof routes)[P]['methods'][number]]: Handler };
+  [P in ProducePath]: { [M in keyof (typeof routes)[P]['needs']]: Handler };
 };
 
 interface Route<Handler> {
@@ -28,14 +29,14 @@ interface Route<Handler> {
 export function finder<Handler>(
   handlers: Handlers<Handler>,
   served: ProduceConfig['routes'],
-): (request: RequestHead) => { handler: Handler; target: Target } {
+): (request: RequestHead) => { handler: Handler; need: Need; target: Target } {
   const table = allRoutes.flatMap(([path, about]): Route<Handler>[] => {
     if (!isProduces(path) || (served === 'webhooks' && !about.ofWebhooks)) return [];
     return [{ path, pattern: patternOf(path, 'end'), handlers: handlers[path] }];
   });
   return (request) => {
     const { route, matched } = findRoute(table, request);
-    requireMethod(request.method, routes[route.path]);
+    const need = needOf(request.method, routes[route.path]);
     const handler = route.handlers[request.method === 'POST' ? 'POST' : 'GET'];
     if (handler === undefined) throw new RangeError(`nothing answers to ${request.method} ${route.path}`);
     const { topic, partition = matched.partition } = request.pathParameters ?? {};
@@ -43,7 +44,7 @@ export function finder<Handler>(
       topic: topic ?? decodeSegment(matched.topic),
       partition: partition === undefined ? undefined : partitionNumber(partition),
     };
-    return { handler, target };
+    return { handler, need, target };
   };
 }
 

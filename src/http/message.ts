@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Caller } from '../access/caller.ts';
 import type { Failure } from '../errors.ts';
 import { visible } from '../visible.ts';
 
@@ -18,6 +19,8 @@ export interface HttpRequest {
   pathParameters?: Readonly<Record<string, string>>;
   /** The platform's id, else the caller's, else a new one. Every response carries it. */
   requestId: string;
+  /** Undefined until the key was looked at, and where it is not accepted. */
+  caller?: Caller | undefined;
   /** The body parsed as JSON, where that was already done. */
   json?: unknown;
 }

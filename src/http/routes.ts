@@ -2,15 +2,19 @@ import { Failure } from '../errors.ts';
 
 export type Method = 'GET' | 'POST';
 
+/**
+ * What a caller needs where keys are configured: a key, or one with this scope; for `publish` the topic belongs to the
+ * scope. `signature`: that of a webhook, and without WEBHOOK_SECRET `publish`.
+ */
+export type Need = 'nothing' | 'a key' | 'publish' | 'signature' | 'pull' | 'check' | 'metrics';
+
 export interface RouteAbout {
   /** HEAD is served wherever GET is. */
-  methods: readonly Method[];
+  needs: Readonly<Partial<Record<Method, Need>>>;
   /** Served by the HTTP server only, and not by produce behind a gateway. */
   isServers?: true;
   /** Also served with `PRODUCE_ROUTES=webhooks`. */
   ofWebhooks?: true;
-  /** Needed where keys are configured: by default a key, or a signature where webhooks are signed. */
-  shows?: 'nothing' | 'signature';
 }
 
 /**
@@ -18,22 +22,22 @@ export interface RouteAbout {
  * labels and refusals all use this table.
  */
 export const routes = {
-  '/topics/{topic}/partitions/{partition}': { methods: ['GET', 'POST'] },
-  '/topics/{topic}/partitions': { methods: ['GET'] },
-  '/webhooks/{topic}': { methods: ['POST'], ofWebhooks: true, shows: 'signature' },
-  '/topics/{topic}': { methods: ['GET', 'POST'] },
-  '/topics': { methods: ['GET'] },
-  '/brokers': { methods: ['GET'] },
-  '/healthy': { methods: ['GET'], ofWebhooks: true, shows: 'nothing' },
-  '/ready': { methods: ['GET'], ofWebhooks: true, shows: 'nothing' },
-  '/openapi.json': { methods: ['GET'] },
-  '/': { methods: ['POST'] },
-  '/metrics': { methods: ['GET'], isServers: true },
-  '/connectivity-check': { methods: ['GET'], isServers: true },
-  '/consume-batch': { methods: ['POST'], isServers: true },
-  // The platform calls these in a custom image; `FUNCTION` says for which function.
-  '/invoke': { methods: ['POST'], isServers: true, ofWebhooks: true },
-  '/init': { methods: ['POST'], isServers: true, ofWebhooks: true },
+  '/topics/{topic}/partitions/{partition}': { needs: { GET: 'a key', POST: 'publish' } },
+  '/topics/{topic}/partitions': { needs: { GET: 'a key' } },
+  '/webhooks/{topic}': { needs: { POST: 'signature' }, ofWebhooks: true },
+  '/topics/{topic}': { needs: { GET: 'a key', POST: 'publish' } },
+  '/topics': { needs: { GET: 'a key' } },
+  '/brokers': { needs: { GET: 'a key' } },
+  '/healthy': { needs: { GET: 'nothing' }, ofWebhooks: true },
+  '/ready': { needs: { GET: 'nothing' }, ofWebhooks: true },
+  '/openapi.json': { needs: { GET: 'a key' } },
+  '/': { needs: { POST: 'publish' } },
+  '/metrics': { needs: { GET: 'metrics' }, isServers: true },
+  '/connectivity-check': { needs: { GET: 'check' }, isServers: true },
+  '/consume-batch': { needs: { POST: 'pull' }, isServers: true },
+  // The platform calls these in a custom image, and can show no key; `FUNCTION` says for which function.
+  '/invoke': { needs: { POST: 'nothing' }, isServers: true, ofWebhooks: true },
+  '/init': { needs: { POST: 'nothing' }, isServers: true, ofWebhooks: true },
 } as const satisfies Readonly<Record<string, RouteAbout>>;
 
 export type Path = keyof typeof routes;
@@ -55,10 +59,11 @@ export function patternOf(path: Path, where: 'whole' | 'end'): RegExp {
   return new RegExp(`${where === 'whole' ? '^' : '(?:^|/)'}${where === 'whole' ? '/' : ''}${segments}/?$`);
 }
 
-/** Throws METHOD_NOT_ALLOWED. */
-export function requireMethod(method: string, { methods }: RouteAbout): void {
-  if (methods.some((one) => one === method || (one === 'GET' && method === 'HEAD'))) return;
-  const allowed = methods.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
+/** What this method needs of its caller. Throws METHOD_NOT_ALLOWED. */
+export function needOf(method: string, { needs }: RouteAbout): Need {
+  const need = needs[method === 'HEAD' ? 'GET' : (method as Method)];
+  if (need !== undefined) return need;
+  const allowed = Object.keys(needs).flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
   throw new Failure('METHOD_NOT_ALLOWED', `${method} is not served here, only ${allowed.join(' and ')}`, {
     headers: { allow: allowed.join(', ') },
   });

@@ -8,6 +8,7 @@ export const errorTable = [
   { code: 'SIGNATURE_INVALID', status: 401, errorCode: 40102, retriable: false, delivery: 'none' },
   { code: 'TOPIC_NOT_AUTHORIZED', status: 403, errorCode: 40301, retriable: false, delivery: 'none' },
   { code: 'TOPIC_NOT_ALLOWED', status: 403, errorCode: 40301, retriable: false, delivery: 'none' },
+  { code: 'NOT_PERMITTED', status: 403, errorCode: 40302, retriable: false, delivery: 'none' },
   { code: 'UNKNOWN_TOPIC', status: 404, errorCode: 40401, retriable: false, delivery: 'none' },
   { code: 'UNKNOWN_PARTITION', status: 404, errorCode: 40402, retriable: false, delivery: 'none' },
   { code: 'UNKNOWN_ROUTE', status: 404, errorCode: 404, retriable: false, delivery: 'none' },

@@ -11,6 +11,7 @@ export const TEXT_V2 = 'application/vnd.kafka.text.v2+json';
 
 export const produceDefaults: ProduceConfig = {
   routes: 'all',
+  keys: new Map(),
   defaultTopic: undefined,
   isTopicAllowed: (topic) => !topic.startsWith('__'),
   maxBodyBytes: 6 * 1024 * 1024,

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { Failure } from '../errors.ts';
+import type { Need } from '../http/routes.ts';
+import { matchesTopic } from '../topic.ts';
+import type { ApiKeys } from './config.ts';
+
+/** Who sent a request, by the key that it shows. */
+export interface Caller {
+  /** Undefined where keys have no names, or there are none. */
+  name: string | undefined;
+  /** Such as `publish:shop.*`, `pull`. Undefined: everything. */
+  scopes: readonly string[] | undefined;
+}
+
+const ANYBODY: Caller = { name: undefined, scopes: undefined };
+const PUBLISH = 'publish:';
+
+/**
+ * Undefined for who shows no accepted key where some are configured. A gateway may have headers of its own: other
+ * schemes of Authorization are ignored, and either header may hold the key.
+ */
+export function callerOf(headers: Readonly<Record<string, string>>, keys: ApiKeys): Caller | undefined {
+  if (keys.size === 0) return ANYBODY;
+  const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
+  for (const key of [headers['x-api-key'], bearer]) {
+    // How long the look-up takes tells something about the hash at most, and no key follows from its hash.
+    const caller = key === undefined ? undefined : keys.get(createHash('sha256').update(key).digest('hex'));
+    if (caller) return caller;
+  }
+  return undefined;
+}
+
+/**
+ * Throws API_KEY_REFUSED, or NOT_PERMITTED naming the scope that the caller lacks. A topic that is not known yet must
+ * be asked for again. Where a signature is needed, and none is configured, only `publish` helps.
+ */
+export function permit(caller: Caller | undefined, need: Need, topic?: string): void {
+  if (need === 'nothing') return;
+  if (!caller) {
+    throw new Failure(
+      'API_KEY_REFUSED',
+      'an accepted key is needed: Authorization: Bearer … or X-Api-Key: …',
+      { headers: { 'www-authenticate': 'Bearer' } },
+    );
+  }
+  if (need === 'a key') return;
+  if (need === 'publish' || need === 'signature') {
+    if (topic !== undefined && !mayPublish(caller, topic)) throw notPermitted(caller, PUBLISH + topic);
+  } else if (!holds(caller, (scope) => scope === need)) throw notPermitted(caller, need);
+}
+
+/** Whether a key may publish to this topic. */
+export function mayPublish(caller: Caller, topic: string): boolean {
+  return holds(
+    caller,
+    (scope) => scope.startsWith(PUBLISH) && matchesTopic(scope.slice(PUBLISH.length), topic),
+  );
+}
+
+function holds({ scopes }: Caller, isWanted: (scope: string) => boolean): boolean {
+  return scopes?.some(isWanted) ?? true;
+}
+
+function notPermitted({ name }: Caller, scope: string): Failure {
+  const whose = name === undefined ? 'this key' : `the key of ${name}`;
+  return new Failure('NOT_PERMITTED', `${whose} lacks the scope ${scope}`);
+}

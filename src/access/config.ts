@@ -1,0 +1,40 @@
+import { isTopicPattern } from '../topic.ts';
+import type { Meanings, Variables } from '../variables.ts';
+import type { Caller } from './caller.ts';
+
+export const meanings = {
+  HTTP_API_KEYS: {
+    secret: true,
+    meaning:
+      'who may call over HTTP: `<SHA-256 of a key, in hex>`, or `<SHA-256>=<name>:<scope>+<scope>`; a key is shown as `Authorization: Bearer` or `X-Api-Key`, and [what it may do](callers.md) follows from its scopes: `publish:<topic>` (also `prefix*`), `pull`, `check`, `metrics`; without scopes, everything',
+  },
+} as const satisfies Meanings;
+
+/** Callers by the SHA-256 of their keys, in hex. Empty: everybody may do everything. */
+export type ApiKeys = ReadonlyMap<string, Caller>;
+
+/** Of the empty key, which anybody can show. */
+const HASH_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+const ENTRY = /^([0-9a-f]{64})(?:=([a-z0-9][\w.-]{0,63})(?::(.+))?)?$/i;
+const SHAPE =
+  'must be the SHA-256 of a key in hex, alone or with =<name>:<scope>+<scope>, of publish:<topic or prefix*>, pull, check and metrics; commas separate entries';
+
+export function apiKeys(variables: Variables): ApiKeys {
+  const keys = new Map<string, Caller>();
+  for (const [index, entry] of variables.list('HTTP_API_KEYS').entries()) {
+    const [, hash = '', name, scopeList] = ENTRY.exec(entry) ?? [];
+    const scopes = scopeList?.split('+');
+    const key = hash.toLowerCase();
+    const reject = (problem: string) => variables.reject('HTTP_API_KEYS', `(entry ${index + 1}) ${problem}`);
+    if (hash === '' || scopes?.some((scope) => !isScope(scope))) reject(SHAPE);
+    else if (key === HASH_OF_NOTHING) reject('must not be the hash of an empty key, which anybody can show');
+    else if (keys.has(key)) reject('has the same key as one before it: each key has one caller');
+    keys.set(key, { name, scopes });
+  }
+  return keys;
+}
+
+function isScope(scope: string): boolean {
+  const [, pattern] = /^publish:(.+)$/.exec(scope) ?? [];
+  return pattern === undefined ? ['pull', 'check', 'metrics'].includes(scope) : isTopicPattern(pattern);
+}
