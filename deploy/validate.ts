@@ -190,7 +190,7 @@ function networkProblems(at: string, { vpc, agency, environment, triggers }: Fun
 
 function warningsOf(
   { region }: Deployment,
-  { key, triggers, environment, maxInstances, memorySize }: FunctionDescription,
+  { key, triggers, environment, encryptedEnvironment, maxInstances, memorySize }: FunctionDescription,
 ): string[] {
   const warnings: string[] = [];
   if (memorySize > OTC_MEMORY && isOpenTelekomCloud(region)) {
@@ -199,9 +199,10 @@ function warningsOf(
     );
   }
   for (const trigger of triggers) {
-    if (trigger.type === 'DEDICATEDGATEWAY' && trigger.auth === 'NONE') {
+    const hasKeys = { ...environment, ...encryptedEnvironment }.HTTP_API_KEYS;
+    if (trigger.type === 'DEDICATEDGATEWAY' && trigger.auth === 'NONE' && !hasKeys) {
       warnings.push(
-        `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it. For webhooks set PRODUCE_ROUTES=webhooks and WEBHOOK_SECRET.`,
+        `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it. Set HTTP_API_KEYS, or for webhooks alone PRODUCE_ROUTES=webhooks and WEBHOOK_SECRET.`,
       );
     }
   }

@@ -150,7 +150,7 @@ export class Metrics {
 
   observe({ method, path, caller, status, ms }: Answered): void {
     const route = routeOf(path);
-    this.#requests.inc({ method, route, status, caller: caller ?? '' });
+    this.#requests.inc({ method, route, status, ...(caller !== undefined && { caller }) });
     this.#seconds.observe({ route }, ms / 1_000);
   }
 

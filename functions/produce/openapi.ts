@@ -50,6 +50,15 @@ const BINARY = { type: 'string', format: 'binary' };
 const INTEGER = { type: 'integer' };
 const TEXT = { type: 'string' };
 const FILLED = { ...TEXT, minLength: 1 };
+/** Headers of every request that publishes. */
+const OF_REQUEST = [
+  {
+    ...parameter('header', 'Idempotency-Key', { ...TEXT, pattern: '^[!-~]{1,255}$' }),
+    description: 'marks the records of a request that may be repeated, so that their readers can tell',
+  },
+  { ...parameter('header', 'traceparent', TEXT), description: 'W3C Trace Context; a header of each record' },
+  { ...parameter('header', 'tracestate', TEXT), description: 'goes with `traceparent`' },
+];
 const TOPIC = parameter('path', 'topic', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,249}$' });
 const PARTITION = parameter('path', 'partition', { ...INTEGER, minimum: 0, maximum: 2 ** 31 - 1 });
 
@@ -203,7 +212,7 @@ function published(
   return {
     operationId,
     summary,
-    parameters,
+    parameters: [...parameters, ...OF_REQUEST],
     requestBody: { required: true, content },
     responses: responses(PUBLISHED, codes),
   };
