@@ -1,10 +1,12 @@
 /**
  * Requests with one record of 1 KB, SASL_SSL, acks=all, from 1 to 512 connections. Each contestant has its own process:
- * our HTTP function as it is deployed, on the Node.js that runs this and on Node.js 24; a Go server over franz-go; a
- * hand-written server with one idempotent kafkajs `send` a request; ours, and a hand-written one, without Kafka. CPU is
- * the process's user and system time divided by its requests: users pay for it, and it varies less than requests/s.
+ * our HTTP function as it is deployed, on the Node.js that runs this, on Node.js 24, and with keys; a Go server over
+ * franz-go; a hand-written server with one idempotent kafkajs `send` a request; ours, and a hand-written one, without
+ * Kafka. CPU is the process's user and system time divided by its requests: users pay for it, and it varies less than
+ * requests/s.
  */
 import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { hash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -27,6 +29,8 @@ const ROUNDS = 5;
 const WARM_UP_S = 5;
 const ROUND_S = 3;
 const BATCH = 100;
+/** Every contestant is sent the key, so that the requests are the same; one looks at it. */
+const KEY = randomBytes(32).toString('hex');
 const MICROS_A_TICK = 1e6 / 100;
 
 const hasWrk = spawnSync('wrk', ['-v']).error === undefined;
@@ -86,8 +90,10 @@ async function contestants(directory: string): Promise<Contestant[]> {
   const [http] = await build({ functions: ['http'], outdir: directory });
   const bundle = join(http?.directory ?? '', 'index.js');
   const script = await bundleContestant('http-contestant.ts', directory);
+  const HTTP_API_KEYS = `${hash('sha256', KEY)}=bench:publish:bench+publish:other.*`;
   const found: Contestant[] = [
     { name: 'ours', start: ourServer(process.execPath, bundle) },
+    { name: 'ours, keys', start: ourServer(process.execPath, bundle, { HTTP_API_KEYS }) },
     { name: 'kafkajs', start: contestantServer(script, 'kafkajs') },
     { name: 'no Kafka', start: contestantServer(script, 'no Kafka') },
     { name: 'bare HTTP', start: contestantServer(script, 'bare HTTP') },
@@ -103,12 +109,14 @@ async function contestants(directory: string): Promise<Contestant[]> {
 }
 
 /** With the flags of the platform's start. */
-function ourServer(node: string, bundle: string): Contestant['start'] {
+function ourServer(node: string, bundle: string, variables: NodeJS.ProcessEnv = {}): Contestant['start'] {
   const bootstrap = readFileSync(source('../functions/http/bootstrap'), 'utf8');
   const flags = bootstrap.match(/ --[\w-]+(=\S+)?/g)?.map((flag) => flag.trim()) ?? [];
   return async (environment) => {
     const [port = 0] = await freePorts(1);
-    const child = spawnQuiet(node, [...flags, bundle], { env: { ...environment, PORT: `${port}` } });
+    const child = spawnQuiet(node, [...flags, bundle], {
+      env: { ...environment, ...variables, PORT: `${port}` },
+    });
     for (;;) {
       const isUp = await fetch(`http://127.0.0.1:${port}/ready`).then(
         ({ ok }) => ok,
@@ -219,6 +227,12 @@ function printGoals(found: ReadonlyMap<number, Middles>): void {
   goal('p50, 1 connection / kafkajs', '≤ 1.0', 1, 'p50', 'kafkajs');
   goal('requests/s, 128 / kafkajs', '≥ 4', 128, 'perSecond', 'kafkajs');
   goal('CPU a request, 128 / bare HTTP', '≤ 1.9', 128, 'cpu', 'bare HTTP');
+  rows.push([
+    'CPU a request, 128, with keys / without',
+    '≤ 1.05',
+    of(128, 'ours, keys', 'cpu') / of(128, 'ours', 'cpu'),
+    Number.NaN,
+  ]);
   printTable(['goal', 'at', 'Node 20', 'Node 24'], rows);
 }
 
@@ -262,7 +276,7 @@ async function loadByWrk({ url, connections, duration, requestBody }: Load): Pro
   const script = join(directory, 'post.lua');
   await writeFile(
     script,
-    WRK_SCRIPT.replace('BODY', () => requestBody),
+    WRK_SCRIPT.replace('KEY', KEY).replace('BODY', () => requestBody),
   );
   const { stdout } = await promisify(execFile)('wrk', [
     ...['-t', '1', '--timeout', '10s', '-c', `${connections}`, '-d', `${duration}s`, '-s', script, url],
@@ -277,6 +291,7 @@ async function loadByWrk({ url, connections, duration, requestBody }: Load): Pro
 const WRK_SCRIPT = `
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
+wrk.headers["x-api-key"] = "KEY"
 wrk.body = [==[BODY]==]
 function done(summary, latency)
   local e = summary.errors
@@ -291,7 +306,7 @@ async function loadByAutocannon({ url, connections, duration, requestBody }: Loa
     connections,
     duration,
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', 'x-api-key': KEY },
     body: requestBody,
   });
   if (result.non2xx + result.errors > 0) {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { HttpRequest, RequestHead } from '../../src/http/message.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
 import { IDEMPOTENCY_PREFIX } from '../../src/reserved-headers.ts';
@@ -27,7 +27,7 @@ export function withIdempotency(
 ): ProducerRecord[] {
   const key = headers['idempotency-key'];
   if (key === undefined) return records;
-  const digest = createHash('sha256').update(body).digest('hex').slice(0, DIGEST_LENGTH);
+  const digest = hash('sha256', body).slice(0, DIGEST_LENGTH);
   const keyHeader = header('key', key);
   return records.map((record, index) => {
     const scope = header('scope', `${caller?.name ?? NOBODY}/${index}/${digest}`);

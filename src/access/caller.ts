@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Failure } from '../errors.ts';
 import type { Need } from '../http/routes.ts';
 import { matchesTopic } from '../topic.ts';
@@ -24,7 +24,7 @@ export function callerOf(headers: Readonly<Record<string, string>>, keys: ApiKey
   const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
   for (const key of [headers['x-api-key'], bearer]) {
     // How long the look-up takes tells something about the hash at most, and no key follows from its hash.
-    const caller = key === undefined ? undefined : keys.get(createHash('sha256').update(key).digest('hex'));
+    const caller = key === undefined ? undefined : keys.get(hash('sha256', key));
     if (caller) return caller;
   }
   return undefined;
