@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../src/errors.ts';
 import type { HttpResponse, RequestHead, Route } from '../../src/http/message.ts';
 import { createLog, type Log, logFailed } from '../../src/log.ts';
+import { traceOf } from '../../src/trace.ts';
 import { refusal } from '../produce/response.ts';
 import { Bodies, type ReceivedBody, SMALL } from './bodies.ts';
 import type { HttpConfig } from './config.ts';
@@ -131,7 +132,8 @@ async function answerTo(
     answer = await serve(request, Date.now() + CALL_MS);
   } catch (error) {
     const failure = toFailure(error);
-    logFailed(log, failure, { requestId, caller: caller?.name, path });
+    const { traceId } = traceOf(headers) ?? {};
+    logFailed(log, failure, { requestId, caller: caller?.name, traceId, path });
     answer = refusal(failure, head);
   } finally {
     body.release();

@@ -12,6 +12,7 @@ import type { Need } from '../../src/http/routes.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import { type Log, logFailed } from '../../src/log.ts';
 import type { RecordMetadata } from '../../src/record.ts';
+import { traceOf } from '../../src/trace.ts';
 import { isGzip } from './body.ts';
 import type { ProduceConfig } from './config.ts';
 import { isBatch, isCloudEvent, readEvents } from './formats/cloudevents.ts';
@@ -27,7 +28,7 @@ import {
   ready,
 } from './metadata.ts';
 import { openApi } from './openapi.ts';
-import { checkIdempotencyKey, withIdempotency } from './request-headers.ts';
+import { checkIdempotencyKey, withRequestHeaders } from './request-headers.ts';
 import { acceptsAnswer, answerType, offsetsResponse, refusal } from './response.ts';
 import { finder, type Handlers } from './routes.ts';
 
@@ -47,12 +48,16 @@ export interface Publisher {
 export function createPublish(publisher: Publisher): Serve {
   const route = createRoute(publisher);
   return async (request, deadline) => {
+    const known = { ...request, caller: callerOf(request.headers, publisher.config.keys) };
     try {
-      const known = { ...request, caller: callerOf(request.headers, publisher.config.keys) };
       return await route(known)(known, deadline);
     } catch (error) {
       const failure = toFailure(error);
-      logFailed(publisher.log, failure, { requestId: request.requestId });
+      logFailed(publisher.log, failure, {
+        requestId: request.requestId,
+        caller: known.caller?.name,
+        traceId: traceOf(request.headers)?.traceId,
+      });
       return refusal(failure, request);
     }
   };
@@ -125,21 +130,21 @@ function publishing(readerOf: (head: RequestHead) => typeof readRecords): Handle
       const started = Date.now();
       const records = await read(request, target, config, deadline);
       permit(request.caller, need, records[0]?.topic);
-      const trace: Partial<SendTrace> = {};
-      const outcomes = await producer.send(withIdempotency(records, request), deadline, trace);
+      const trace = traceOf(request.headers);
+      const places: Partial<SendTrace> = {};
+      const outcomes = await producer.send(withRequestHeaders(records, request, trace), deadline, places);
       const failures = outcomes.filter((outcome) => outcome instanceof Failure);
       log[failures.length > 0 ? 'warn' : 'info']('published', {
         requestId: request.requestId,
         caller: request.caller?.name,
-        // Absent where the caller sent none.
-        traceparent: request.headers.traceparent,
+        traceId: trace?.traceId,
         topic: records[0]?.topic,
         records: records.length,
         failed: failures.length,
         bytes: request.body.length,
         ms: Date.now() - started,
         offsets: rangesOf(outcomes),
-        ...trace,
+        ...places,
         ...(failures[0] && { code: failures[0].code, error: failures[0] }),
       });
       return offsetsResponse(outcomes, type);

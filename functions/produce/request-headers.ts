@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { HttpRequest, RequestHead } from '../../src/http/message.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
 import { IDEMPOTENCY_PREFIX } from '../../src/reserved-headers.ts';
+import type { Trace } from '../../src/trace.ts';
 import { invalid } from './invalid.ts';
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
@@ -18,23 +19,29 @@ export function checkIdempotencyKey({ headers }: RequestHead): void {
 }
 
 /**
- * Adds what tells a repeated request from a new one: the key, and `<caller>/<index>/<digest of the body>` as its
- * scope. So the readers of the records can see that a record came before.
+ * Adds what a request says of all its records: its trace, unless a record has one of its own, and what tells a repeated
+ * request from a new one: its key, and `<caller>/<index>/<digest of the body>`.
  */
-export function withIdempotency(
+export function withRequestHeaders(
   records: ProducerRecord[],
-  { headers, caller, body }: HttpRequest,
+  { headers: { 'idempotency-key': key }, caller, body }: HttpRequest,
+  trace: Trace | undefined,
 ): ProducerRecord[] {
-  const key = headers['idempotency-key'];
-  if (key === undefined) return records;
-  const digest = hash('sha256', body).slice(0, DIGEST_LENGTH);
-  const keyHeader = header('key', key);
+  if (key === undefined && trace === undefined) return records;
+  const traced = trace ? headersOf({ traceparent: trace.traceparent, tracestate: trace.tracestate }) : [];
+  const digest = key === undefined ? '' : hash('sha256', body).slice(0, DIGEST_LENGTH);
   return records.map((record, index) => {
-    const scope = header('scope', `${caller?.name ?? NOBODY}/${index}/${digest}`);
-    return { ...record, headers: [...record.headers, keyHeader, scope] };
+    const isTraced = record.headers.some((header) => header.key === 'traceparent');
+    const repeatable = headersOf({
+      [`${IDEMPOTENCY_PREFIX}key`]: key,
+      [`${IDEMPOTENCY_PREFIX}scope`]: key && `${caller?.name ?? NOBODY}/${index}/${digest}`,
+    });
+    return { ...record, headers: [...record.headers, ...(isTraced ? [] : traced), ...repeatable] };
   });
 }
 
-function header(name: 'key' | 'scope', value: string): Header {
-  return { key: IDEMPOTENCY_PREFIX + name, value: Buffer.from(value) };
+function headersOf(texts: Readonly<Record<string, string | undefined>>): Header[] {
+  return Object.entries(texts).flatMap(([key, text]) =>
+    text === undefined ? [] : [{ key, value: Buffer.from(text) }],
+  );
 }

@@ -28,12 +28,12 @@ describe('following a record', () => {
       const log = recordingLog();
       const { producer } = newProducer(connectionConfigFor(cluster));
       const publish = createPublish({ producer, config: produceDefaults, log });
-      for (const requestId of ['first', 'second', 'third']) {
+      for (const [n, requestId] of ['first', 'second', 'third'].entries()) {
         const records = [0, 1].flatMap((partition) => [
           { partition, value: requestId },
           { partition, value: 'fine' },
         ]);
-        const headers = { traceparent: `00-${requestId}` };
+        const headers = { traceparent: `00-${`${n}`.repeat(31)}f-00f067aa0ba902b7-01` };
         await publish(post(topic, { records }, { requestId, headers }), Date.now() + 10_000);
       }
 
@@ -61,8 +61,8 @@ describe('following a record', () => {
             ),
         );
         assert.deepEqual(
-          lines.map(({ requestId, traceparent }) => [requestId, traceparent]),
-          [['second', '00-second']],
+          lines.map(({ requestId, traceId }) => [requestId, traceId]),
+          [['second', `${'1'.repeat(31)}f`]],
         );
         assert.equal(of('request.id'), 'pull-1');
       }
