@@ -1,4 +1,5 @@
-import { type ApiKeys, apiKeys } from '../../src/access/config.ts';
+import type { ApiKeys } from '../../src/access/api-keys.ts';
+import { apiKeys } from '../../src/access/config.ts';
 import type { Meanings, Variables } from '../../src/variables.ts';
 import { type ProduceConfig, routesConfig, type WebhookConfig, webhookHeaders } from '../produce/config.ts';
 

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { callerOf } from '../../src/access/caller.ts';
-import type { ApiKeys } from '../../src/access/config.ts';
+import type { ApiKeys } from '../../src/access/api-keys.ts';
 import { Failure } from '../../src/errors.ts';
 import { callersRequestId, type RequestHead } from '../../src/http/message.ts';
 
@@ -22,7 +21,7 @@ export function readHead(
     query: question < 0 ? {} : Object.fromEntries(new URLSearchParams(target.slice(question + 1))),
     headers: all,
     requestId: callersRequestId(all),
-    caller: callerOf(all, keys),
+    caller: keys.callerOf(all),
   };
 }
 

@@ -1,4 +1,5 @@
-import { type ApiKeys, apiKeys } from '../../src/access/config.ts';
+import type { ApiKeys } from '../../src/access/api-keys.ts';
+import { apiKeys } from '../../src/access/config.ts';
 import { connectionConfig } from '../../src/kafka/connection/config.ts';
 import { producerConfig } from '../../src/kafka/produce/config.ts';
 import { logLevel } from '../../src/log.ts';

@@ -1,4 +1,4 @@
-import { callerOf, permit } from '../../src/access/caller.ts';
+import { permit } from '../../src/access/caller.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import {
   type HttpRequest,
@@ -48,7 +48,7 @@ export interface Publisher {
 export function createPublish(publisher: Publisher): Serve {
   const route = createRoute(publisher);
   return async (request, deadline) => {
-    const known = { ...request, caller: callerOf(request.headers, publisher.config.keys) };
+    const known = { ...request, caller: publisher.config.keys.callerOf(request.headers) };
     try {
       return await route(known)(known, deadline);
     } catch (error) {

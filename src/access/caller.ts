@@ -1,8 +1,6 @@
-import { hash } from 'node:crypto';
 import { Failure } from '../errors.ts';
 import type { Need } from '../http/routes.ts';
 import { matchesTopic } from '../topic.ts';
-import type { ApiKeys } from './config.ts';
 
 /** Who sent a request, by the key that it shows. */
 export interface Caller {
@@ -12,23 +10,7 @@ export interface Caller {
   scopes: readonly string[] | undefined;
 }
 
-const ANYBODY: Caller = { name: undefined, scopes: undefined };
 const PUBLISH = 'publish:';
-
-/**
- * Undefined for who shows no accepted key where some are configured. A gateway may have headers of its own: other
- * schemes of Authorization are ignored, and either header may hold the key.
- */
-export function callerOf(headers: Readonly<Record<string, string>>, keys: ApiKeys): Caller | undefined {
-  if (keys.size === 0) return ANYBODY;
-  const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
-  for (const key of [headers['x-api-key'], bearer]) {
-    // How long the look-up takes tells something about the hash at most, and no key follows from its hash.
-    const caller = key === undefined ? undefined : keys.get(hash('sha256', key));
-    if (caller) return caller;
-  }
-  return undefined;
-}
 
 /**
  * Throws API_KEY_REFUSED, or NOT_PERMITTED naming the scope that the caller lacks. A topic that is not known yet must

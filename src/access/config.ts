@@ -1,5 +1,6 @@
 import { isTopicPattern } from '../topic.ts';
 import type { Meanings, Variables } from '../variables.ts';
+import { ApiKeys } from './api-keys.ts';
 import type { Caller } from './caller.ts';
 
 export const meanings = {
@@ -9,9 +10,6 @@ export const meanings = {
       'who may call over HTTP: `<SHA-256 of a key, in hex>`, or `<SHA-256>=<name>:<scope>+<scope>`; a key is shown as `Authorization: Bearer` or `X-Api-Key`, and [what it may do](callers.md) follows from its scopes: `publish:<topic>` (also `prefix*`), `pull`, `check`, `metrics`; without scopes, everything',
   },
 } as const satisfies Meanings;
-
-/** Callers by the SHA-256 of their keys, in hex. Empty: everybody may do everything. */
-export type ApiKeys = ReadonlyMap<string, Caller>;
 
 /** Of the empty key, which anybody can show. */
 const HASH_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -31,7 +29,7 @@ export function apiKeys(variables: Variables): ApiKeys {
     else if (keys.has(key)) reject('has the same key as one before it: each key has one caller');
     keys.set(key, { name, scopes });
   }
-  return keys;
+  return new ApiKeys(keys);
 }
 
 function isScope(scope: string): boolean {

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { type Environment, readConfig } from '../variables.ts';
-import { callerOf, permit } from './caller.ts';
+import { permit } from './caller.ts';
 import { apiKeys } from './config.ts';
 
 type ServeCall<Call> = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
@@ -11,7 +11,7 @@ export function guarded<Call extends { environment: Environment }>(
   serve: ServeCall<Call>,
 ): ServeCall<Call> {
   return async (request, call) => {
-    const caller = callerOf(request.headers, readConfig(call.environment, apiKeys));
+    const caller = readConfig(call.environment, apiKeys).callerOf(request.headers);
     permit(caller, need);
     return serve({ ...request, caller }, call);
   };

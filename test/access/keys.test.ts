@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { callerOf, mayPublish } from '../../src/access/caller.ts';
+import { mayPublish } from '../../src/access/caller.ts';
 import { apiKeys } from '../../src/access/config.ts';
 import { readConfig } from '../../src/variables.ts';
 import { failsWith } from '../support/errors.ts';
@@ -11,7 +11,7 @@ const hashOf = (key: string) => createHash('sha256').update(key).digest('hex');
 const [shop, other] = [hashOf('shop'), hashOf('other')];
 const keysOf = (HTTP_API_KEYS: string) =>
   readConfig((name) => (name === 'HTTP_API_KEYS' ? HTTP_API_KEYS : undefined), apiKeys);
-const callerWith = (key: string, entries: string) => callerOf({ 'x-api-key': key }, keysOf(entries));
+const callerWith = (key: string, entries: string) => keysOf(entries).callerOf({ 'x-api-key': key });
 
 describe('an entry', () => {
   const everything = { name: undefined, scopes: undefined };

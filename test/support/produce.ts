@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ProduceConfig } from '../../functions/produce/config.ts';
+import { ApiKeys } from '../../src/access/api-keys.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { errorTable } from './errors.ts';
 
@@ -11,7 +12,7 @@ export const TEXT_V2 = 'application/vnd.kafka.text.v2+json';
 
 export const produceDefaults: ProduceConfig = {
   routes: 'all',
-  keys: new Map(),
+  keys: new ApiKeys(new Map()),
   defaultTopic: undefined,
   isTopicAllowed: (topic) => !topic.startsWith('__'),
   maxBodyBytes: 6 * 1024 * 1024,
