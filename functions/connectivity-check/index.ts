@@ -1,5 +1,5 @@
-import { guarded } from '../../src/access/guarded.ts';
 import { checkHandler } from '../../src/platform/check-function.ts';
+import { guarded } from '../../src/platform/guarded.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
 import { logReport } from './formats/log-report.ts';
 import { readCheckConfig, runCheck } from './run-check.ts';

@@ -1,5 +1,5 @@
-import { guarded } from '../../src/access/guarded.ts';
 import { consumerHandler } from '../../src/platform/consumer-function.ts';
+import { guarded } from '../../src/platform/guarded.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
 import { refuseForeignTopics } from './foreign-topics.ts';
 import { wishMembers } from './pull/pull-wish.ts';

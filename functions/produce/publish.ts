@@ -1,4 +1,4 @@
-import { permit } from '../../src/access/caller.ts';
+import { type Need, permit } from '../../src/access/caller.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import {
   type HttpRequest,
@@ -8,7 +8,6 @@ import {
   type Route,
   type Serve,
 } from '../../src/http/message.ts';
-import type { Need } from '../../src/http/routes.ts';
 import type { Producer, SendTrace } from '../../src/kafka/produce/producer.ts';
 import { type Log, logFailed } from '../../src/log.ts';
 import type { RecordMetadata } from '../../src/record.ts';

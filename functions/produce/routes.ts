@@ -1,9 +1,9 @@
+import type { Need } from '../../src/access/caller.ts';
 import { Failure } from '../../src/errors.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import {
   allRoutes,
   type Method,
-  type Need,
   needOf,
   type Path,
   type ProducePath,

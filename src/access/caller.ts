@@ -1,5 +1,4 @@
 import { Failure } from '../errors.ts';
-import type { Need } from '../http/routes.ts';
 import { matchesTopic } from '../topic.ts';
 
 /** Who sent a request, by the key that it shows. */
@@ -9,6 +8,12 @@ export interface Caller {
   /** Such as `publish:shop.*`, `pull`. Undefined: everything. */
   scopes: readonly string[] | undefined;
 }
+
+/**
+ * What a caller needs where keys are configured: a key, or one with this scope; for `publish` the topic belongs to the
+ * scope. `signature`: that of a webhook, and without WEBHOOK_SECRET `publish`.
+ */
+export type Need = 'nothing' | 'a key' | 'publish' | 'signature' | 'pull' | 'check' | 'metrics';
 
 const PUBLISH = 'publish:';
 

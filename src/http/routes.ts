@@ -1,15 +1,10 @@
+import type { Need } from '../access/caller.ts';
 import { Failure } from '../errors.ts';
 
 export type Method = 'GET' | 'POST';
 
-/**
- * What a caller needs where keys are configured: a key, or one with this scope; for `publish` the topic belongs to the
- * scope. `signature`: that of a webhook, and without WEBHOOK_SECRET `publish`.
- */
-export type Need = 'nothing' | 'a key' | 'publish' | 'signature' | 'pull' | 'check' | 'metrics';
-
 export interface RouteAbout {
-  /** HEAD is served wherever GET is. */
+  /** By the methods that are served; HEAD is served wherever GET is. */
   needs: Readonly<Partial<Record<Method, Need>>>;
   /** Served by the HTTP server only, and not by produce behind a gateway. */
   isServers?: true;

@@ -1,7 +1,7 @@
+import { permit } from '../access/caller.ts';
+import { apiKeys } from '../access/config.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { type Environment, readConfig } from '../variables.ts';
-import { permit } from './caller.ts';
-import { apiKeys } from './config.ts';
 
 type ServeCall<Call> = (request: HttpRequest, call: Call) => Promise<HttpResponse>;
 
