@@ -56,8 +56,8 @@ export function patternOf(path: Path, where: 'whole' | 'end'): RegExp {
 
 /** What this method needs of its caller. Throws METHOD_NOT_ALLOWED. */
 export function needOf(method: string, { needs }: RouteAbout): Need {
-  const need = needs[method === 'HEAD' ? 'GET' : (method as Method)];
-  if (need !== undefined) return need;
+  const known = method === 'HEAD' ? 'GET' : method;
+  for (const [one, need] of Object.entries(needs)) if (one === known) return need;
   const allowed = Object.keys(needs).flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
   throw new Failure('METHOD_NOT_ALLOWED', `${method} is not served here, only ${allowed.join(' and ')}`, {
     headers: { allow: allowed.join(', ') },
