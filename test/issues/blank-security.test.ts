@@ -57,7 +57,14 @@ const lists = [
   'WEBHOOK_HEADERS',
   'KAFKA_BOOTSTRAP_SERVERS',
 ];
-const texts = ['WEBHOOK_SECRET', 'PRODUCE_ROUTES', 'KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM'];
+const texts = [
+  'WEBHOOK_SECRET',
+  'WEBHOOK_SECRET_PREVIOUS',
+  'WEBHOOK_KEY_HEADER',
+  'WEBHOOK_KEY_POINTER',
+  'PRODUCE_ROUTES',
+  'KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM',
+];
 
 describe('a list of nothing is refused, once, whoever reads it', () => {
   for (const name of lists) {
@@ -79,7 +86,7 @@ describe('a blank that would open what is to be closed is refused', () => {
   }
 
   test('whatever the scheme of the webhooks', () => {
-    for (const WEBHOOK_SCHEME of ['github', 'standard']) {
+    for (const WEBHOOK_SCHEME of ['github', 'standard', 'stripe', 'slack', 'shopify']) {
       assert.deepEqual(refused({ WEBHOOK_SCHEME, WEBHOOK_SECRET: ' ' }), ['WEBHOOK_SECRET']);
     }
   });

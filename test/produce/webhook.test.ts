@@ -46,14 +46,26 @@ describe('the record', () => {
     assert.deepEqual((await read(hook('x', headers))).headers, []);
   });
 
-  test('the key: ?key= first, then the configured header', async () => {
+  test('the key: ?key=, or the configured header', async () => {
     const variables = { WEBHOOK_KEY_HEADER: 'X-Order-Id' };
     const key = async (...args: Parameters<typeof hook>) => (await read(hook(...args), variables)).key;
     assert.equal(`${await key('x', { 'x-order-id': '7' })}`, '7');
-    assert.equal(`${await key('x', { 'x-order-id': '7' }, { key: 'é' })}`, 'é');
-    assert.deepEqual(await key('x', {}, { key: '' }), Buffer.alloc(0));
     assert.equal(await key('x'), null);
+    const { key: fromQuery } = await read(hook('x', { 'x-order-id': '7' }, { key: 'é' }));
+    assert.equal(`${fromQuery}`, 'é');
+    assert.deepEqual((await read(hook('x', {}, { key: '' }))).key, Buffer.alloc(0));
     assert.equal((await read(hook('x', { 'x-order-id': '7' }))).key, null);
+  });
+
+  test('?key= is refused where a variable says where the key is', async () => {
+    for (const variables of [{ WEBHOOK_KEY_HEADER: 'x-order-id' }, { WEBHOOK_KEY_POINTER: '/id' }]) {
+      for (const key of ['7', '']) {
+        await assert.rejects(read(hook('{"id":7}', { 'x-order-id': '7' }, { key }), variables), {
+          code: 'INVALID_RECORD',
+          message: /^key must not be in the query.*remove \?key=$/,
+        });
+      }
+    }
   });
 
   test('headers: names and patterns in any case; credentials by their whole name alone', async () => {
@@ -88,6 +100,94 @@ describe('the record', () => {
     await assert.rejects(
       readWebhook(hook('x'), { topic: 'a b' }, configOf({}), soon()),
       refusedAs('INVALID_RECORD'),
+    );
+  });
+});
+
+describe('the key by WEBHOOK_KEY_POINTER', () => {
+  const keyOf = async (pointer: string, body: string | Buffer) =>
+    `${(await read(hook(body), { WEBHOOK_KEY_POINTER: pointer })).key}`;
+
+  const found: [pointer: string, body: string, key: string][] = [
+    ['/id', '{"id":"a"}', 'a'],
+    ['/id', ' {\n "x" : [1, {"id": 2}], "id" : "é\\n\\u00e9\\"" }', 'é\né"'],
+    ['/data/object/id', '{"id":1,"data":{"id":2,"object":{"id":"in_3"}}}', 'in_3'],
+    ['/events/1/id', '{"events":[{"id":"a"},{"id":"b"}]}', 'b'],
+    ['/1', '["a","b"]', 'b'],
+    ['/0', '{"0":"a"}', 'a'],
+    ['/id', '{"id":12345678901234567890}', '12345678901234567890'],
+    ['/id', '{"id":-1.10e3}', '-1.10e3'],
+    ['/id', '{"id":0}', '0'],
+    ['/id', '{"id":""}', ''],
+    ['/', '{"":"empty name"}', 'empty name'],
+    ['/a~1b', '{"a/b":"slash"}', 'slash'],
+    ['/m~0n', '{"m~n":"tilde"}', 'tilde'],
+    ['/~01', '{"~1":"not a slash"}', 'not a slash'],
+    ['/__proto__', '{"__proto__":"p"}', 'p'],
+    ['/id', '{"id":"first","id":"last"}', 'last'],
+  ];
+  for (const [pointer, body, key] of found) {
+    test(`${pointer} of ${JSON.stringify(body)}`, async () => assert.equal(await keyOf(pointer, body), key));
+  }
+
+  const refused: [pointer: string, body: string, problem: RegExp][] = [
+    ['/id', '{}', /^body\/id is missing: it is the record's key \(WEBHOOK_KEY_POINTER\)$/],
+    ['/id', '{"ID":1}', /is missing/],
+    ['/data/id', '{"data":"x"}', /^body\/data\/id is missing/],
+    ['/data/id', '{"data":{"id":1},"data":{}}', /is missing/],
+    ['/-', '["a"]', /is missing/],
+    ['/01', '["a","b"]', /is missing/],
+    ['/length', '["a"]', /is missing/],
+    ['/constructor', '{}', /is missing/],
+    ['/id', '"id"', /is missing/],
+    ['/id', '{"id":null}', /must be a string or a number/],
+    ['/id', '{"id":true}', /must be a string or a number/],
+    ['/id', '{"id":{"id":1}}', /must be a string or a number/],
+    ['/id', '{"id":["a"]}', /must be a string or a number/],
+    ['/id', '{"id":"\\ud800"}', /must be a string or a number/],
+  ];
+  for (const [pointer, body, message] of refused) {
+    test(`refused: ${pointer} of ${body}`, async () => {
+      await assert.rejects(keyOf(pointer, body), { code: 'INVALID_RECORD', message });
+    });
+  }
+
+  test('refused: a body that is not JSON, not UTF-8, cut, or empty', async () => {
+    for (const body of [
+      'payload=1',
+      '',
+      '{"id":"a"',
+      '{"id":"a"}}',
+      "{'id':1}",
+      Buffer.from([0x22, 0xff, 0x22]),
+    ]) {
+      await assert.rejects(keyOf('/id', body), { code: 'MALFORMED_REQUEST' });
+    }
+  });
+
+  test('nothing of the body is looked at before its signature', async () => {
+    const variables = { WEBHOOK_KEY_POINTER: '/id', WEBHOOK_SECRET: 'x' };
+    await assert.rejects(read(hook('not JSON', {}, { key: '' }), variables), refusedAs('SIGNATURE_INVALID'));
+  });
+});
+
+describe('the topic of a signed webhook', () => {
+  test('is that of the path, whatever body, query and headers say', async () => {
+    const body = '{"topic":"elsewhere","records":[{"value":1}]}';
+    const signature = createHmac('sha256', 'x').update(body).digest('hex');
+    const headers = {
+      'x-hub-signature-256': `sha256=${signature}`,
+      topic: 'elsewhere',
+      'x-topic': 'elsewhere',
+    };
+    const variables = { WEBHOOK_SECRET: 'x', KAFKA_TOPIC: 'elsewhere' };
+    const record = await read(hook(body, headers, { topic: 'elsewhere', path: '/topics/x' }), variables);
+    assert.deepEqual([record.topic, `${record.value}`], ['hooks', body]);
+    const request = hook(body, headers, { topic: 'elsewhere' });
+    await assert.rejects(
+      readWebhook(request, {}, configOf(variables), soon()),
+      refusedAs('INVALID_RECORD'),
+      'no default topic',
     );
   });
 });
@@ -201,6 +301,8 @@ describe('standard', () => {
     ['another body', good, `${body} `],
     ['another id', { ...good, 'webhook-id': 'msg_2' }],
     ['an empty id', signed(body, { id: '' })],
+    // Of `msg.<time>.<time>.body` either time could be the message's.
+    ['an id with a dot', signed(body, { id: 'msg.1' })],
     ['another time', { ...good, 'webhook-timestamp': String(Number(good['webhook-timestamp']) + 1) }],
     ['no time', { ...good, 'webhook-timestamp': '' }],
     ['a time in words', { ...good, 'webhook-timestamp': 'now' }],
@@ -220,10 +322,130 @@ describe('standard', () => {
   }
 });
 
+describe('stripe', () => {
+  const secret = 'whsec_5f7c2d';
+  const variables = { WEBHOOK_SECRET: secret, WEBHOOK_SCHEME: 'stripe' };
+  const body = '{"id":"evt_1"}';
+  const now = () => String(Math.floor(Date.now() / 1_000));
+  const mac = (t: string, by = secret) => createHmac('sha256', by).update(`${t}.${body}`).digest('hex');
+  const isRead = (header: string) =>
+    read(hook(body, { 'stripe-signature': header }), variables).then(
+      () => true,
+      (error) => {
+        assert.equal(error.code, 'SIGNATURE_INVALID');
+        return false;
+      },
+    );
+
+  test('several signatures, in any order and with spaces; unknown parts are passed over', async () => {
+    const t = now();
+    const [good, other] = [mac(t), mac(t, 'whsec_other')];
+    for (const header of [
+      `t=${t},v1=${good},v1=${other}`,
+      `t=${t},v1=${other},v1=${good}`,
+      `t=${t},v1=${other},v1=${good},v0=${other}`,
+      `v1=${good},t=${t}`,
+      `t=${t}, v1=${good} , v2=x`,
+      `t=${t},v1=${good.toUpperCase()}`,
+      `t=${t},,v1=,v1=${good},x`,
+      `t=${t},v1=${good}, t=${t},v1=${other}`,
+    ]) {
+      assert.equal(await isRead(header), true, header);
+    }
+  });
+
+  test('refused: the right digest under another version, in another form, or for another time', async () => {
+    const t = now();
+    const good = mac(t);
+    const base64 = Buffer.from(good, 'hex').toString('base64');
+    for (const header of [
+      `t=${t},v0=${good}`,
+      `t=${t},V1=${good}`,
+      `t=${t},v1 =${good}`,
+      `t=${t},v1=${base64}`,
+      `t=${t},v1="${good}"`,
+      `t=${t},v1=${good}00`,
+      `t=${t};v1=${good}`,
+      `v1=${good}`,
+      `t=,v1=${good}`,
+      `t=${Number(t) + 1},v1=${good}`,
+      `t=${Number(t) + 1},t=${t},v1=${good}`,
+      `t=0${t},v1=${good}`,
+      `t=+${t},v1=${good}`,
+      `t=${t}000,v1=${mac(`${t}000`)}`,
+      `t=${t}.0,v1=${mac(`${t}.0`)}`,
+      `t=0x${Number(t).toString(16)},v1=${mac(`0x${Number(t).toString(16)}`)}`,
+      `t=-1,v1=${mac('-1')}`,
+      `t=NaN,v1=${mac('NaN')}`,
+      `t=,v1=${mac('')}`,
+      good,
+    ]) {
+      assert.equal(await isRead(header), false, header);
+    }
+  });
+
+  test('the secret is used as it is, and not decoded', async () => {
+    const t = now();
+    const decoded = createHmac('sha256', Buffer.from('5f7c2d', 'base64'))
+      .update(`${t}.${body}`)
+      .digest('hex');
+    assert.equal(await isRead(`t=${t},v1=${decoded}`), false);
+  });
+});
+
+describe('slack', () => {
+  test('v0 alone, in hex; the time is signed', async () => {
+    const variables = { WEBHOOK_SECRET: 'x', WEBHOOK_SCHEME: 'slack' };
+    const t = String(Math.floor(Date.now() / 1_000));
+    const mac = (version: string, at = t) =>
+      createHmac('sha256', 'x').update(`${version}:${at}:b`).digest('hex');
+    const send = (signature: string, timestamp = t) => {
+      const headers = { 'x-slack-signature': signature, 'x-slack-request-timestamp': timestamp };
+      return read(hook('b', headers), variables);
+    };
+    assert.equal(`${(await send(`v0=${mac('v0')}`)).value}`, 'b');
+    for (const [signature, timestamp] of [
+      [mac('v0')],
+      [`v1=${mac('v0')}`],
+      [`v1=${mac('v1')}`],
+      [`v0=${mac('v0')},v0=${mac('v0')}`],
+      [`v0=${mac('v0')}`, String(Number(t) + 1)],
+      [`v0=${mac('v0')}`, `0${t}`],
+      [`v0=${mac('v0', `${t}000`)}`, `${t}000`],
+      [`v0=${mac('v0', '')}`, ''],
+    ] as [string, string?][]) {
+      await assert.rejects(
+        send(signature, timestamp),
+        refusedAs('SIGNATURE_INVALID'),
+        `${signature} ${timestamp}`,
+      );
+    }
+  });
+});
+
 describe('the variables', () => {
   const bad: [string, Variables][] = [
     ['WEBHOOK_SECRET', { WEBHOOK_SECRET: 'whsec_not base64!', WEBHOOK_SCHEME: 'standard' }],
     ['WEBHOOK_SCHEME', { WEBHOOK_SECRET: 'x', WEBHOOK_SCHEME: 'gitlab' }],
+    ['WEBHOOK_SECRET_PREVIOUS must not be set without WEBHOOK_SECRET', { WEBHOOK_SECRET_PREVIOUS: 'x' }],
+    ['WEBHOOK_SECRET_PREVIOUS must not be blank', { WEBHOOK_SECRET: 'x', WEBHOOK_SECRET_PREVIOUS: ' ' }],
+    ['WEBHOOK_SECRET_PREVIOUS must differ', { WEBHOOK_SECRET: 'x', WEBHOOK_SECRET_PREVIOUS: 'x ' }],
+    [
+      'WEBHOOK_SECRET_PREVIOUS must differ',
+      { WEBHOOK_SECRET: 'whsec_AAAA', WEBHOOK_SECRET_PREVIOUS: 'AAAA', WEBHOOK_SCHEME: 'standard' },
+    ],
+    [
+      'WEBHOOK_SECRET_PREVIOUS must be base64',
+      { WEBHOOK_SECRET: 'AAAA', WEBHOOK_SECRET_PREVIOUS: 'not base64!', WEBHOOK_SCHEME: 'standard' },
+    ],
+    ['WEBHOOK_KEY_POINTER must be a JSON pointer', { WEBHOOK_KEY_POINTER: 'id' }],
+    ['WEBHOOK_KEY_POINTER must be a JSON pointer', { WEBHOOK_KEY_POINTER: '#/id' }],
+    ['WEBHOOK_KEY_POINTER must be a JSON pointer', { WEBHOOK_KEY_POINTER: '/a~2' }],
+    ['WEBHOOK_KEY_POINTER must be a JSON pointer', { WEBHOOK_KEY_POINTER: '/a~' }],
+    [
+      'WEBHOOK_KEY_POINTER must not be set beside WEBHOOK_KEY_HEADER',
+      { WEBHOOK_KEY_POINTER: '/id', WEBHOOK_KEY_HEADER: 'x-id' },
+    ],
     ['WEBHOOK_TOLERANCE_S', { WEBHOOK_SECRET: 'x', WEBHOOK_TOLERANCE_S: '-1' }],
     ['WEBHOOK_KEY_HEADER', { WEBHOOK_KEY_HEADER: 'x order' }],
     ['WEBHOOK_HEADERS', { WEBHOOK_HEADERS: 'a b' }],

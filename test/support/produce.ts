@@ -17,7 +17,7 @@ export const produceDefaults: ProduceConfig = {
   isTopicAllowed: (topic) => !topic.startsWith('__'),
   maxBodyBytes: 6 * 1024 * 1024,
   partitionKeyIsKey: false,
-  webhook: { signature: undefined, keyHeader: undefined, copiesHeader: () => false },
+  webhook: { signature: undefined, keyHeader: undefined, keyPointer: undefined, copiesHeader: () => false },
 };
 
 /** A POST to a topic, or what `changes` make of it; an object as the body is sent as JSON. */

@@ -110,6 +110,26 @@ export class JsonReader {
     return [result, this.#bytes.subarray(start, this.#position)];
   }
 
+  /**
+   * The value as it was sent that stands at a place within this one, by names of members and indexes of elements;
+   * undefined where there is none.
+   */
+  at([name, ...rest]: readonly string[]): Buffer | undefined {
+    const start = this.#position;
+    const isObject = this.#bytes[start] === OPEN_BRACE;
+    if (name === undefined || !(isObject || this.#bytes[start] === OPEN_BRACKET)) {
+      this.skip();
+      return name === undefined ? this.#bytes.subarray(start, this.#position) : undefined;
+    }
+    let found: Buffer | undefined;
+    let index = 0;
+    this.#parts(isObject ? CLOSE_BRACE : CLOSE_BRACKET, () => {
+      if ((isObject ? this.#name() : String(index++)) === name) found = this.at(rest);
+      else this.skip();
+    });
+    return found;
+  }
+
   /** Passes over a value, however deep; true where there is white space in it, outside its strings. */
   skip(): boolean {
     const bytes = this.#bytes;

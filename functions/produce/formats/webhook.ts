@@ -7,17 +7,19 @@ import { withBody } from '../body.ts';
 import type { ProduceConfig, WebhookConfig } from '../config.ts';
 import { invalid } from '../invalid.ts';
 import { headerBytes } from './header-text.ts';
+import { keyAt } from './key-pointer.ts';
 import { allowedTopic, type Target } from './rest-proxy.ts';
-
-/** The headers that prove a body. */
-export const SIGNATURE_HEADERS = [
-  'x-hub-signature-256',
-  'webhook-id',
-  'webhook-timestamp',
-  'webhook-signature',
-];
+import { signatureSchemes } from './webhook-signatures.ts';
 
 type Signature = NonNullable<WebhookConfig['signature']>;
+
+const KEY_IN_QUERY =
+  'must not be in the query, because WEBHOOK_KEY_HEADER or WEBHOOK_KEY_POINTER says where it is: remove ?key=';
+
+/** The headers that prove a body, of every scheme, in lower case. */
+export const SIGNATURE_HEADERS = Object.values(signatureSchemes).flatMap(({ headers }) =>
+  headers.map((name) => name.toLowerCase()),
+);
 
 /**
  * Turns a webhook into a record whose value is the body, byte for byte. Before the signature is verified, nothing
@@ -30,18 +32,24 @@ export async function readWebhook(
   deadline: number,
 ): Promise<ProducerRecord[]> {
   const { signature, ...rules } = config.webhook;
-  if (signature?.scheme === 'standard') verifyStandard(request, signature);
-  else if (signature) verifyGithub(request, signature);
+  if (signature) verify(request, signature);
   const { key, headers } = keyAndHeaders(request, rules);
   return withBody(request, { maxBytes: config.maxBodyBytes, deadline }, (value) => [
-    { topic: allowedTopic(topic, config), key, value, headers },
+    {
+      topic: allowedTopic(topic, config),
+      key: rules.keyPointer === undefined ? key : keyAt(rules.keyPointer, value),
+      value,
+      headers,
+    },
   ]);
 }
 
 function keyAndHeaders(
   { query, headers }: HttpRequest,
-  { keyHeader, copiesHeader }: Omit<WebhookConfig, 'signature'>,
+  { keyHeader, keyPointer, copiesHeader }: Omit<WebhookConfig, 'signature'>,
 ): { key: Buffer | null; headers: Header[] } {
+  const isKeySet = keyHeader !== undefined || keyPointer !== undefined;
+  if (isKeySet && query.key !== undefined) throw invalid([{ path: 'key', message: KEY_IN_QUERY }]);
   const inHeader = headers[keyHeader ?? ''];
   const keyBytes = inHeader === undefined ? null : headerBytes(inHeader);
   const copied = Object.entries(headers).filter(([name]) => copiesHeader(name));
@@ -55,42 +63,28 @@ function keyAndHeaders(
   };
 }
 
-/** https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries */
-function verifyGithub({ headers, body }: HttpRequest, { secret }: Signature): void {
-  const given = /^sha256=([0-9a-f]{64})$/i.exec(headers['x-hub-signature-256'] ?? '')?.[1] ?? '';
-  const expected = createHmac('sha256', secret.reveal()).update(body).digest();
-  if (!isSame(expected, Buffer.from(given, 'hex'))) throw refused('X-Hub-Signature-256');
-}
-
-/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
-function verifyStandard({ headers, body }: HttpRequest, { secret, toleranceS }: Signature): void {
-  const {
-    'webhook-id': id = '',
-    'webhook-timestamp': timestamp = '',
-    'webhook-signature': list = '',
-  } = headers;
-  const ageS = Math.abs(Date.now() / 1_000 - Number(timestamp));
-  if (!/^\d{1,12}$/.test(timestamp) || ageS > toleranceS) {
-    throw new Failure(
-      'SIGNATURE_INVALID',
-      `webhook-timestamp must be within ${toleranceS} s of now, in seconds since the epoch`,
-      { headers: { 'www-authenticate': 'Webhook-Signature' } },
-    );
+/** Compares every signature with every secret, even after one that fits, so that the time tells nothing of them. */
+function verify({ headers, body }: HttpRequest, { scheme, secrets, toleranceS }: Signature): void {
+  const [name] = scheme.headers;
+  const { prefix, timestamp, signatures } = scheme.read((header) => headers[header] ?? '');
+  if (signatures.length === 0) throw refused(name, 'is missing or malformed');
+  if (timestamp !== undefined && !isRecent(timestamp, toleranceS)) {
+    throw refused(name, `needs a time within ${toleranceS} s of now, in seconds since the epoch`);
   }
-  const key = Buffer.from(secret.reveal().replace(/^whsec_/, ''), 'base64');
-  const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest();
-  const signatures = list.split(' ').filter((entry) => entry.startsWith('v1,'));
-  // While a secret is being replaced, there is a signature by each. All are compared, even after one that fits.
-  const fits = signatures.map((entry) => isSame(expected, Buffer.from(entry.slice(3), 'base64')));
-  if (id === '' || !fits.includes(true)) throw refused('Webhook-Signature');
+  const { keyOf = Buffer.from } = scheme;
+  const fits = secrets.flatMap((secret) => {
+    const expected = createHmac('sha256', keyOf(secret.reveal())).update(prefix).update(body).digest();
+    return signatures.map((given) => given.length === expected.length && timingSafeEqual(expected, given));
+  });
+  if (!fits.includes(true)) throw refused(name, 'does not fit the body and the secret of this webhook');
 }
 
-function isSame(expected: Buffer, given: Buffer): boolean {
-  return given.length === expected.length && timingSafeEqual(expected, given);
+function isRecent(timestamp: string, toleranceS: number): boolean {
+  return /^\d{1,12}$/.test(timestamp) && Math.abs(Date.now() / 1_000 - Number(timestamp)) <= toleranceS;
 }
 
-function refused(header: string): Failure {
-  return new Failure('SIGNATURE_INVALID', `${header} does not fit the body and the secret of this webhook`, {
+function refused(header: string, problem: string): Failure {
+  return new Failure('SIGNATURE_INVALID', `${header} ${problem}`, {
     // A 401 must name a scheme (RFC 9110, section 11.6.1), but webhook signatures have none.
     headers: { 'www-authenticate': header },
   });
