@@ -7,6 +7,7 @@ import type { Producer } from '../../src/kafka/produce/producer.ts';
 import { type Log, withFields } from '../../src/log.ts';
 import type { ConsumerRecord } from '../../src/record.ts';
 import { processEnvironment } from '../../src/settings.ts';
+import { traceOf } from '../../src/trace.ts';
 import type { ConsumeConfig, PullConfig } from './config.ts';
 import { Committer } from './pull/committer.ts';
 import { drain, type PullAnswer } from './pull/drain.ts';
@@ -158,13 +159,15 @@ export class Consumer {
     });
   }
 
-  #originOf({ requestId = '', traceparent, environment }: Partial<CallOrigin>): CallOrigin {
-    const { log } = this.#options;
+  #originOf({ requestId = '', environment, ...call }: Partial<CallOrigin>): CallOrigin {
+    const trace = traceOf(call);
+    const known = { ...(requestId !== '' && { requestId }), ...(trace && { traceId: trace.traceId }) };
     return {
       requestId,
-      traceparent,
+      traceparent: undefined,
+      ...trace,
       environment: environment ?? processEnvironment,
-      log: requestId === '' ? log : withFields(log, { requestId }),
+      log: withFields(this.#options.log, known),
     };
   }
 

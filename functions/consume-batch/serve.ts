@@ -32,8 +32,8 @@ export async function pull(wish: unknown, call: PullCall): Promise<PullAnswer> {
 export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
   try {
     needOf(request.method, routes['/consume-batch']);
-    const { traceparent } = request.headers;
-    return jsonResponse(200, await pull(wishOf(request), { ...call, traceparent }));
+    const { traceparent, tracestate } = request.headers;
+    return jsonResponse(200, await pull(wishOf(request), { ...call, traceparent, tracestate }));
   } catch (error) {
     return failureResponse(toFailure(error));
   }

@@ -84,7 +84,7 @@ describe('what handlers get', () => {
     const variables: Record<string, string> = { DATABASE_URL: 'postgres://db' };
     const call = {
       requestId: 'r-1',
-      traceparent: '00-a-b-01',
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
       environment: (name: string) => variables[name],
     };
     const config = { groupId: `${topic}-g`, topics: [topic] };
@@ -93,7 +93,7 @@ describe('what handlers get', () => {
     await pull();
     const [context] = contexts;
     assert.deepEqual(context?.resources, { url: 'postgres://db', number: 1 });
-    assert.deepEqual([context?.requestId, context?.traceparent], ['r-1', '00-a-b-01']);
+    assert.deepEqual([context?.requestId, context?.traceparent], ['r-1', call.traceparent]);
     assert.equal(context?.environment('DATABASE_URL'), 'postgres://db');
     assert.deepEqual([contexts.length, opened], [COUNT + 1, 1]);
     await consumer.close();

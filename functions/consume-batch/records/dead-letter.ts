@@ -3,6 +3,7 @@ import type { Log } from '../../../src/log.ts';
 import type { ConsumerRecord, Header, ProducerRecord } from '../../../src/record.ts';
 import { ERROR_HEADER_PREFIX } from '../../../src/reserved-headers.ts';
 import type { FailureClass } from './record-failure.ts';
+import { traceIdOf } from './record-trace.ts';
 
 /** The record's own time (epoch ms) where the dead-letter topic refused it; not a header of Connect. */
 export const TIMESTAMP_HEADER = `${ERROR_HEADER_PREFIX}timestamp`;
@@ -98,7 +99,7 @@ export function logDeadLetter(log: Log, dead: DeadLetter, deadLetterTopic: strin
 
 export function fieldsOf({ record, failureClass, error }: DeadLetter): Record<string, unknown> {
   const { topic, partition, offset } = record;
-  return { topic, partition, offset, failureClass, error: error.message };
+  return { topic, partition, offset, ...traceIdOf(record), failureClass, error: error.message };
 }
 
 export function deadLetterFailure(

@@ -6,14 +6,20 @@ import type { Environment } from '../../../src/variables.ts';
 export interface CallOrigin {
   /** Empty where the platform gives none. */
   requestId: string;
-  /** In the form of W3C's Trace Context; undefined where the call brought none. */
+  /** In the form of W3C's Trace Context, and valid; undefined where the call brought none. */
   traceparent: string | undefined;
+  tracestate?: string | undefined;
+  /** The part of `traceparent` that is the same for all that belongs together. */
+  traceId?: string | undefined;
   environment: Environment;
-  /** Adds the request id to its lines. */
+  /** Adds the request id and the trace id to its lines. */
   log: Log;
 }
 
-/** The second parameter of the functions in `pipeline/`. `Resources` is what `openResources` returned. */
+/**
+ * The second parameter of the functions in `pipeline/`. `Resources` is what `openResources` returned. The trace is
+ * that of the record, or of all records where they have the same; else that of the call.
+ */
 export interface RecordContext<Resources = unknown> extends CallOrigin {
   /** Epoch milliseconds: a record that is not done by then counts as failed. */
   deadline: number;
@@ -28,7 +34,7 @@ export type Sql = <Row = Record<string, unknown>>(
   values?: readonly unknown[],
 ) => Promise<Row[]>;
 
-/** The second parameter of `handleTransaction`. */
+/** The second parameter of `handleTransaction`. Its trace is that of the call. */
 export interface TransactionContext<Resources = unknown> extends RecordContext<Resources> {
   sql: Sql;
 }

@@ -3,6 +3,7 @@ import { remaining, sleep } from '../../../src/deadline.ts';
 import type { ConsumerRecord } from '../../../src/record.ts';
 import type { Pipeline, RecordContext } from './pipeline.ts';
 import { type RecordFailure, recordFailure } from './record-failure.ts';
+import { inTrace, recordTrace } from './record-trace.ts';
 import type { Sink, SinkCall, SinkParts, SinkResult } from './sink.ts';
 
 type Transform = NonNullable<Pipeline['transformRecord']>;
@@ -44,7 +45,7 @@ export async function transformAll(
   }
   for (const [index, record] of records.entries()) {
     try {
-      const result = transform(record, context);
+      const result = transform(record, inTrace(context, recordTrace(record)));
       // Awaiting nothing would cost a turn of the queue for every record.
       made.push(outputsOf(record, result instanceof Promise ? await result : result));
     } catch (error) {

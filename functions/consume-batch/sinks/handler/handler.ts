@@ -3,6 +3,7 @@ import { Failure, messageOf } from '../../../../src/errors.ts';
 import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { Pipeline, RecordContext } from '../../records/pipeline.ts';
 import { recordFailure, TransientError } from '../../records/record-failure.ts';
+import { commonTrace, inTrace, recordTrace } from '../../records/record-trace.ts';
 import type { Sink, SinkKind, SinkParts, SinkResult } from '../../records/sink.ts';
 
 /** For a fast handler, the clock is read only after this many records. */
@@ -34,7 +35,9 @@ function openHandler(_config: object, { pipeline, resources }: SinkParts): Sink 
       if (handleBatch) {
         const late = (error: Error) =>
           failAll(records, (index) => ({ index, failureClass: 'transient', error }));
-        return untilDeadline(context, late, (whole) => handleWhole(records, handleBatch, whole));
+        return untilDeadline(context, late, (whole) =>
+          handleWhole(records, handleBatch, inTrace(whole, commonTrace(records))),
+        );
       }
       const progress = { records, handleRecord, startBefore: call.startBefore, index: 0 };
       return untilDeadline(
@@ -88,7 +91,7 @@ async function handleInOrder(progress: Progress, context: RecordContext): Promis
     const record = records[progress.index];
     if (!record || (progress.index % CLOCK_EVERY === 0 && Date.now() >= startBefore)) break;
     try {
-      const done = handleRecord?.(record, context);
+      const done = handleRecord?.(record, inTrace(context, recordTrace(record)));
       // Awaiting nothing would cost a turn of the queue for every record.
       if (!done) continue;
       await done;

@@ -3,6 +3,7 @@ import type { ConsumerRecord } from '../../../../src/record.ts';
 import type { Secret } from '../../../../src/secret.ts';
 import type { Meanings } from '../../../../src/variables.ts';
 import { type FailureClass, type RecordFailure, recordFailure } from '../../records/record-failure.ts';
+import { recordTrace } from '../../records/record-trace.ts';
 import type { Sink, SinkCall, SinkKind } from '../../records/sink.ts';
 import { post } from './post.ts';
 import { recordJson } from './record-json.ts';
@@ -43,21 +44,22 @@ export const http: SinkKind<HttpSinkConfig> = {
 };
 
 /**
- * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers}]}`, each record as
- * `recordJson` writes it. The status is for all of them, unless the response names failed ones as
+ * Posts batches as `{"records":[{topic, partition, offset, timestamp, key, value, headers, traceparents}]}`, each
+ * record as `recordJson` writes it. The status is for all of them, unless the response names failed ones as
  * `{"failures":[index, …]}`. Errors name neither the URL nor a header, because both may hold a secret.
  */
 function httpSink({ url, headers, format }: HttpSinkConfig): Sink {
-  const own = Object.entries(headers).map(([name, value]) => [name, value.reveal()] as const);
+  const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]));
   const write: Sink['write'] = async (records, call) => {
     const batch = encodeBatch(records, format);
     if (batch.indices.length === 0) return { taken: batch.taken, failures: batch.poison };
     const key = idempotencyKey(records.slice(0, batch.taken));
-    const all = Object.fromEntries([
+    const all = {
       ...own,
-      ['content-type', 'application/json'],
-      ...(key === undefined ? [] : [['idempotency-key', key] as const]),
-    ]);
+      'content-type': 'application/json',
+      ...(key !== undefined && { 'idempotency-key': key }),
+      ...traceHeaders(batch.indices.map((index) => records[index])),
+    };
     const failures = await deliver(url, all, batch, call);
     if (failures === 'too large') return write(records.slice(0, Math.ceil(batch.taken / 2)), call);
     return { taken: batch.taken, failures: [...batch.poison, ...failures] };
@@ -92,6 +94,14 @@ function encodeBatch(records: readonly ConsumerRecord[], format: SinkFormat): En
     taken++;
   }
   return { taken, body: `${BODY_START}${parts.join(',')}${BODY_END}`, indices, poison };
+}
+
+/** A request is part of one trace, so several records have theirs in the body alone. */
+function traceHeaders([record, ...others]: readonly (ConsumerRecord | undefined)[]): Record<string, string> {
+  const trace = record && others.length === 0 ? recordTrace(record) : undefined;
+  if (!trace) return {};
+  const { traceparent, tracestate } = trace;
+  return { traceparent, ...(tracestate !== undefined && { tracestate }) };
 }
 
 /** The same for the same records, so that receivers recognise repetitions; undefined without offsets. */

@@ -1,3 +1,4 @@
+import { traceIdOf } from '../../records/record-trace.ts';
 import type { Sink, SinkKind } from '../../records/sink.ts';
 
 export const log: SinkKind<object> = {
@@ -10,8 +11,10 @@ function logSink(): Sink {
   return {
     oneByOne: false,
     async write(records, { origin: { log } }) {
-      for (const { topic, partition, offset, timestamp, key, value, headers } of records) {
+      for (const record of records) {
+        const { topic, partition, offset, timestamp, key, value, headers } = record;
         log.info('record', {
+          ...traceIdOf(record),
           topic,
           partition,
           offset,
