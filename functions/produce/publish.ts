@@ -16,7 +16,7 @@ import { isGzip } from './body.ts';
 import type { ProduceConfig } from './config.ts';
 import { isBatch, isCloudEvent, readEvents } from './formats/cloudevents.ts';
 import { formatOf, readRecords, type Target } from './formats/rest-proxy.ts';
-import { readWebhook } from './formats/webhook.ts';
+import { readChallenge, readWebhook } from './formats/webhook.ts';
 import {
   describePartition,
   describeTopic,
@@ -102,7 +102,7 @@ const handlers: Handlers<Handler> = {
     POST: publishing(readerOf),
   },
   '/topics/{topic}/partitions': { GET: asking(listPartitions) },
-  '/webhooks/{topic}': { POST: publishing(() => readWebhook) },
+  '/webhooks/{topic}': { POST: answeringChallenge(publishing(() => readWebhook)) },
   '/topics/{topic}': { GET: asking(describeTopic), POST: publishing(readerOf) },
   '/topics': { GET: asking(listTopics) },
   '/brokers': { GET: asking(listBrokers) },
@@ -147,6 +147,17 @@ function publishing(readerOf: (head: RequestHead) => typeof readRecords): Handle
         ...(failures[0] && { code: failures[0].code, error: failures[0] }),
       });
       return offsetsResponse(outcomes, type);
+    };
+  };
+}
+
+/** Gives a sender back what it asks for before its first webhook. */
+function answeringChallenge(publish: Handler): Handler {
+  return (head) => {
+    const answer = publish(head);
+    return async (call) => {
+      const challenge = readChallenge(call.request, call.target, call.publisher.config);
+      return challenge === undefined ? answer(call) : jsonResponse(200, { challenge });
     };
   };
 }

@@ -31,6 +31,17 @@ async function read(request: HttpRequest, variables: Variables = {}) {
   return record;
 }
 
+/** A cluster where nobody listens. */
+const unreachable = async (): Promise<ConnectionConfig> => ({
+  bootstrapServers: [{ host: '127.0.0.1', port: await unusedPort() }],
+  securityProtocol: 'PLAINTEXT',
+  sasl: undefined,
+  ssl: undefined,
+  clientId: 'test',
+  requestTimeout: undefined,
+  connectionTimeout: undefined,
+});
+
 const refusedAs = (code: string) => (error: unknown) => (error as { code?: string }).code === code;
 
 describe('the record', () => {
@@ -280,6 +291,9 @@ describe('standard', () => {
     const other = signed(body, { by: `whsec_${'A'.repeat(32)}` })['webhook-signature'];
     const list = `v1a,AAAA ${other} ${headers['webhook-signature']}`;
     await read(hook(body, { ...headers, 'webhook-signature': list }), variables);
+    for (const joined of [`${list}, ${other}`, `${other},${headers['webhook-signature']}`]) {
+      await read(hook(body, { ...headers, 'webhook-signature': joined }), variables);
+    }
     const none = hook(body, { ...headers, 'webhook-signature': `v1a,AAAA ${other}` });
     await assert.rejects(read(none, variables), refusedAs('SIGNATURE_INVALID'));
   });
@@ -313,6 +327,9 @@ describe('standard', () => {
     ],
     ['no version', { ...good, 'webhook-signature': (good['webhook-signature'] ?? '').slice(3) }],
     ['an empty signature', { ...good, 'webhook-signature': 'v1,' }],
+    ['a stray character', { ...good, 'webhook-signature': `${good['webhook-signature']}!` }],
+    ['no padding', { ...good, 'webhook-signature': (good['webhook-signature'] ?? '').slice(0, -1) }],
+    ['the version within a word', { ...good, 'webhook-signature': `x${good['webhook-signature']}` }],
     ['the other scheme', { 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` }],
   ];
   for (const [what, headers, other = body] of bad) {
@@ -423,6 +440,48 @@ describe('slack', () => {
   });
 });
 
+describe("Slack's challenge", () => {
+  const variables = { WEBHOOK_SECRET: 'x', WEBHOOK_SCHEME: 'slack' };
+  const question =
+    '{"token":"t","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}';
+
+  async function ask(body: string, own: Variables, isSigned = true) {
+    const t = String(Math.floor(Date.now() / 1_000));
+    const mac = createHmac('sha256', 'x').update(`v0:${t}:${body}`).digest('hex');
+    const headers = { 'x-slack-signature': `v0=${mac}`, 'x-slack-request-timestamp': t };
+    const { producer } = newProducer(await unreachable());
+    const publish = createPublish({ producer, config: configOf(own), log: recordingLog() });
+    return publish(hook(body, isSigned ? headers : {}), soon());
+  }
+
+  test('comes back, and nothing is published', async () => {
+    const { status, headers, body } = await ask(question, variables);
+    assert.deepEqual([status, headers['content-type']], [200, 'application/json']);
+    assert.deepEqual(JSON.parse(body), { challenge: JSON.parse(question).challenge });
+  });
+
+  test('not without a signature, nor for a topic that is closed', async () => {
+    assertFailure(await ask(question, variables, false), 'SIGNATURE_INVALID');
+    assertFailure(await ask(question, { ...variables, PRODUCE_TOPICS: 'orders' }), 'TOPIC_NOT_ALLOWED');
+  });
+
+  test('any other body, and that of another sender, is a webhook', async () => {
+    for (const body of [
+      '{"type":"event_callback","challenge":"x"}',
+      '{"type":"url_verification"}',
+      '{"type":"url_verification","challenge":1}',
+      '["url_verification"]',
+      'null',
+      'payload=%7B%7D',
+      '',
+      question + ' '.repeat(5_000),
+    ]) {
+      assertFailure(await ask(body, variables), 'BROKER_UNREACHABLE');
+    }
+    assertFailure(await ask(question, {}), 'BROKER_UNREACHABLE');
+  });
+});
+
 describe('the variables', () => {
   const bad: [string, Variables][] = [
     ['WEBHOOK_SECRET', { WEBHOOK_SECRET: 'whsec_not base64!', WEBHOOK_SCHEME: 'standard' }],
@@ -471,19 +530,9 @@ describe('the variables', () => {
 });
 
 describe('from the front', () => {
-  const connection = async (): Promise<ConnectionConfig> => ({
-    bootstrapServers: [{ host: '127.0.0.1', port: await unusedPort() }],
-    securityProtocol: 'PLAINTEXT',
-    sasl: undefined,
-    ssl: undefined,
-    clientId: 'test',
-    requestTimeout: undefined,
-    connectionTimeout: undefined,
-  });
-
   test('SIGNATURE_INVALID before the cluster is asked; no secret and no expected signature in the answer or log', async () => {
     const log = recordingLog();
-    const { producer } = newProducer(await connection());
+    const { producer } = newProducer(await unreachable());
     const secret = 'open-sesame';
     const publish = createPublish({ producer, config: configOf({ WEBHOOK_SECRET: secret }), log });
     const signature = createHmac('sha256', secret).update('x').digest('hex');
@@ -504,7 +553,7 @@ describe('from the front', () => {
     '/webhooks/healthy',
   ]) {
     test(`${path} takes POST alone`, async () => {
-      const { producer } = newProducer(await connection());
+      const { producer } = newProducer(await unreachable());
       const publish = createPublish({
         producer,
         config: configOf({ WEBHOOK_SECRET: 'x' }),

@@ -3,6 +3,9 @@ import type { ConsumerRecord } from '../../../src/record.ts';
 import { type Trace, traceOf } from '../../../src/trace.ts';
 import type { CallOrigin } from './pipeline.ts';
 
+/** More than any valid value has. */
+const MAX_READ_BYTES = 1_024;
+
 /** The trace in a record's headers. Of several headers with one name the last counts, as for Kafka's `lastHeader`. */
 export function recordTrace({ headers }: ConsumerRecord): Trace | undefined {
   let traceparent: Buffer | null = null;
@@ -38,7 +41,7 @@ export function inTrace<Context extends CallOrigin>(context: Context, trace: Tra
   return { ...context, ...trace, log: withFields(context.log, { traceId: trace.traceId }) };
 }
 
-/** Every byte as a character, so that no other bytes can pass for a valid text. */
+/** Every byte as a character, so that no other bytes can pass for a valid text. A cut one is too long all the same. */
 function textOf(value: Buffer | null): string | undefined {
-  return value?.toString('latin1');
+  return value?.toString('latin1', 0, MAX_READ_BYTES);
 }

@@ -9,6 +9,8 @@ export interface SignatureScheme {
   keyOf?(secret: string): Buffer;
   /** Reads what a request claims; `header` is empty for a name (in lower case) that it lacks. */
   read(header: (name: string) => string): Claim;
+  /** The text that the sender wants back before it sends anything; undefined where the body is a webhook. */
+  challengeIn?(body: Buffer): string | undefined;
 }
 
 export interface Claim {
@@ -20,12 +22,17 @@ export interface Claim {
   signatures: Buffer[];
 }
 
+const MAX_CHALLENGE_BYTES = 4_096;
+
 /** By the values of `WEBHOOK_SCHEME`. */
 export const signatureSchemes = {
   /** https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries */
   github: {
     headers: ['X-Hub-Signature-256'],
-    read: (header) => ({ prefix: '', signatures: hex(/^sha256=(.*)$/i.exec(header('x-hub-signature-256'))) }),
+    read: (header) => ({
+      prefix: '',
+      signatures: hex(/^sha256=(.*)$/i.exec(header('x-hub-signature-256'))?.[1]),
+    }),
   },
   /**
    * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -33,8 +40,12 @@ export const signatureSchemes = {
    */
   standard: {
     headers: [
-      ...(['Webhook-Signature', 'Webhook-Id', 'Webhook-Timestamp'] as const),
-      ...(['Svix-Signature', 'Svix-Id', 'Svix-Timestamp'] as const),
+      'Webhook-Signature',
+      'Webhook-Id',
+      'Webhook-Timestamp',
+      'Svix-Signature',
+      'Svix-Id',
+      'Svix-Timestamp',
     ],
     secretRule: {
       pattern: /^(whsec_)?([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2,3}={0,2})?$/,
@@ -45,9 +56,9 @@ export const signatureSchemes = {
       const sender = header('webhook-signature') === '' ? 'svix' : 'webhook';
       const id = header(`${sender}-id`);
       const timestamp = header(`${sender}-timestamp`);
-      const signatures = header(`${sender}-signature`)
-        .split(' ')
-        .flatMap((entry) => (entry.startsWith('v1,') ? base64(entry.slice('v1,'.length)) : []));
+      // Gateways join a repeated header by commas.
+      const entries = header(`${sender}-signature`).matchAll(/(?<![^ ,])v1,([^ ,]+)/g);
+      const signatures = [...entries].flatMap(([, text]) => base64(text));
       // With a dot in the id, the beginning of a body could pass for the time.
       const isId = id !== '' && !id.includes('.');
       return { prefix: `${id}.${timestamp}.`, timestamp, signatures: isId ? signatures : [] };
@@ -61,7 +72,7 @@ export const signatureSchemes = {
         .split(',')
         .map((part) => part.trim());
       const timestamp = parts.find((part) => part.startsWith('t='))?.slice('t='.length) ?? '';
-      const signatures = parts.flatMap((part) => hex(/^v1=(.*)$/.exec(part)));
+      const signatures = parts.flatMap((part) => hex(/^v1=(.*)$/.exec(part)?.[1]));
       return { prefix: `${timestamp}.`, timestamp, signatures };
     },
   },
@@ -70,8 +81,18 @@ export const signatureSchemes = {
     headers: ['X-Slack-Signature', 'X-Slack-Request-Timestamp'],
     read(header) {
       const timestamp = header('x-slack-request-timestamp');
-      const signatures = hex(/^v0=(.*)$/.exec(header('x-slack-signature')));
+      const signatures = hex(/^v0=(.*)$/.exec(header('x-slack-signature'))?.[1]);
       return { prefix: `v0:${timestamp}:`, timestamp, signatures };
+    },
+    /** https://docs.slack.dev/reference/events/url_verification */
+    challengeIn(body) {
+      if (body.length > MAX_CHALLENGE_BYTES) return undefined;
+      try {
+        const { type, challenge } = JSON.parse(body.toString());
+        return type === 'url_verification' && typeof challenge === 'string' ? challenge : undefined;
+      } catch {
+        return undefined;
+      }
     },
   },
   /** https://shopify.dev/docs/apps/build/webhooks/verify-deliveries */
@@ -85,11 +106,11 @@ export type SchemeName = keyof typeof signatureSchemes;
 
 export const webhookSchemes = Object.keys(signatureSchemes) as SchemeName[];
 
-function hex(match: RegExpExecArray | null): Buffer[] {
-  const digits = match?.[1] ?? '';
+function hex(digits = ''): Buffer[] {
   return /^[0-9a-f]{64}$/i.test(digits) ? [Buffer.from(digits, 'hex')] : [];
 }
 
-function base64(text: string): Buffer[] {
-  return text === '' ? [] : [Buffer.from(text, 'base64')];
+/** Strictly, because Node's decoder skips unknown characters. */
+function base64(text = ''): Buffer[] {
+  return /^[A-Za-z0-9+/]{43}=$/.test(text) ? [Buffer.from(text, 'base64')] : [];
 }

@@ -44,6 +44,23 @@ export async function readWebhook(
   ]);
 }
 
+/**
+ * The text that the sender asks for before it sends webhooks to a URL; undefined where this is a webhook. Throws
+ * SIGNATURE_INVALID, and as for a webhook where its topic is not allowed.
+ */
+export function readChallenge(
+  request: HttpRequest,
+  { topic }: Target,
+  config: ProduceConfig,
+): string | undefined {
+  const { signature } = config.webhook;
+  if (!signature?.scheme.challengeIn) return undefined;
+  verify(request, signature);
+  const challenge = signature.scheme.challengeIn(request.body);
+  if (challenge !== undefined) allowedTopic(topic, config);
+  return challenge;
+}
+
 function keyAndHeaders(
   { query, headers }: HttpRequest,
   { keyHeader, keyPointer, copiesHeader }: Omit<WebhookConfig, 'signature'>,
