@@ -16,8 +16,8 @@ import { readTopic } from './support/records.ts';
 const CEILING_BYTES: Record<string, number> = {
   produce: 150_000,
   'connectivity-check': 176_000,
-  'consume-batch': 209_000,
-  'http-function': 394_000,
+  'consume-batch': 212_000,
+  'http-function': 400_000,
 };
 
 const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });

@@ -159,11 +159,16 @@ export class Consumer {
     });
   }
 
-  #originOf({ requestId = '', environment, ...call }: Partial<CallOrigin>): CallOrigin {
+  #originOf({ requestId = '', environment, caller, ...call }: Partial<CallOrigin>): CallOrigin {
     const trace = traceOf(call);
-    const known = { ...(requestId !== '' && { requestId }), ...(trace && { traceId: trace.traceId }) };
+    const known = {
+      ...(requestId !== '' && { requestId }),
+      ...(trace && { traceId: trace.traceId }),
+      ...(caller !== undefined && { caller }),
+    };
     return {
       requestId,
+      caller,
       traceparent: undefined,
       ...trace,
       environment: environment ?? processEnvironment,

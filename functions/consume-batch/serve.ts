@@ -33,7 +33,8 @@ export async function servePull(request: HttpRequest, call: PullCall): Promise<H
   try {
     needOf(request.method, routes['/consume-batch']);
     const { traceparent, tracestate } = request.headers;
-    return jsonResponse(200, await pull(wishOf(request), { ...call, traceparent, tracestate }));
+    const origin = { traceparent, tracestate, caller: request.caller?.name };
+    return jsonResponse(200, await pull(wishOf(request), { ...call, ...origin }));
   } catch (error) {
     return failureResponse(toFailure(error));
   }

@@ -311,3 +311,23 @@ describe('beside what a gateway has for itself', () => {
     });
   }
 });
+
+test('the name of a key is in the lines of its calls, and in the metrics', async () => {
+  const ask = async (method: string, path: string, body?: string) => {
+    const headers = { 'x-api-key': keyOf('everything'), 'content-type': 'application/json' };
+    const response = await fetch(`${server.url}${path}`, { method, headers, ...(body && { body }) });
+    return response.text();
+  };
+  await ask('POST', `/topics/${topic}`, RECORDS);
+  await ask('POST', '/consume-batch');
+  await ask('POST', `/topics/${topic}`, 'no JSON');
+  for (const message of ['published', 'pulled', 'request failed']) {
+    await server.until(`"message":"${message}"`);
+    const line = new RegExp(`"message":"${message}".*"caller":"everything"`);
+    assert.match(server.output(), line);
+  }
+  assert.match(
+    await ask('GET', '/metrics'),
+    /^http_requests_total\{method="POST",route="\/topics\/\{topic\}",status="200",caller="everything"\} \d+$/m,
+  );
+});

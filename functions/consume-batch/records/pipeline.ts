@@ -11,8 +11,10 @@ export interface CallOrigin {
   tracestate?: string | undefined;
   /** The part of `traceparent` that is the same for all that belongs together. */
   traceId?: string | undefined;
+  /** The name of the key that a call over HTTP has shown. */
+  caller?: string | undefined;
   environment: Environment;
-  /** Adds the request id and the trace id to its lines. */
+  /** Adds the request id, the trace id and the caller to its lines. */
   log: Log;
 }
 
