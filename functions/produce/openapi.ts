@@ -169,7 +169,11 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
           { 'application/octet-stream': { schema: BINARY }, '*/*': { schema: BINARY } },
           [...OF_PUBLISHING, 'SIGNATURE_INVALID'],
           [
-            { ...parameter('query', 'key', TEXT), description: "the record's key" },
+            {
+              ...parameter('query', 'key', TEXT),
+              description:
+                "the record's key; refused where a signed webhook has it in a header or in its body",
+            },
             ...SIGNATURE_HEADERS.map((name) => parameter('header', name, TEXT)),
           ],
         ),

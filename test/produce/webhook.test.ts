@@ -57,26 +57,38 @@ describe('the record', () => {
     assert.deepEqual((await read(hook('x', headers))).headers, []);
   });
 
-  test('the key: ?key=, or the configured header', async () => {
+  test('the key: ?key= first, then the configured header', async () => {
     const variables = { WEBHOOK_KEY_HEADER: 'X-Order-Id' };
     const key = async (...args: Parameters<typeof hook>) => (await read(hook(...args), variables)).key;
     assert.equal(`${await key('x', { 'x-order-id': '7' })}`, '7');
+    assert.equal(`${await key('x', { 'x-order-id': '7' }, { key: 'é' })}`, 'é');
+    assert.deepEqual(await key('x', {}, { key: '' }), Buffer.alloc(0));
     assert.equal(await key('x'), null);
-    const { key: fromQuery } = await read(hook('x', { 'x-order-id': '7' }, { key: 'é' }));
-    assert.equal(`${fromQuery}`, 'é');
-    assert.deepEqual((await read(hook('x', {}, { key: '' }))).key, Buffer.alloc(0));
     assert.equal((await read(hook('x', { 'x-order-id': '7' }))).key, null);
+    assert.equal(
+      `${(await read(hook('{"id":7}', {}, { key: '8' }), { WEBHOOK_KEY_POINTER: '/id' })).key}`,
+      '8',
+    );
   });
 
-  test('?key= is refused where a variable says where the key is', async () => {
-    for (const variables of [{ WEBHOOK_KEY_HEADER: 'x-order-id' }, { WEBHOOK_KEY_POINTER: '/id' }]) {
+  test('?key= of a signed webhook is refused where a variable says where the key is', async () => {
+    const body = '{"id":7}';
+    const headers = {
+      'x-order-id': '7',
+      'x-hub-signature-256': `sha256=${createHmac('sha256', 'secret').update(body).digest('hex')}`,
+    };
+    for (const place of [{ WEBHOOK_KEY_HEADER: 'x-order-id' }, { WEBHOOK_KEY_POINTER: '/id' }]) {
+      const variables = { ...place, WEBHOOK_SECRET: 'secret' };
+      assert.equal(`${(await read(hook(body, headers), variables)).key}`, '7');
       for (const key of ['7', '']) {
-        await assert.rejects(read(hook('{"id":7}', { 'x-order-id': '7' }, { key }), variables), {
+        await assert.rejects(read(hook(body, headers, { key }), variables), {
           code: 'INVALID_RECORD',
           message: /^key must not be in the query.*remove \?key=$/,
         });
       }
     }
+    const { key } = await read(hook(body, headers, { key: '8' }), { WEBHOOK_SECRET: 'secret' });
+    assert.equal(`${key}`, '8');
   });
 
   test('headers: names and patterns in any case; credentials by their whole name alone', async () => {

@@ -31,13 +31,13 @@ export async function readWebhook(
   config: ProduceConfig,
   deadline: number,
 ): Promise<ProducerRecord[]> {
-  const { signature, ...rules } = config.webhook;
+  const { signature, keyPointer } = config.webhook;
   if (signature) verify(request, signature);
-  const { key, headers } = keyAndHeaders(request, rules);
+  const { key, headers } = keyAndHeaders(request, config.webhook);
   return withBody(request, { maxBytes: config.maxBodyBytes, deadline }, (value) => [
     {
       topic: allowedTopic(topic, config),
-      key: rules.keyPointer === undefined ? key : keyAt(rules.keyPointer, value),
+      key: key === null && keyPointer !== undefined ? keyAt(keyPointer, value) : key,
       value,
       headers,
     },
@@ -63,10 +63,11 @@ export function readChallenge(
 
 function keyAndHeaders(
   { query, headers }: HttpRequest,
-  { keyHeader, keyPointer, copiesHeader }: Omit<WebhookConfig, 'signature'>,
+  { signature, keyHeader, keyPointer, copiesHeader }: WebhookConfig,
 ): { key: Buffer | null; headers: Header[] } {
-  const isKeySet = keyHeader !== undefined || keyPointer !== undefined;
-  if (isKeySet && query.key !== undefined) throw invalid([{ path: 'key', message: KEY_IN_QUERY }]);
+  // Whoever has seen a signed webhook could send it again with another key.
+  const hasKey = keyHeader !== undefined || keyPointer !== undefined;
+  if (signature && hasKey && query.key !== undefined) throw invalid([{ path: 'key', message: KEY_IN_QUERY }]);
   const inHeader = headers[keyHeader ?? ''];
   const keyBytes = inHeader === undefined ? null : headerBytes(inHeader);
   const copied = Object.entries(headers).filter(([name]) => copiesHeader(name));
