@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Pipeline, RecordContext } from '../../functions/consume-batch/records/pipeline.ts';
 import { PermanentError } from '../../functions/consume-batch/records/record-failure.ts';
-import { newTopic } from '../support/cluster.ts';
+import { createPublish } from '../../functions/produce/publish.ts';
+import { connectionConfigFor, newTopic } from '../support/cluster.ts';
 import { newConsumer, pullDefaults } from '../support/consumer.ts';
 import { startReceiver } from '../support/http.ts';
 import { buildHttpFunction, startHttpFunction } from '../support/http-function.ts';
-import type { recordingLog } from '../support/log.ts';
+import { recordingLog } from '../support/log.ts';
+import { acknowledged, post, produceDefaults } from '../support/produce.ts';
+import { newProducer } from '../support/producer.ts';
 import { publish, readTopic } from '../support/records.ts';
 import { replayWith } from '../support/replay.ts';
 import { sharedCluster } from '../support/shared-cluster.ts';
@@ -54,14 +57,20 @@ function pullOf({ consumer }: ReturnType<typeof newConsumer>, topic: string, cal
 const traceIdsOf = ({ lines }: ReturnType<typeof recordingLog>, message: string) =>
   lines.filter((line) => line.message === message).map(({ fields }) => fields?.traceId);
 
-test("one record's trace: the http sink's request, its dead letter, the replay, the handler, every line", async () => {
-  const topic = await topicWith([traced({ traceparent: parentOf(1), tracestate, own: 'x' })]);
+test("one request's trace: its record, the http sink's request, the dead letter, the replay, the handler, every line", async () => {
+  const topic = await newTopic(cluster, { partitions: 1, beside: ['dead-letter'] });
+  const records = [{ value: 1, headers: [{ key: 'own', value: Buffer.from('x').toString('base64') }] }];
+  const request = post(topic, { records }, { headers: { traceparent: parentOf(1), tracestate } });
+  const { producer } = newProducer(connectionConfigFor(cluster));
+  const serve = createPublish({ producer, config: produceDefaults, log: recordingLog() });
+  acknowledged(await serve(request, Date.now() + 10_000));
+
   const receiver = await startReceiver(() => ({ status: 400 }));
   const failing = newConsumer(cluster, topic, { sink: receiver.sink, pipeline: {} });
   assert.equal((await pullOf(failing, topic, ofCall)).deadLettered, 1);
 
-  const [post] = receiver.posts;
-  assert.deepEqual([post?.headers.traceparent, post?.headers.tracestate], [parentOf(1), tracestate]);
+  const [posted] = receiver.posts;
+  assert.deepEqual([posted?.headers.traceparent, posted?.headers.tracestate], [parentOf(1), tracestate]);
   assert.deepEqual(traceIdsOf(failing.log, 'a record was dead-lettered'), [idOf(1)]);
   assert.deepEqual(traceIdsOf(failing.log, 'pulled'), [idOf(255)]);
 
