@@ -188,23 +188,42 @@ function networkProblems(at: string, { vpc, agency, environment, triggers }: Fun
   return problems;
 }
 
-function warningsOf(
-  { region }: Deployment,
-  { key, triggers, environment, encryptedEnvironment, maxInstances, memorySize }: FunctionDescription,
-): string[] {
+/** Where whoever knows an address may do more than its owner may think. */
+function openDoors({
+  key,
+  source,
+  runtime,
+  triggers,
+  environment,
+  encryptedEnvironment,
+}: FunctionDescription): string[] {
+  const gateways = triggers.filter((trigger) => trigger.type === 'DEDICATEDGATEWAY');
+  const variables = { ...environment, ...encryptedEnvironment };
+  const { HTTP_API_KEYS, PRODUCE_ROUTES, WEBHOOK_SECRET, FUNCTION } = variables;
+  const publishes = source === 'produce' || source === 'http';
+  const isSigned = publishes && PRODUCE_ROUTES === 'webhooks' && WEBHOOK_SECRET;
   const warnings: string[] = [];
+  if (gateways.some(({ auth }) => auth === 'NONE') && !HTTP_API_KEYS && !isSigned) {
+    const remedy = publishes ? ', or for webhooks alone PRODUCE_ROUTES=webhooks and WEBHOOK_SECRET' : '';
+    warnings.push(
+      `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it. Set HTTP_API_KEYS${remedy}.`,
+    );
+  }
+  if (gateways.length > 0 && runtime === 'http' && FUNCTION) {
+    warnings.push(
+      `functions.${key}: FUNCTION opens /invoke and /init, which need no key, to everybody whom the gateway lets in. Remove it: only a custom image needs it.`,
+    );
+  }
+  return warnings;
+}
+
+function warningsOf({ region }: Deployment, description: FunctionDescription): string[] {
+  const { key, triggers, environment, maxInstances, memorySize } = description;
+  const warnings = openDoors(description);
   if (memorySize > OTC_MEMORY && isOpenTelekomCloud(region)) {
     warnings.push(
       `functions.${key}.memorySize is ${memorySize}: Open Telekom Cloud's API document ends at ${OTC_MEMORY} MB, though its manual has 10240.`,
     );
-  }
-  for (const trigger of triggers) {
-    const hasKeys = { ...environment, ...encryptedEnvironment }.HTTP_API_KEYS;
-    if (trigger.type === 'DEDICATEDGATEWAY' && trigger.auth === 'NONE' && !hasKeys) {
-      warnings.push(
-        `functions.${key}: the gateway asks nobody who they are (auth: NONE); whoever knows the address can call it. Set HTTP_API_KEYS, or for webhooks alone PRODUCE_ROUTES=webhooks and WEBHOOK_SECRET.`,
-      );
-    }
   }
   const pulls =
     triggers.some(({ type, status }) => type === 'TIMER' && status === 'ACTIVE') &&

@@ -182,7 +182,7 @@ export class Variables {
 
   /**
    * Reads names and `prefix*` patterns of request headers, in any case, that are copied to a record. A pattern
-   * doesn't match headers with credentials. Nothing matches Idempotency-Key, which every route takes.
+   * doesn't match headers with credentials. Nothing matches Idempotency-Key and a trace, which go with every record.
    */
   headerPatterns(name: string): (header: string) => boolean {
     const patterns = this.list(name).map((pattern) => pattern.toLowerCase());
@@ -196,7 +196,7 @@ export class Variables {
       pattern.endsWith('*')
         ? header.startsWith(pattern.slice(0, -1)) && !isCredentialHeader(header)
         : header === pattern;
-    return (header) => !header.startsWith(IDEMPOTENCY_PREFIX) && patterns.some(matches(header));
+    return (header) => !isOfRequest(header) && patterns.some(matches(header));
   }
 
   topic(name: string): string | undefined {
@@ -290,6 +290,11 @@ export class Variables {
 /** For `file:<path>`, the path of a file that the build puts beside the bundle. */
 export function bundledPath(value: string): string | undefined {
   return /^file:(.*)$/.exec(value)?.[1];
+}
+
+/** Whether every route gives this request header to its records. */
+function isOfRequest(header: string): boolean {
+  return header.startsWith(IDEMPOTENCY_PREFIX) || header === 'traceparent' || header === 'tracestate';
 }
 
 function isHttpUrl(text: string): boolean {

@@ -1,5 +1,4 @@
 import { checkHandler } from '../../src/platform/check-function.ts';
-import { guarded } from '../../src/platform/guarded.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
 import { logReport } from './formats/log-report.ts';
 import { readCheckConfig, runCheck } from './run-check.ts';
@@ -8,7 +7,7 @@ import { timerFault } from './timer-fault.ts';
 
 export const handler = checkHandler({
   run: runCheck,
-  serve: guarded('check', serveCheck),
+  serve: serveCheck,
   log: logReport,
   fault: timerFault,
 });

@@ -1,5 +1,4 @@
 import { consumerHandler } from '../../src/platform/consumer-function.ts';
-import { guarded } from '../../src/platform/guarded.ts';
 import { initializerOf } from '../../src/platform/initializer.ts';
 import { refuseForeignTopics } from './foreign-topics.ts';
 import { wishMembers } from './pull/pull-wish.ts';
@@ -13,7 +12,7 @@ export const handler = consumerHandler({
     return { ...(await consumer.push(records, call)), partialResponse };
   },
   pull,
-  serve: guarded('pull', servePull),
+  serve: servePull,
   wishes: wishMembers,
 });
 

@@ -1,10 +1,5 @@
-import { Failure, toFailure } from '../../src/errors.ts';
-import {
-  failureResponse,
-  type HttpRequest,
-  type HttpResponse,
-  jsonResponse,
-} from '../../src/http/message.ts';
+import { Failure } from '../../src/errors.ts';
+import { type HttpRequest, type HttpResponse, jsonResponse } from '../../src/http/message.ts';
 import { needOf, routes } from '../../src/http/routes.ts';
 import { isObject } from '../../src/platform/members.ts';
 import type { Environment } from '../../src/variables.ts';
@@ -28,16 +23,12 @@ export async function pull(wish: unknown, call: PullCall): Promise<PullAnswer> {
   return warm(environment).consumer.pull(readWish(wish), config, deadline, call);
 }
 
-/** A pull over HTTP: `POST` with a wish as a JSON object, or with an empty body. */
+/** A pull over HTTP: `POST` with a wish as a JSON object, or with an empty body. Throws a Failure. */
 export async function servePull(request: HttpRequest, call: PullCall): Promise<HttpResponse> {
-  try {
-    needOf(request.method, routes['/consume-batch']);
-    const { traceparent, tracestate } = request.headers;
-    const origin = { traceparent, tracestate, caller: request.caller?.name };
-    return jsonResponse(200, await pull(wishOf(request), { ...call, ...origin }));
-  } catch (error) {
-    return failureResponse(toFailure(error));
-  }
+  needOf(request.method, routes['/consume-batch']);
+  const { traceparent, tracestate } = request.headers;
+  const origin = { traceparent, tracestate, caller: request.caller?.name };
+  return jsonResponse(200, await pull(wishOf(request), { ...call, ...origin }));
 }
 
 function wishOf({ body, json }: HttpRequest): unknown {

@@ -20,7 +20,7 @@ export function preflight(head: RequestHead, config: HttpConfig): HttpResponse |
   if (head.method !== 'OPTIONS' || head.headers['access-control-request-method'] === undefined)
     return undefined;
   const headers = corsHeaders(head, config);
-  if (headers['access-control-allow-origin'] === undefined) return { status: 403, headers, body: '' };
+  if (headers['access-control-allow-origin'] === undefined) return { status: 403, headers: {}, body: '' };
   headers['access-control-allow-methods'] = CORS_METHODS;
   headers['access-control-allow-headers'] = allowedHeaders(head, config).join(', ');
   headers.vary = 'access-control-request-headers';

@@ -18,11 +18,14 @@ export const meanings = {
   },
   PRODUCE_ROUTES: {
     meaning:
-      '`webhooks`: only `/webhooks/{topic}`, `/healthy` and `/ready` are served, which a gateway with `auth: NONE` needs',
+      '`webhooks`: only `/webhooks/{topic}`, `/healthy` and `/ready` are served, which a gateway with `auth: NONE` needs where callers have no keys',
   },
   PRODUCE_MAX_BODY_BYTES: { meaning: 'bytes of a body, and of what it decompresses to' },
   CLOUDEVENTS_PARTITION_KEY: { meaning: "`true`: an event's `partitionkey` is the record's key" },
-  WEBHOOK_SECRET: { secret: true, meaning: 'checks the signature of webhooks; without it nobody is asked' },
+  WEBHOOK_SECRET: {
+    secret: true,
+    meaning: 'checks the signature of webhooks; without it they need what other callers need',
+  },
   WEBHOOK_SECRET_PREVIOUS: {
     secret: true,
     meaning: 'is accepted as well, while the sender replaces its secret',

@@ -6,6 +6,8 @@ import { warm } from './warm.ts';
 export const handler = httpHandler(
   (request, { environment, deadline }) => warm(environment).publish(request, deadline),
   refusal,
+  // Each of its routes asks for itself.
+  'nothing',
 );
 
 export const initializer = initializerOf(({ environment, deadline }) =>

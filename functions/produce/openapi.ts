@@ -26,12 +26,12 @@ const OF_TOPIC: ErrorCode[] = [
   ...FROM_CLUSTER,
   'TOPIC_NOT_AUTHORIZED',
   'TOPIC_NOT_ALLOWED',
-  'NOT_PERMITTED',
   'UNKNOWN_TOPIC',
   'INVALID_RECORD',
 ];
 const OF_PUBLISHING: ErrorCode[] = [
   ...OF_TOPIC,
+  'NOT_PERMITTED',
   'RECORD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
   'THROTTLED',
@@ -182,10 +182,10 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
         get: asked('listBrokers', 'The ids of the brokers', ref('Brokers'), FROM_CLUSTER),
       },
       '/healthy': {
-        get: asked('getHealth', 'Is the process alive?', ref('Health'), []),
+        get: keyless(asked('getHealth', 'Is the process alive?', ref('Health'), [])),
       },
       '/ready': {
-        get: asked('getReadiness', 'Does a broker answer, now?', ref('Health'), FROM_CLUSTER),
+        get: keyless(asked('getReadiness', 'Does a broker answer, now?', ref('Health'), FROM_CLUSTER)),
       },
       '/openapi.json': { get: asked('getDescription', 'This document', { type: 'object' }, []) },
     },
@@ -201,6 +201,12 @@ export function openApi({ maxBodyBytes }: Pick<ProduceConfig, 'maxBodyBytes'>) {
 
 function asked(operationId: string, summary: string, schema: Schema, codes: ErrorCode[]) {
   return { operationId, summary, responses: responses({ 200: ['the answer', schema] }, codes) };
+}
+
+/** For everybody, whether or not there are keys. */
+function keyless({ responses, ...operation }: ReturnType<typeof asked>) {
+  const { 401: _, ...others } = responses;
+  return { ...operation, security: [], responses: others };
 }
 
 function published(

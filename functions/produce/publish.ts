@@ -64,14 +64,16 @@ export function createPublish(publisher: Publisher): Serve {
 
 /** The same for a server, which has a request's head first. It throws for a wrong route, method, caller, type or encoding. */
 export function createRoute(publisher: Publisher): Route {
-  const find = finder(handlers, publisher.config.routes);
+  const { routes, webhook } = publisher.config;
+  const find = finder(handlers, routes);
+  const ofWebhooks: Need = webhook.signature ? 'nothing' : 'publish';
   return (head) => {
+    const { handler, need: stated, target } = find(head);
+    const need = stated === 'signature' ? ofWebhooks : stated;
+    permit(head.caller, need, target.topic);
     if (!acceptsAnswer(head)) {
       throw new Failure('NOT_ACCEPTABLE', 'the answer is application/vnd.kafka.v2+json or application/json');
     }
-    const { handler, need: stated, target } = find(head);
-    const need = stated === 'signature' && publisher.config.webhook.signature ? 'nothing' : stated;
-    permit(head.caller, need, target.topic);
     const answer = handler(head);
     const type = answerType(head);
     return (request, deadline) => {

@@ -31,7 +31,7 @@ export function withRequestHeaders(
   const traced = trace ? headersOf({ traceparent: trace.traceparent, tracestate: trace.tracestate }) : [];
   const digest = key === undefined ? '' : hash('sha256', body).slice(0, DIGEST_LENGTH);
   return records.map((record, index) => {
-    const isTraced = record.headers.some((header) => header.key === 'traceparent');
+    const isTraced = record.headers.some((header) => /^trace(parent|state)$/i.test(header.key));
     const repeatable = headersOf({
       [`${IDEMPOTENCY_PREFIX}key`]: key,
       [`${IDEMPOTENCY_PREFIX}scope`]: key && `${caller?.name ?? NOBODY}/${index}/${digest}`,

@@ -29,9 +29,9 @@ interface Route<Handler> {
 export function finder<Handler>(
   handlers: Handlers<Handler>,
   served: ProduceConfig['routes'],
-): (request: RequestHead) => { handler: Handler; need: Need; target: Target } {
+): (request: RequestHead) => { handler: Handler; need: Need | 'signature'; target: Target } {
   const table = allRoutes.flatMap(([path, about]): Route<Handler>[] => {
-    if (!isProduces(path) || (served === 'webhooks' && !about.ofWebhooks)) return [];
+    if (!isProducePath(path) || (served === 'webhooks' && !about.ofWebhooks)) return [];
     return [{ path, pattern: patternOf(path, 'end'), handlers: handlers[path] }];
   });
   return (request) => {
@@ -48,7 +48,7 @@ export function finder<Handler>(
   };
 }
 
-function isProduces(path: Path): path is ProducePath {
+function isProducePath(path: Path): path is ProducePath {
   return !('isServers' in routes[path]);
 }
 

@@ -7,8 +7,6 @@ const ANYBODY: Caller = { name: undefined, scopes: undefined };
 export class ApiKeys {
   /** By the SHA-256 of the key, in hex. */
   readonly #byHash: ReadonlyMap<string, Caller>;
-  /** Accepted ones that were shown, so that each is hashed once. */
-  readonly #byKey = new Map<string, Caller>();
 
   constructor(byHash: ReadonlyMap<string, Caller>) {
     this.#byHash = byHash;
@@ -27,9 +25,6 @@ export class ApiKeys {
 
   /** How long it takes tells something about the hash at most, and no key follows from its hash. */
   #ownerOf(key: string | undefined): Caller | undefined {
-    if (!key) return undefined;
-    const known = this.#byKey.get(key) ?? this.#byHash.get(hash('sha256', key));
-    if (known) this.#byKey.set(key, known);
-    return known;
+    return key ? this.#byHash.get(hash('sha256', key)) : undefined;
   }
 }

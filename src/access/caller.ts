@@ -11,15 +11,15 @@ export interface Caller {
 
 /**
  * What a caller needs where keys are configured: a key, or one with this scope; for `publish` the topic belongs to the
- * scope. `signature`: that of a webhook, and without WEBHOOK_SECRET `publish`.
+ * scope.
  */
-export type Need = 'nothing' | 'a key' | 'publish' | 'signature' | 'pull' | 'check' | 'metrics';
+export type Need = 'nothing' | 'a key' | 'publish' | 'pull' | 'check' | 'metrics';
 
 const PUBLISH = 'publish:';
 
 /**
- * Throws API_KEY_REFUSED, or NOT_PERMITTED naming the scope that the caller lacks. A topic that is not known yet must
- * be asked for again. Where a signature is needed, and none is configured, only `publish` helps.
+ * Throws API_KEY_REFUSED, or NOT_PERMITTED naming the scope that the caller lacks. Where the topic is not known yet, it
+ * has to be asked again.
  */
 export function permit(caller: Caller | undefined, need: Need, topic?: string): void {
   if (need === 'nothing') return;
@@ -31,9 +31,9 @@ export function permit(caller: Caller | undefined, need: Need, topic?: string): 
     );
   }
   if (need === 'a key') return;
-  if (need === 'publish' || need === 'signature') {
-    if (topic !== undefined && !mayPublish(caller, topic)) throw notPermitted(caller, PUBLISH + topic);
-  } else if (!holds(caller, (scope) => scope === need)) throw notPermitted(caller, need);
+  if (need !== 'publish') {
+    if (!holds(caller, (scope) => scope === need)) throw notPermitted(caller, need);
+  } else if (topic !== undefined && !mayPublish(caller, topic)) throw notPermitted(caller, PUBLISH + topic);
 }
 
 /** Whether a key may publish to this topic. */

@@ -27,9 +27,17 @@ export function apiKeys(variables: Variables): ApiKeys {
     if (hash === '' || scopes?.some((scope) => !isScope(scope))) reject(SHAPE);
     else if (key === HASH_OF_NOTHING) reject('must not be the hash of an empty key, which anybody can show');
     else if (keys.has(key)) reject('has the same key as one before it: each key has one caller');
+    else if ([...keys.values()].some((other) => isNamesake(other, { name, scopes }))) {
+      reject('has other scopes than one of the same name before it: a new key of a caller may do the same');
+    }
     keys.set(key, { name, scopes });
   }
   return new ApiKeys(keys);
+}
+
+/** While a key is being replaced, nobody should have to see that the new one may do more. */
+function isNamesake(a: Caller, b: Caller): boolean {
+  return a.name !== undefined && a.name === b.name && a.scopes?.join() !== b.scopes?.join();
 }
 
 function isScope(scope: string): boolean {

@@ -5,7 +5,7 @@ export type Method = 'GET' | 'POST';
 
 export interface RouteAbout {
   /** By the methods that are served; HEAD is served wherever GET is. */
-  needs: Readonly<Partial<Record<Method, Need>>>;
+  needs: Readonly<Partial<Record<Method, Need | 'signature'>>>;
   /** Served by the HTTP server only, and not by produce behind a gateway. */
   isServers?: true;
   /** Also served with `PRODUCE_ROUTES=webhooks`. */
@@ -13,8 +13,8 @@ export interface RouteAbout {
 }
 
 /**
- * Every path that is served over HTTP. The first one that matches counts. Publishing, OpenAPI, access, metrics'
- * labels and refusals all use this table.
+ * Every path that is served over HTTP. The first one that matches counts. Publishing, access, OpenAPI, metrics' labels
+ * and refusals all use this table. `signature`: that of a webhook; without WEBHOOK_SECRET it is `publish`.
  */
 export const routes = {
   '/topics/{topic}/partitions/{partition}': { needs: { GET: 'a key', POST: 'publish' } },
@@ -55,9 +55,12 @@ export function patternOf(path: Path, where: 'whole' | 'end'): RegExp {
 }
 
 /** What this method needs of its caller. Throws METHOD_NOT_ALLOWED. */
-export function needOf(method: string, { needs }: RouteAbout): Need {
+export function needOf<N extends string>(
+  method: string,
+  { needs }: { readonly needs: Readonly<Partial<Record<Method, N>>> },
+): N {
   const known = method === 'HEAD' ? 'GET' : method;
-  for (const [one, need] of Object.entries(needs)) if (one === known) return need;
+  for (const [one, need] of Object.entries<N>(needs)) if (one === known) return need;
   const allowed = Object.keys(needs).flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
   throw new Failure('METHOD_NOT_ALLOWED', `${method} is not served here, only ${allowed.join(' and ')}`, {
     headers: { allow: allowed.join(', ') },

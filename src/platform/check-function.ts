@@ -1,5 +1,6 @@
 import { toFailure } from '../errors.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { routes } from '../http/routes.ts';
 import { createLog } from '../log.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { isHttpEvent } from './http-event.ts';
@@ -21,7 +22,7 @@ export interface CheckFunction<Report> {
 export function checkHandler<Report>(
   check: CheckFunction<Report>,
 ): (event: unknown, context: PlatformContext) => Promise<unknown> {
-  const http = httpHandler((request, call) => check.serve(request, call));
+  const http = httpHandler(check.serve, undefined, routes['/connectivity-check'].needs.GET);
   return async (event, context) => {
     if (isHttpEvent(event)) return http(event, context);
     const call = callOf(context);

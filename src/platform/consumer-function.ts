@@ -1,5 +1,6 @@
 import { Failure, toFailure } from '../errors.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { routes } from '../http/routes.ts';
 import { createLog } from '../log.ts';
 import type { ConsumerRecord } from '../record.ts';
 import { kafkaBatchResponse } from './aws-kafka-event.ts';
@@ -31,7 +32,7 @@ interface Pushed {
 export function consumerHandler(
   consumer: ConsumerFunction,
 ): (event: unknown, context: PlatformContext) => Promise<unknown> {
-  const http = httpHandler((request, call) => consumer.serve(request, call));
+  const http = httpHandler(consumer.serve, undefined, routes['/consume-batch'].needs.POST);
   return async (event, context) => {
     const call = callOf(context);
     try {

@@ -1,9 +1,13 @@
 import middy from '@middy/core';
 import httpJsonBodyParser from '@middy/http-json-body-parser';
 import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda';
+import { type Need, permit } from '../access/caller.ts';
+import { apiKeys } from '../access/config.ts';
 import { type Failure, toFailure } from '../errors.ts';
 import { failureResponse, type HttpRequest, type HttpResponse } from '../http/message.ts';
 import { createLog, logFailed } from '../log.ts';
+import { traceOf } from '../trace.ts';
+import { readConfig } from '../variables.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';
 
@@ -25,12 +29,13 @@ interface ParsedEvent {
  * Creates a gateway's handler with the two parameters that the platform counts; middy's own has none. The event and
  * the context are read before middy sees them: middy looks for AWS's context methods, and its body parser for two
  * spellings of one header. `refuse` answers where `serve` throws or could not be called; it gets no request where the
- * event holds none.
+ * event holds none. `need` is asked of the caller where HTTP_API_KEYS is set.
  */
 export function httpHandler(
   serve: (request: HttpRequest, call: Call) => Promise<HttpResponse>,
   refuse: (failure: Failure, request: HttpRequest | undefined) => HttpResponse = (failure) =>
     failureResponse(failure),
+  need: Need = 'a key',
 ): (event: unknown, context: PlatformContext) => Promise<APIGatewayProxyResult> {
   const chain = middy<ParsedEvent, HttpResponse, Error, MiddyContext>({ timeoutEarlyInMillis: 0 })
     .use(jsonBody())
@@ -43,6 +48,10 @@ export function httpHandler(
     let request: HttpRequest | undefined;
     try {
       request = readHttpEvent(event, requestId);
+      if (need !== 'nothing') {
+        request.caller = readConfig(call.environment, apiKeys).callerOf(request.headers);
+        permit(request.caller, need);
+      }
       const { headers, body } = request;
       const text = body.length > MAX_PARSED_BYTES ? '' : body.toString();
       const parsed: ParsedEvent = { headers, body: text, isBase64Encoded: false, request };
@@ -50,7 +59,9 @@ export function httpHandler(
     } catch (error) {
       const failure = toFailure(error);
       // The function's own log may be missing together with its configuration.
-      logFailed(createLog('info'), failure, { requestId });
+      const caller = request?.caller?.name;
+      const { traceId } = traceOf(request?.headers ?? {}) ?? {};
+      logFailed(createLog('info'), failure, { requestId, caller, traceId });
       return httpResult(refuse(failure, request), requestId, event);
     }
   };

@@ -65,6 +65,11 @@ describe('refused, with its place and without its value', () => {
     ['publish with an empty topic', `${shop}=shop:publish:`, /entry 1/],
     ['a pattern with a star in the middle', `${shop}=shop:publish:a*b`, /entry 1/],
     ['a key twice', `${shop}=a:pull,${shop.toUpperCase()}=b`, /entry 2\) has the same key/],
+    [
+      'a new key that may do more than the old one',
+      `${shop}=shop:pull,${other}=shop`,
+      /entry 2\) has other scopes/,
+    ],
     ['the hash of an empty key', hashOf(''), /entry 1\) must not be the hash of an empty key/],
   ] as const) {
     test(what, () => {

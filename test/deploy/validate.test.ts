@@ -154,9 +154,23 @@ describe('a right description passes', () => {
     const warningsFor = (change: object) =>
       validate(sampleDeployment(sampleFunction({ ...open, ...change }))).warnings.join();
     assert.match(warningsFor({}), /^functions.produce: the gateway asks nobody who they are/);
-    const HTTP_API_KEYS = '0'.repeat(64);
-    const encrypted = { encryptedEnvironment: { KAFKA_SASL_PASSWORD: 'p', HTTP_API_KEYS } };
-    assert.doesNotMatch(warningsFor(encrypted), /asks nobody/);
+    assert.match(warningsFor({}), /or for webhooks alone/);
+    const keys = { HTTP_API_KEYS: '0'.repeat(64) };
+    const webhooks = { PRODUCE_ROUTES: 'webhooks', WEBHOOK_SECRET: 's' };
+    for (const encryptedEnvironment of [keys, webhooks]) {
+      assert.doesNotMatch(warningsFor({ encryptedEnvironment }), /asks nobody/);
+    }
+    // Webhooks are nothing to the check: with their variables it would be as open as before.
+    const check = { source: 'connectivity-check', encryptedEnvironment: webhooks };
+    assert.match(warningsFor(check), /asks nobody .* Set HTTP_API_KEYS\./);
+  });
+
+  test('an HTTP function that a gateway can hand any event to is warned of', () => {
+    const http = { ...triggers(gateway), runtime: 'http', handler: 'bootstrap', initializer: undefined };
+    const warningsFor = (environment: Record<string, string>) =>
+      validate(sampleDeployment(sampleFunction({ ...http, environment }))).warnings.join();
+    assert.doesNotMatch(warningsFor({}), /FUNCTION/);
+    assert.match(warningsFor({ FUNCTION: 'produce' }), /FUNCTION opens \/invoke and \/init/);
   });
 
   test('functions whose log nobody keeps are warned of', () => {
