@@ -15,7 +15,7 @@ export const meanings = {
 const HASH_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const ENTRY = /^([0-9a-f]{64})(?:=([a-z0-9][\w.-]{0,63})(?::(.+))?)?$/i;
 const SHAPE =
-  'must be the SHA-256 of a key in hex, alone or with =<name>:<scope>+<scope>, of publish:<topic or prefix*>, pull, check and metrics; commas separate entries';
+  'must hold SHA-256 hashes of keys in hex, alone or as <hash>=<name>:<scope>+<scope>, of publish:<topic or prefix*>, pull, check and metrics, separated by commas';
 
 export function apiKeys(variables: Variables): ApiKeys {
   const keys = new Map<string, Caller>();
@@ -23,19 +23,20 @@ export function apiKeys(variables: Variables): ApiKeys {
     const [, hash = '', name, scopeList] = ENTRY.exec(entry) ?? [];
     const scopes = scopeList?.split('+');
     const key = hash.toLowerCase();
-    const reject = (problem: string) => variables.reject('HTTP_API_KEYS', `(entry ${index + 1}) ${problem}`);
+    const reject = (problem: string) => variables.reject('HTTP_API_KEYS', `${problem} (entry ${index + 1})`);
     if (hash === '' || scopes?.some((scope) => !isScope(scope))) reject(SHAPE);
-    else if (key === HASH_OF_NOTHING) reject('must not be the hash of an empty key, which anybody can show');
-    else if (keys.has(key)) reject('has the same key as one before it: each key has one caller');
+    else if (key === HASH_OF_NOTHING)
+      reject('must not hold the hash of an empty key, which anybody can show');
+    else if (keys.has(key)) reject('must hold a key once, because each key has one caller');
     else if ([...keys.values()].some((other) => isNamesake(other, { name, scopes }))) {
-      reject('has other scopes than one of the same name before it: a new key of a caller may do the same');
+      reject('must give the same scopes to keys of the same name');
     }
     keys.set(key, { name, scopes });
   }
   return new ApiKeys(keys);
 }
 
-/** While a key is being replaced, nobody should have to see that the new one may do more. */
+/** Otherwise a new key could silently do more than the one that it replaces. */
 function isNamesake(a: Caller, b: Caller): boolean {
   return a.name !== undefined && a.name === b.name && a.scopes?.join() !== b.scopes?.join();
 }
