@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { findPrivateKey } from '../src/private-key-reader.ts';
 import { bundledPath, Variables } from '../src/variables.ts';
 import { ownFunctions, readersOf } from './function-readers.ts';
 import { BuildRefused } from './refused.ts';
@@ -41,11 +42,11 @@ export async function settingsOf(
   return found;
 }
 
-/** The files that `file:` values of certificates name. Their paths are the same in the checkout and in the bundle. */
+/** The files that `file:` values name. Their paths are the same in the checkout and in the bundle. */
 export function filesOf(settings: Settings): string[] {
   const read = variablesRead();
   const paths = Object.entries(settings).map(([name, value]) =>
-    read.get(name)?.reader === 'certificates' ? bundledPath(value) : undefined,
+    ['certificates', 'privateKey'].includes(read.get(name)?.reader ?? '') ? bundledPath(value) : undefined,
   );
   return [...new Set(paths.filter((path) => path !== undefined))];
 }
@@ -91,14 +92,31 @@ function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): strin
     const setting = settings.get(sentence.split(' ', 1)[0] ?? '');
     return setting ? [`${setting.file}: ${sentence}`] : [];
   });
-  const secrets = [...settings].filter(([variable, { value }]) => isSecret(variable, value));
-  return [
-    ...wrong,
-    ...secrets.map(
-      ([variable, { file }]) =>
-        `${file}: ${variable} is a secret, and a bundle can be read: it belongs in the encrypted variables`,
-    ),
-  ];
+  const exposed = [...settings].flatMap(([variable, { value, file }]) => {
+    const problem = exposure(variable, value);
+    return problem === undefined ? [] : [`${file}: ${variable} ${problem}`];
+  });
+  return [...wrong, ...exposed];
+}
+
+/** Why a value must not be in a bundle, which can be read. An encrypted key may, as its password is elsewhere. */
+function exposure(variable: string, value: string): string | undefined {
+  const isKeyFile =
+    variablesRead().get(variable)?.reader === 'privateKey' && bundledPath(value) !== undefined;
+  if (isKeyFile && !isEncryptedKey(bundledPath(value) ?? '')) {
+    return 'names no encrypted key, and a bundle can be read: encrypt it (openssl pkcs8 -topk8 -v2 aes-256-cbc -in key.pem), or keep the key itself in the encrypted variables';
+  }
+  return !isKeyFile && isSecret(variable, value)
+    ? 'is a secret, and a bundle can be read: it belongs in the encrypted variables'
+    : undefined;
+}
+
+function isEncryptedKey(path: string): boolean {
+  try {
+    return findPrivateKey(readFileSync(path)).isEncrypted;
+  } catch {
+    return false;
+  }
 }
 
 /** Our secrets are declared; those of the user are guessed by the name, a URL's password, or a private key. */

@@ -1,4 +1,5 @@
 import { readersOf } from '../build/function-readers.ts';
+import { settingsFor } from '../src/settings-files.ts';
 import { Variables } from '../src/variables.ts';
 import type { FunctionDescription } from './description.ts';
 import { isPlaceholder } from './read-description.ts';
@@ -6,10 +7,11 @@ import { isPlaceholder } from './read-description.ts';
 /** What the function itself would say of its settings, at its first call: by name, without values. */
 export function functionSettingProblems(description: FunctionDescription): string[] {
   const values = { ...description.environment, ...description.encryptedEnvironment };
+  const settings = settingsFor(description.source);
   const variables = new Variables((name) => {
     // The file lies on the platform's machine, not on this one.
     if (name === 'KAFKA_SSL_CA_LOCATION') return undefined;
-    return values[name];
+    return values[name] ?? settings[name];
   });
   for (const read of readersOf(description.source, { pulls: doesPull(description) })) read(variables);
   // A variable without a value is reported as such, not as wrong.

@@ -1,9 +1,11 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { CertificateRefused, pemOf, readCertificates } from './certificate-reader.ts';
 import { isCredentialHeader } from './credential-headers.ts';
 import { Failure } from './errors.ts';
+import { findPrivateKey, openPrivateKey, PrivateKeyRefused } from './private-key-reader.ts';
 import { IDEMPOTENCY_PREFIX, isReservedHeader } from './reserved-headers.ts';
 import { Secret } from './secret.ts';
 import { bundleFolder } from './settings.ts';
@@ -76,6 +78,13 @@ export class Variables {
   text(name: string, fallback: string): string;
   text(name: string, fallback?: string): string | undefined {
     return this.#environment(name)?.trim() || fallback;
+  }
+
+  /** A credential that may be left out. Not trimmed, but not blank either. */
+  secret(name: string): Secret | undefined {
+    this.notBlank(name);
+    const value = this.#environment(name);
+    return value ? new Secret(value) : undefined;
   }
 
   required(name: string): string {
@@ -251,24 +260,49 @@ export class Variables {
 
   /** Reads certificates from a text (see `certificate-reader.ts`) or a file in the bundle, as plain PEM. */
   certificates(name: string): string | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const path = bundledPath(text);
-    if (path === undefined) return this.#pem(name, Buffer.from(text));
-    const isWithin = !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
-    if (isWithin) return this.#pemFile(name, join(bundleFolder, path));
-    this.reject(name, 'must be file: and a path in the bundle, without ..');
-    return undefined;
+    return this.#content(name, (content) => pemOf(readCertificates(content)));
   }
 
   certificateFile(name: string): string | undefined {
     const path = this.text(name);
-    return path === undefined ? undefined : this.#pemFile(name, path);
+    return path === undefined
+      ? undefined
+      : this.#file(name, path, (content) => pemOf(readCertificates(content)));
   }
 
-  #pemFile(name: string, path: string): string | undefined {
+  /**
+   * Reads a private key from a text (see `private-key-reader.ts`) or a file in the bundle. Where it is encrypted,
+   * `passphrase` is the value of the variable `passphraseName`.
+   */
+  privateKey(name: string, passphraseName: string, passphrase: Secret | undefined): KeyObject | undefined {
+    const found = this.#content(name, findPrivateKey);
+    if (!found) return undefined;
+    if (found.isEncrypted && !passphrase) {
+      this.reject(passphraseName, `is required: the key in ${name} is encrypted`);
+      return undefined;
+    }
+    const key = openPrivateKey(found, passphrase?.reveal());
+    if (key) return key;
+    if (found.isEncrypted) this.reject(passphraseName, `does not open the key in ${name}`);
+    else this.reject(name, 'holds a private key that is altered, or of a kind that is not known');
+    return undefined;
+  }
+
+  /** What `read` makes of a text, or of the file in the bundle that `file:` names. */
+  #content<T>(name: string, read: (content: Buffer) => T): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const path = bundledPath(text);
+    if (path === undefined) return this.#read(name, Buffer.from(text), read);
+    const isWithin = !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
+    if (isWithin) return this.#file(name, join(bundleFolder, path), read);
+    this.reject(name, 'must be file: and a path in the bundle, without ..');
+    return undefined;
+  }
+
+  #file<T>(name: string, path: string, read: (content: Buffer) => T): T | undefined {
     try {
-      return this.#pem(name, readFileSync(path), 'names a file that ');
+      return this.#read(name, readFileSync(path), read, 'names a file that ');
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
       this.reject(name, `names a file that cannot be read${reason}`);
@@ -276,11 +310,11 @@ export class Variables {
     }
   }
 
-  #pem(name: string, content: Buffer, subject = ''): string | undefined {
+  #read<T>(name: string, content: Buffer, read: (content: Buffer) => T, subject = ''): T | undefined {
     try {
-      return pemOf(readCertificates(content));
+      return read(content);
     } catch (error) {
-      if (!(error instanceof CertificateRefused)) throw error;
+      if (!(error instanceof CertificateRefused || error instanceof PrivateKeyRefused)) throw error;
       this.reject(name, `${subject}${error.message}`);
       return undefined;
     }

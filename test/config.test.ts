@@ -51,7 +51,7 @@ test('defaults', () => {
   assert.deepEqual(rest, {
     bootstrapServers: [{ host: 'broker', port: 9093 }],
     securityProtocol: 'SASL_SSL',
-    ssl: { ca: undefined, verifyHostname: undefined },
+    ssl: { ca: undefined, verifyHostname: undefined, clientCertificate: undefined },
     clientId: 'kafka-functions',
     requestTimeout: undefined,
     connectionTimeout: undefined,

@@ -11,6 +11,7 @@ import { Broken, Ladder, type Passed } from './ladder/ladder.ts';
 import type { Endpoint, Run } from './ladder/run.ts';
 import { isLoopback, kindOf } from './probes/addresses.ts';
 import type { TlsReport } from './report.ts';
+import { ownExpiryNotices } from './rungs/client-certificate.ts';
 import { isName, resolve } from './rungs/dns.ts';
 import { askApiVersions } from './rungs/kafka.ts';
 import { portNotices } from './rungs/port.ts';
@@ -59,7 +60,8 @@ export async function climbTo(climb: Climb, topics: readonly string[], run: Run)
 async function ascend(climb: Climb, topics: readonly string[], run: Run): Promise<void> {
   const { address, ladder } = climb;
   if (ladder.role === 'bootstrap') {
-    await ladder.climb('config', () => ({ value: undefined, evidence: configEvidence(run) }));
+    const notices = ownExpiryNotices(run.options.tls ?? {});
+    await ladder.climb('config', () => ({ value: undefined, evidence: configEvidence(run), notices }));
   }
   climb.ips = await dnsRung(climb, run);
   const { socket, ip } = await ladder.climb('tcp', async () => {
@@ -164,5 +166,6 @@ function configEvidence({ connection }: Run): string {
   const { securityProtocol, sasl, ssl } = connection;
   const bundled = bundledCertificates === '' ? 'the public authorities' : 'the bundled certificates';
   const trust = ssl?.ca === undefined ? bundled : 'the given certificates';
-  return [securityProtocol, sasl?.mechanism, ssl && `trusting ${trust}`].filter(Boolean).join(', ');
+  const own = ssl?.clientCertificate && 'with a client certificate';
+  return [securityProtocol, sasl?.mechanism, ssl && `trusting ${trust}`, own].filter(Boolean).join(', ');
 }

@@ -170,7 +170,11 @@ export const explanations: Record<Fault, Explanation> = {
   }),
   MTLS_REQUIRED: (c) => ({
     cause: `${c.target} asks for a client certificate, which this function does not have (${c.evidence}).`,
-    remedy: `Use a listener with SASL${c.dms(' (SASL_SSL with user and password)')}, or turn ssl.client.auth off on this one.`,
+    remedy: `Set KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN and KAFKA_SSL_KEYSTORE_KEY, or use a listener with SASL${c.dms(' (SASL_SSL with user and password)')}, or turn ssl.client.auth off on this one.`,
+  }),
+  MTLS_REFUSED: (c) => ({
+    cause: `${c.target} refuses the client certificate of this function (${c.evidence}).`,
+    remedy: clientCertificateRemedy(c),
   }),
   NOT_KAFKA_HTTP: (c) => notKafka(c, 'an HTTP server'),
   NOT_KAFKA_SSH: (c) => notKafka(c, 'an SSH server'),
@@ -294,6 +298,19 @@ function notKafka({ target, evidence, dms }: Case, what: string): { cause: strin
     cause: `${what[0]?.toUpperCase()}${what.slice(1)} answers at ${target} (${evidence}).`,
     remedy: `Check the address and port in KAFKA_BOOTSTRAP_SERVERS${dms(`: DMS has Kafka on ${portTable}`)}.`,
   };
+}
+
+function clientCertificateRemedy({ evidence }: Case): string {
+  if (/which expired on/.test(evidence)) {
+    return 'Renew it: set KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN, and KAFKA_SSL_KEYSTORE_KEY where its key is new.';
+  }
+  if (/which is valid from/.test(evidence)) {
+    return 'Wait until it is valid, or correct the clock of whichever side is wrong.';
+  }
+  if (/which is not for clients/.test(evidence)) {
+    return 'Issue it anew for clients (extended key usage clientAuth), and set KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN.';
+  }
+  return "Let the listener trust its authority (the broker's ssl.truststore), or take a certificate of one that it trusts; certificates of intermediate authorities belong into KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN, behind the function's own.";
 }
 
 /** Names the mechanisms that both the broker and this function speak. */

@@ -46,6 +46,7 @@ const faultStages = {
   CERT_WEAK: 'tls',
   ROOT_MISSING: 'tls',
   MTLS_REQUIRED: 'tls',
+  MTLS_REFUSED: 'tls',
   NOT_KAFKA_HTTP: 'kafka',
   NOT_KAFKA_SSH: 'kafka',
   NOT_KAFKA_SMTP: 'kafka',

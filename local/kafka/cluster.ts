@@ -35,8 +35,8 @@ export interface ExtraListener {
   /** Upper case, such as `PROXIED`. */
   name: string;
   protocol: Listener;
-  /** The address in the brokers' metadata; the real port is in `KafkaBroker.ports`. */
-  advertised: (nodeId: number) => { host: string; port: number };
+  /** The address in the brokers' metadata; default: the real one, whose port is in `KafkaBroker.ports`. */
+  advertised?: (nodeId: number) => { host: string; port: number };
   /** Its own certificate, such as an expired one; default: the cluster's. */
   certificate?: IssuedCertificate;
   /** Of this listener alone, without the `listener.name.…` prefix, such as `ssl.client.auth`. */
@@ -50,6 +50,8 @@ export interface KafkaOptions {
   brokers?: number;
   /** Further server.properties; they win over the defaults. */
   properties?: Record<string, string>;
+  /** Of the brokers' Java, such as `org.apache.kafka.sasl.oauthbearer.allowed.urls`. */
+  javaProperties?: Record<string, string>;
   /** Fixed ports of broker 1; the others are free ones. */
   ports?: 'random' | Partial<Record<Listener, number>>;
   /** Subject alternative names of the brokers' certificates; default localhost, 127.0.0.1 and ::1. */

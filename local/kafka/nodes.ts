@@ -42,6 +42,9 @@ export interface PreparedNodes {
 export async function prepareNodes(setting: Setting): Promise<PreparedNodes> {
   const { options, directory, ca, users } = setting;
   const { brokers: count = 1, hosts = ['localhost', '127.0.0.1', '::1'], properties = {} } = options;
+  const javaProperties = Object.entries(options.javaProperties ?? {}).map(
+    ([key, value]) => `-D${key}=${value}`,
+  );
   const extraListeners = options.extraListeners ?? [];
   const names = [...LISTENERS, INTERNAL, ...extraListeners.map(({ name }) => name)];
   const ports = await freePorts(count * names.length + 1);
@@ -70,6 +73,7 @@ export async function prepareNodes(setting: Setting): Promise<PreparedNodes> {
     const isBroker = roles.includes('broker');
     return prepareNode({
       ...setting,
+      javaOptions: [...setting.javaOptions, ...javaProperties],
       clusterId,
       heap,
       tunedFor,
@@ -131,7 +135,7 @@ function listenersOf(
     plain(INTERNAL, 'PLAINTEXT'),
     ...extraListeners.map(({ name, protocol, advertised, certificate, properties = {} }) => ({
       ...plain(name, protocol),
-      advertised: advertised(nodeId),
+      ...(advertised && { advertised: advertised(nodeId) }),
       properties: { ...(certificate ? keyStoreProperties(certificate) : {}), ...properties },
     })),
   ];

@@ -10,7 +10,7 @@ const MAX_CHAIN = 10;
 const DATE_ERRORS = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'] as const;
 type DateError = (typeof DATE_ERRORS)[number];
 const NAME_ERROR = 'ERR_TLS_CERT_ALTNAME_INVALID';
-const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
+export const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
 const MIN_RSA_BITS = 1_024;
 /** Object identifiers in hex, as in DER. */
 const weakSignatures: Record<string, string> = {
@@ -47,8 +47,8 @@ export function tlsEvidence(report: TlsReport, host: string): string {
   return `${report.protocol}, ${report.cipher}, ${leaf?.daysLeft} days left (${leaf?.subject})${name}`;
 }
 
-export function expiryNotices(report: TlsReport, target: string): Notice[] {
-  const next = report.chain.reduce<CertificateReport | undefined>(
+export function expiryNotices(chain: readonly CertificateReport[], target: string): Notice[] {
+  const next = chain.reduce<CertificateReport | undefined>(
     (soonest, certificate) => (soonest && soonest.daysLeft <= certificate.daysLeft ? soonest : certificate),
     undefined,
   );
@@ -220,7 +220,7 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
 }
 
 /** Empty where the end of validity can't be read. OpenSSL refuses such a certificate, and the verdict says so. */
-function describe({ subject, issuer, validTo }: X509Certificate): CertificateReport[] {
+export function describe({ subject, issuer, validTo }: X509Certificate): CertificateReport[] {
   const end = dateOf(validTo).getTime();
   if (Number.isNaN(end)) return [];
   const daysLeft = Math.floor((end - Date.now()) / DAY_MS);

@@ -1,5 +1,6 @@
 import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { isClientCertificateAlert } from '../../../src/kafka/connection/client-errors.ts';
 import {
   type ApiVersion,
   apiVersionsRequest,
@@ -10,7 +11,7 @@ import { Broken, type Passed } from '../ladder/ladder.ts';
 import { type Asking, type Endpoint, probeOf, question, standby } from '../ladder/run.ts';
 import { type Answer, exchange, languageOf, quote } from '../probes/answer.ts';
 import { type Identity, identifyTls } from '../probes/identify.ts';
-import { isClientCertificateAlert } from './tls.ts';
+import { clientCertificateFault } from './client-certificate.ts';
 
 const METADATA = 3;
 const CORRELATION_ID = 1_263_948_354;
@@ -29,7 +30,7 @@ export async function askApiVersions(
   const inTls = standby(asked, run, () => identifyTls(ip, address.port, { ...question(run), servername }));
   const answer = await asked;
   if (answer.kind !== 'kafka') {
-    throw isEncrypted ? insideTls(answer) : await withoutTls(answer, endpoint, inTls);
+    throw isEncrypted ? insideTls(answer, run) : await withoutTls(answer, endpoint, inTls);
   }
   const versions = readApiVersions(answer.body);
   if (!versions) throw new Broken('NOT_KAFKA', `no answer to ApiVersions: ${quote(answer.body)}`);
@@ -44,12 +45,12 @@ export async function askApiVersions(
 
 type NoKafka = Exclude<Answer, { kind: 'kafka' }>;
 
-function insideTls(answer: NoKafka): Broken {
+function insideTls(answer: NoKafka, run: Asking): Broken {
   if (answer.kind === 'foreign') return foreign(answer.bytes);
   if (answer.kind === 'failed' && isClientCertificateAlert(answer.code)) {
-    return new Broken(
-      'MTLS_REQUIRED',
+    return clientCertificateFault(
       `the server ended the connection after the handshake (${answer.code})`,
+      run,
     );
   }
   const reason = {

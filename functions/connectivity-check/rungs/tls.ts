@@ -1,5 +1,6 @@
 import { isIP, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { isClientCertificateAlert } from '../../../src/kafka/connection/client-errors.ts';
 import { addressText } from '../../../src/variables.ts';
 import { Broken, type Passed } from '../ladder/ladder.ts';
 import { type Asking, type Endpoint, probeOf, question, standby } from '../ladder/run.ts';
@@ -7,6 +8,7 @@ import { type HandshakeFailure, optionsFor, shake } from '../probes/handshake.ts
 import { type Identity, identify, identifyTls, refusesOldTls } from '../probes/identify.ts';
 import type { TlsReport } from '../report.ts';
 import { expiryNotices, judge, tlsEvidence, tlsReport } from './certificate.ts';
+import { clientCertificateFault } from './client-certificate.ts';
 
 interface Secured {
   socket: TLSSocket;
@@ -44,7 +46,7 @@ export async function encrypt(
     result.destroy();
     throw error;
   }
-  const notices = expiryNotices(report, addressText(address));
+  const notices = expiryNotices(report.chain, addressText(address));
   return {
     value: { socket: result, report },
     evidence: tlsEvidence(report, host),
@@ -63,7 +65,7 @@ async function explain(
     return versionFault(code, { address, ip }, run);
   }
   if (isRefusal(code) || isClientCertificateAlert(code)) {
-    return new Broken('MTLS_REQUIRED', `the server ended the handshake after its own certificate (${code})`);
+    return clientCertificateFault(`the server ended the handshake after its own certificate (${code})`, run);
   }
   const plain = await inPlain();
   const probes = [probeOf({ ip, port: address.port, how: 'without TLS' }, plain)];
@@ -109,13 +111,6 @@ function isVersionAlert(code: string): boolean {
 
 function isRefusal(code: string): boolean {
   return /ALERT_HANDSHAKE_FAILURE/.test(code);
-}
-
-/** Alerts that mean that the server wants a client certificate, or another one. */
-export function isClientCertificateAlert(code: string): boolean {
-  return /ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED|NO_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE)/.test(
-    code,
-  );
 }
 
 const words = {

@@ -13,6 +13,10 @@ export function connectionFailure(error: unknown): Failure {
     return new Failure('BROKER_UNREACHABLE', 'no broker answered in time', { cause: error });
   }
   const code = chain.map((e) => ('code' in e ? e.code : undefined)).find((c) => typeof c === 'string');
+  if (code !== undefined && isClientCertificateAlert(code)) {
+    const sentence = `the cluster wants a client certificate, and refused the function's own one or the lack of it (${code})`;
+    return new Failure('AUTHENTICATION_FAILED', sentence, { cause: error });
+  }
   const isOfConnection = code !== undefined || chain.some((e) => e instanceof RequestFailed);
   if (!isOfConnection) return toFailure(error);
   const reason = reasons[code ?? ''] ?? (isTlsCode(code) ? `TLS failed (${code})` : undefined);
@@ -61,6 +65,13 @@ const reasons: Record<string, string> = {
   EHOSTUNREACH: 'no route to the host (EHOSTUNREACH)',
   ENETUNREACH: 'no route to the network (ENETUNREACH)',
 };
+
+/** Whether a server's alert means that it wants a client certificate, or another one (RFC 8446, section 6.2). */
+export function isClientCertificateAlert(code: string): boolean {
+  return /ALERT_(BAD_CERTIFICATE|CERTIFICATE_(REQUIRED|UNKNOWN|EXPIRED|REVOKED)|NO_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE)/.test(
+    code,
+  );
+}
 
 function isTlsCode(code: unknown): boolean {
   return (

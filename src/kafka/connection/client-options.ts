@@ -16,7 +16,7 @@ export function clientOptions({ ssl, ...config }: ConnectionConfig): ClientOptio
  * unless the variable asks for it, because DMS's server certificates don't name the broker's address.
  */
 export function tlsOptions(
-  { ca, verifyHostname }: SslConfig,
+  { ca, verifyHostname, clientCertificate }: SslConfig,
   bundled = bundledCertificates,
 ): ConnectionOptions {
   const onlyBundled = ca === undefined && bundled !== '';
@@ -27,5 +27,6 @@ export function tlsOptions(
     // An empty `ca` would trust nothing. Without `ca`, Node's own roots are trusted.
     ...(trusted === '' ? {} : { ca: trusted }),
     ...((verifyHostname ?? !onlyBundled) ? {} : { checkServerIdentity: () => undefined }),
+    ...(clientCertificate && { cert: clientCertificate.chain, key: clientCertificate.key.reveal() }),
   };
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { Secret } from '../../secret.ts';
 import type { Address, Meanings, Variables } from '../../variables.ts';
 
@@ -21,6 +22,21 @@ export const meanings = {
     meaning:
       "`none`, or an empty value: the certificate's chain is verified and the host name is not, which is what DMS needs",
   },
+  KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN: {
+    meaning:
+      "the function's own certificate, for a listener that asks for one ([logins](logins.md#a-client-certificate)), and the intermediate ones: their text, or `file:` and a path in the bundle",
+  },
+  KAFKA_SSL_KEYSTORE_KEY: {
+    unset: 'required with a certificate',
+    secret: true,
+    meaning:
+      'its private key: PKCS #8, or the older forms of RSA and EC keys; `file:` and a path in the bundle, where the key is encrypted',
+  },
+  KAFKA_SSL_KEY_PASSWORD: {
+    unset: 'required with an encrypted key',
+    secret: true,
+    meaning: "the key's password",
+  },
   KAFKA_CLIENT_ID: { meaning: "how the brokers' logs and quotas know the functions" },
   KAFKA_REQUEST_TIMEOUT_MS: {
     unset: "the call's remaining time",
@@ -42,11 +58,20 @@ export interface SaslConfig {
   password: Secret;
 }
 
+/** What the function proves itself with to a broker that asks for it (mTLS). */
+export interface ClientCertificate {
+  /** PEM: the function's own certificate, then the intermediate ones. */
+  chain: string;
+  /** PKCS #8 in PEM, not encrypted. */
+  key: Secret;
+}
+
 export interface SslConfig {
   /** PEM text that replaces the bundled certificates. */
   ca: string | undefined;
   /** Undefined: the host name is verified unless only the bundled certificates are trusted. */
   verifyHostname: boolean | undefined;
+  clientCertificate?: ClientCertificate | undefined;
 }
 
 export interface ConnectionConfig {
@@ -92,5 +117,25 @@ function sslConfig(variables: Variables): SslConfig {
   return {
     ca: variables.certificates('KAFKA_SSL_CA_PEM') ?? variables.certificateFile('KAFKA_SSL_CA_LOCATION'),
     verifyHostname: algorithm === undefined ? undefined : algorithm === 'https',
+    clientCertificate: clientCertificate(variables),
   };
+}
+
+const CHAIN = 'KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN';
+const KEY = 'KAFKA_SSL_KEYSTORE_KEY';
+const KEY_PASSWORD = 'KAFKA_SSL_KEY_PASSWORD';
+
+/** Whether the certificate is of use is for the broker to say: an expired one is no mistake in a variable. */
+function clientCertificate(variables: Variables): ClientCertificate | undefined {
+  for (const name of [CHAIN, KEY]) variables.notBlank(name);
+  const chain = variables.certificates(CHAIN);
+  const key = variables.privateKey(KEY, KEY_PASSWORD, variables.secret(KEY_PASSWORD));
+  const [hasChain, hasKey] = [CHAIN, KEY].map((name) => variables.text(name) !== undefined);
+  if (hasChain && !hasKey) variables.reject(KEY, `is required with ${CHAIN}`);
+  if (hasKey && !hasChain) variables.reject(CHAIN, `is required with ${KEY}`);
+  if (chain === undefined || !key) return undefined;
+  if (!new X509Certificate(chain).checkPrivateKey(key)) {
+    variables.reject(CHAIN, `must begin with the certificate of the key in ${KEY}: it fits another key`);
+  }
+  return { chain, key: new Secret(key.export({ type: 'pkcs8', format: 'pem' }).toString()) };
 }
