@@ -57,8 +57,9 @@ async function sinkMeanings(): Promise<Meanings[]> {
 /** How each variable is read, by its name. Some are only read if another one is set. */
 export function variablesRead(): Map<string, Reading> {
   const found = new Map<string, Reading>();
-  for (const sink of sinks.sinkNames) {
-    const setting: Record<string, string> = { CONSUME_SINK: sink, WEBHOOK_SECRET: 'a-secret' };
+  const logins = ['SCRAM-SHA-512', 'OAUTHBEARER'].map((KAFKA_SASL_MECHANISM) => ({ KAFKA_SASL_MECHANISM }));
+  for (const choice of [...sinks.sinkNames.map((CONSUME_SINK) => ({ CONSUME_SINK })), ...logins]) {
+    const setting: Record<string, string> = { ...choice, WEBHOOK_SECRET: 'a-secret' };
     const variables = noting(new Variables((name) => setting[name]), (name, reading) =>
       found.set(name, found.get(name) ?? reading),
     );
@@ -101,6 +102,7 @@ const valuesOf: Readonly<Record<string, (first: unknown, second: unknown) => str
   oneOf: (allowed) => (allowed as string[]).filter(Boolean).map(code).join(', '),
   required: () => 'text',
   secret: () => 'text',
+  secureUrl: () => 'a URL',
   text: () => 'text',
   textOrNone: () => 'a topic, `none`',
   topic: () => 'a topic',

@@ -166,6 +166,19 @@ export class Variables {
     return text ?? '';
   }
 
+  /** A URL to which a credential may be sent. */
+  secureUrl(name: string): string {
+    this.notBlank(name);
+    const text = this.required(name).trim();
+    if (text !== '' && !isSecureUrl(text)) {
+      this.reject(
+        name,
+        'must be an https:// URL without user name and fragment; http:// is for this machine alone',
+      );
+    }
+    return text;
+  }
+
   /** Reads a JSON object of header names and values, which are secrets. */
   headers(name: string): Record<string, Secret> {
     const text = this.text(name);
@@ -335,6 +348,12 @@ function isHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
   return /^https?:$/.test(protocol) && username === '' && password === '';
+}
+
+function isSecureUrl(text: string): boolean {
+  if (!isHttpUrl(text) || text.includes('#')) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
 function parseAddress(text: string): Address | undefined {

@@ -2,7 +2,15 @@ import type { KafkaConfig, SASLOptions } from 'kafkajs';
 import { processEnvironment } from '../settings.ts';
 import { addressText, type Environment, readConfig } from '../variables.ts';
 import { clientOptions } from './connection/client-options.ts';
-import { connectionConfig } from './connection/config.ts';
+import { connectionConfig, type SaslConfig } from './connection/config.ts';
+import { tokensOf } from './connection/tokens.ts';
+
+const TOKEN_WITHIN_MS = 10_000;
+/**
+ * So long before a session ends kafkajs logs in again. Its default is 10 s: with a token that has less left, it would
+ * log in for every request, and Kafka refuses that within a second.
+ */
+const LOG_IN_AGAIN_MS = 1_500;
 
 /**
  * The options for kafkajs's `new Kafka(…)`, from the same variables and certificates as the functions: for its admin
@@ -15,14 +23,27 @@ export function kafkajsConfig(environment: Environment = processEnvironment): Ka
     clientId,
     brokers: bootstrapServers.map(addressText),
     ...(tls && { ssl: tls }),
-    ...(sasl && {
-      sasl: {
-        mechanism: sasl.mechanism.toLowerCase(),
-        username: sasl.username,
-        password: sasl.password.reveal(),
-      } as SASLOptions,
-    }),
+    ...(sasl && { sasl: saslOptions(sasl) }),
+    ...(sasl?.mechanism === 'OAUTHBEARER' && { reauthenticationThreshold: LOG_IN_AGAIN_MS }),
     ...(requestTimeout !== undefined && { requestTimeout }),
     ...(connectionTimeout !== undefined && { connectionTimeout }),
+  };
+}
+
+function saslOptions(sasl: SaslConfig): SASLOptions {
+  if (sasl.mechanism !== 'OAUTHBEARER') {
+    return {
+      mechanism: sasl.mechanism.toLowerCase(),
+      username: sasl.username,
+      password: sasl.password.reveal(),
+    } as SASLOptions;
+  }
+  const tokens = tokensOf(sasl);
+  return {
+    mechanism: 'oauthbearer',
+    async oauthBearerProvider() {
+      const { value } = await tokens.current(Date.now() + TOKEN_WITHIN_MS);
+      return { value: value.reveal() };
+    },
   };
 }

@@ -7,7 +7,7 @@ import {
   startKafka,
   type TopicOptions,
 } from '../../local/kafka/cluster.ts';
-import type { ConnectionConfig, SaslConfig } from '../../src/kafka/connection/config.ts';
+import type { ConnectionConfig, PasswordLogin } from '../../src/kafka/connection/config.ts';
 import { Secret } from '../../src/secret.ts';
 
 /** A cluster of this test file's own, for its top level: it is stopped when all its tests are over. */
@@ -40,7 +40,7 @@ export function connectionConfigFor(
     listener?: Listener;
     bootstrapServers?: string;
     user?: { username: string; password: string };
-    mechanism?: SaslConfig['mechanism'];
+    mechanism?: PasswordLogin['mechanism'];
   } = {},
 ): ConnectionConfig {
   return {

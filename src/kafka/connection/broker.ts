@@ -3,7 +3,7 @@ import { type Address, addressText } from '../../variables.ts';
 import { apiVersionsRequest } from '../wire/api-versions.ts';
 import type { Request } from '../wire/request.ts';
 import type { ClientOptions } from './client-options.ts';
-import { RequestFailed } from './request-failed.ts';
+import { AuthenticationRefused, RequestFailed } from './request-failed.ts';
 import { Session } from './session.ts';
 import { SharedAttempt } from './shared-attempt.ts';
 
@@ -95,10 +95,13 @@ export class Broker {
     }
     const started = Date.now();
     const limit = this.#options.connectionTimeout ?? CONNECTION_TIMEOUT_MS;
+    const open = () =>
+      Session.open(this.address, this.#options, { deadline: Math.min(deadline, started + limit), signal });
     this.#session = undefined;
-    this.#session = await Session.open(this.address, this.#options, {
-      deadline: Math.min(deadline, started + limit),
-      signal,
+    this.#session = await open().catch((error: unknown) => {
+      // The token may have been revoked since it was fetched.
+      if (error instanceof AuthenticationRefused && error.token === 'kept') return open();
+      throw error;
     });
     this.#log.debug('connected', { broker: `${this}`, ms: Date.now() - started });
     return this.#session;

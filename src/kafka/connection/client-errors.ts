@@ -4,8 +4,9 @@ import { AuthenticationRefused, RequestFailed } from './request-failed.ts';
 
 /** Turns an error of the socket, TLS or SASL into a Failure without addresses. */
 export function connectionFailure(error: unknown): Failure {
-  if (error instanceof Failure) return error;
   const chain = causes(error);
+  const known = chain.find((e) => e instanceof Failure);
+  if (known) return known;
   if (chain.some((e) => e instanceof AuthenticationRefused)) {
     return new Failure('AUTHENTICATION_FAILED', authenticationSentence(chain), { cause: error });
   }
@@ -88,7 +89,9 @@ function authenticationSentence(chain: Error[]): string {
   if (codes.includes(kafkaErrors.ILLEGAL_SASL_STATE)) {
     return 'the cluster does not expect SASL at this address (KAFKA_SECURITY_PROTOCOL)';
   }
-  return "the cluster refused the function's user name or password";
+  return chain.some((e) => e instanceof AuthenticationRefused && e.token)
+    ? "the cluster refused the function's token"
+    : "the cluster refused the function's user name or password";
 }
 
 /** An error with its causes and the parts of an AggregateError (several addresses were tried). */

@@ -1,10 +1,13 @@
 import type { ConnectionOptions } from 'node:tls';
 import { bundledCertificates } from './certificates.ts';
 import type { ConnectionConfig, SslConfig } from './config.ts';
+import type { Tokens } from './tokens.ts';
 
 /** Settings for every connection to this cluster. */
 export interface ClientOptions extends Omit<ConnectionConfig, 'securityProtocol' | 'ssl'> {
   tls: ConnectionOptions | undefined;
+  /** Where a login with OAUTHBEARER gets its tokens; default: where all of this process get theirs. */
+  tokens?: Tokens;
 }
 
 export function clientOptions({ ssl, ...config }: ConnectionConfig): ClientOptions {

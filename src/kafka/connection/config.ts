@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { Secret } from '../../secret.ts';
 import type { Address, Meanings, Variables } from '../../variables.ts';
+import { bundledCertificates } from './certificates.ts';
 
 export const meanings = {
   KAFKA_BOOTSTRAP_SERVERS: { meaning: 'brokers to begin with; an IPv6 address in brackets' },
@@ -8,6 +9,20 @@ export const meanings = {
   KAFKA_SASL_MECHANISM: { meaning: 'as the instance was made with' },
   KAFKA_SASL_USERNAME: { unset: 'required with SASL', meaning: 'the Kafka user' },
   KAFKA_SASL_PASSWORD: { unset: 'required with SASL', secret: true, meaning: "the user's password" },
+  KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: {
+    unset: 'required with OAUTHBEARER',
+    meaning: 'where an authorization server gives [tokens](logins.md#a-token): `https://…`',
+  },
+  KAFKA_SASL_OAUTHBEARER_CLIENT_ID: {
+    unset: 'required with OAUTHBEARER',
+    meaning: 'the client that a token is asked for',
+  },
+  KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: {
+    unset: 'required with OAUTHBEARER',
+    secret: true,
+    meaning: "the client's secret",
+  },
+  KAFKA_SASL_OAUTHBEARER_SCOPE: { meaning: 'scopes to ask for, separated by spaces' },
   KAFKA_SSL_CA_PEM: {
     unset: 'the bundled certificates',
     meaning:
@@ -50,13 +65,27 @@ export const meanings = {
 
 export const securityProtocols = ['SASL_SSL', 'SASL_PLAINTEXT', 'SSL', 'PLAINTEXT'] as const;
 
-export const saslMechanisms = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN'] as const;
+export const saslMechanisms = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN', 'OAUTHBEARER'] as const;
 
-export interface SaslConfig {
-  mechanism: (typeof saslMechanisms)[number];
+export interface PasswordLogin {
+  mechanism: Exclude<(typeof saslMechanisms)[number], 'OAUTHBEARER'>;
   username: string;
   password: Secret;
 }
+
+/** A login with a token that an authorization server gives for a client's id and secret (RFC 6749, section 4.4). */
+export interface TokenLogin {
+  mechanism: 'OAUTHBEARER';
+  /** `https://…`, or `http://…` of this machine. */
+  endpoint: string;
+  clientId: string;
+  clientSecret: Secret;
+  scope: string | undefined;
+  /** PEM of the authorities that are trusted for the endpoint besides Node's own: those for the brokers. */
+  ca: string;
+}
+
+export type SaslConfig = PasswordLogin | TokenLogin;
 
 /** What the function proves itself with to a broker that asks for it (mTLS). */
 export interface ClientCertificate {
@@ -99,11 +128,29 @@ export function connectionConfig(variables: Variables): ConnectionConfig {
 }
 
 function saslConfig(variables: Variables): SaslConfig {
+  const mechanism = variables.oneOf('KAFKA_SASL_MECHANISM', saslMechanisms, 'SCRAM-SHA-512');
+  if (mechanism === 'OAUTHBEARER') return { mechanism, ...tokenConfig(variables) };
   return {
-    mechanism: variables.oneOf('KAFKA_SASL_MECHANISM', saslMechanisms, 'SCRAM-SHA-512'),
+    mechanism,
     username: variables.required('KAFKA_SASL_USERNAME'),
     password: new Secret(variables.required('KAFKA_SASL_PASSWORD')),
   };
+}
+
+function tokenConfig(variables: Variables): Omit<TokenLogin, 'mechanism'> {
+  const [id, secret] = ['KAFKA_SASL_OAUTHBEARER_CLIENT_ID', 'KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET'] as const;
+  for (const name of [id, secret]) variables.notBlank(name);
+  return {
+    endpoint: variables.secureUrl('KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL'),
+    clientId: variables.required(id),
+    clientSecret: new Secret(variables.required(secret)),
+    scope: variables.text('KAFKA_SASL_OAUTHBEARER_SCOPE'),
+    ca: givenAuthorities(variables) ?? bundledCertificates,
+  };
+}
+
+function givenAuthorities(variables: Variables): string | undefined {
+  return variables.certificates('KAFKA_SSL_CA_PEM') ?? variables.certificateFile('KAFKA_SSL_CA_LOCATION');
 }
 
 function sslConfig(variables: Variables): SslConfig {
@@ -115,7 +162,7 @@ function sslConfig(variables: Variables): SslConfig {
     undefined,
   );
   return {
-    ca: variables.certificates('KAFKA_SSL_CA_PEM') ?? variables.certificateFile('KAFKA_SSL_CA_LOCATION'),
+    ca: givenAuthorities(variables),
     verifyHostname: algorithm === undefined ? undefined : algorithm === 'https',
     clientCertificate: clientCertificate(variables),
   };

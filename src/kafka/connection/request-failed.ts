@@ -17,11 +17,18 @@ export class AuthenticationRefused extends Error {
   readonly code: number;
   /** The mechanisms that the broker offers, where it said so. */
   readonly mechanisms: readonly string[];
+  /** Where the credential was a token: whether it was fetched for this login, or kept from before. */
+  readonly token: 'new' | 'kept' | undefined;
 
-  constructor(code: number, message: string, mechanisms: readonly string[] = []) {
+  constructor(
+    code: number,
+    message: string,
+    { mechanisms = [], token }: { mechanisms?: readonly string[]; token?: 'new' | 'kept' } = {},
+  ) {
     super(message);
     this.code = code;
     this.mechanisms = mechanisms;
+    this.token = token;
   }
 }
 

@@ -7,7 +7,7 @@ import { frame, type Request } from '../wire/request.ts';
 import type { ClientOptions } from './client-options.ts';
 import { FrameReader } from './frames.ts';
 import { RequestFailed } from './request-failed.ts';
-import { logIn } from './sasl.ts';
+import { type Credentials, credentialsOf, logIn } from './sasl.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 /** As much as one TLS record holds. */
@@ -169,24 +169,34 @@ export class Session {
   }
 
   async #logIn(deadline: number): Promise<void> {
-    const { sasl } = this.#options;
-    if (!sasl) return;
-    const lifetimeMs = await logIn(sasl, (request) => this.#ask(request, deadline));
+    const credentials = await credentialsOf(this.#options, deadline);
+    if (credentials) await this.#logInWith(credentials, deadline);
+  }
+
+  async #logInWith(credentials: Credentials, deadline: number): Promise<void> {
+    const lifetimeMs = await logIn(credentials, (request) => this.#ask(request, deadline));
     if (lifetimeMs > 0) this.#loggedInUntil = Date.now() + lifetimeMs * RENEW_LOGIN_AFTER;
   }
 
   /** Renews the login once for all who wait: a request in the middle of a login would end the connection. */
   #renewLogin(deadline: number): Promise<void> {
-    this.#login ??= this.#inTime(this.#logIn(deadline), deadline)
-      .catch((error: unknown) => {
-        const reason = this.#lost ?? error;
-        this.destroy(reason instanceof Error ? reason : new RequestFailed(String(reason)));
-        throw reason;
-      })
-      .finally(() => {
-        this.#login = undefined;
-      });
+    this.#login ??= this.#logInAgain(deadline).finally(() => {
+      this.#login = undefined;
+    });
     return this.#login;
+  }
+
+  async #logInAgain(deadline: number): Promise<void> {
+    // Before the login begins: where no token can be had, the connection stays as it is.
+    const credentials = await credentialsOf(this.#options, deadline);
+    if (!credentials) return;
+    try {
+      await this.#inTime(this.#logInWith(credentials, deadline), deadline);
+    } catch (error) {
+      const reason = this.#lost ?? error;
+      this.destroy(reason instanceof Error ? reason : new RequestFailed(String(reason)));
+      throw reason;
+    }
   }
 
   async #ask<T>(request: Request<T>, deadline: number): Promise<T> {

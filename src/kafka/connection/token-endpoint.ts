@@ -1,0 +1,195 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
+import { remaining } from '../../deadline.ts';
+import { codeOf, Failure } from '../../errors.ts';
+import { Secret } from '../../secret.ts';
+import type { TokenLogin } from './config.ts';
+import type { Token } from './tokens.ts';
+import { withoutSecrets } from './without-secrets.ts';
+
+const MAX_ANSWER_BYTES = 256 * 1024;
+const MAX_QUOTED = 200;
+/** Where neither the endpoint nor the token says how long it is good. */
+const UNKNOWN_LIFETIME_MS = 300_000;
+/** The server may give a token later. */
+const LATER = [408, 429, 500, 502, 503, 504];
+
+/** The endpoint gives no token. `what` it does instead is for operators: callers need not read its words. */
+export class TokenDenied extends Failure {
+  readonly what: string;
+
+  constructor(what: string) {
+    const sentence = "the token endpoint gives no token for the function's client id, secret and scope";
+    super('AUTHENTICATION_FAILED', sentence, { cause: new Error(`it ${what}`) });
+    this.what = what;
+  }
+}
+
+/** The endpoint gives no answer. `step` says how far the way to it went. */
+export class TokenUnreachable extends Failure {
+  readonly step: 'dns' | 'tcp' | 'tls' | 'http';
+
+  constructor(step: TokenUnreachable['step'], reason: string, cause?: unknown) {
+    super('BROKER_UNREACHABLE', `the token endpoint can't be reached: ${reason}`, { cause });
+    this.step = step;
+  }
+}
+
+interface Answer {
+  status: number;
+  text: string;
+}
+
+/**
+ * Asks for a token with the client-credentials grant (RFC 6749, section 4.4), once. A redirection is not followed.
+ * `lookup` resolves the endpoint's name. Throws TokenDenied or TokenUnreachable.
+ */
+export async function requestToken(
+  login: TokenLogin,
+  { deadline, lookup }: { deadline: number; lookup?: LookupFunction },
+): Promise<Token> {
+  const fetchedAt = Date.now();
+  const { status, text } = await ask(login, deadline, lookup);
+  if (LATER.includes(status)) throw new TokenUnreachable('http', `it answers ${status}`);
+  const answer = jsonOf(text);
+  const value = answer?.access_token;
+  if (status !== 200 || typeof value !== 'string') {
+    throw new TokenDenied(refusalOf(status, answer, login));
+  }
+  if (!/^bearer$/i.test(String(answer?.token_type ?? 'bearer'))) {
+    throw new TokenDenied('gives a token of another type than Bearer');
+  }
+  // RFC 6750, section 2.1. Anything else could end the message in which it is sent.
+  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(value)) {
+    throw new TokenDenied('gives a token with characters that no token has');
+  }
+  return {
+    value: new Secret(value),
+    fetchedAt,
+    expiresAt: fetchedAt + lifetimeOf(value, answer?.expires_in),
+  };
+}
+
+/** What a token says of itself, if it is a JSON Web Token (RFC 7519). Nobody has verified it. */
+export function claimsOf(token: string): Record<string, unknown> {
+  return jsonOf(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) ?? {};
+}
+
+/** In milliseconds. Claims count from when the token was issued, so that no clock has to be right. */
+function lifetimeOf(token: string, expiresIn: unknown): number {
+  const { exp, iat } = claimsOf(token);
+  const begin = typeof iat === 'number' ? iat : Date.now() / 1000;
+  const seconds = [
+    typeof expiresIn === 'string' && expiresIn !== '' ? Number(expiresIn) : expiresIn,
+    typeof exp === 'number' ? exp - begin : undefined,
+  ].flatMap((value) => (typeof value === 'number' && Number.isFinite(value) ? [value] : []));
+  return seconds.length === 0 ? UNKNOWN_LIFETIME_MS : Math.max(0, Math.min(...seconds) * 1000);
+}
+
+function ask(
+  { endpoint, clientId, clientSecret, scope, ca }: TokenLogin,
+  deadline: number,
+  lookup: LookupFunction | undefined,
+): Promise<Answer> {
+  const url = new URL(endpoint);
+  const body = `${new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })}`;
+  const credentials = Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`);
+  const isSecure = url.protocol === 'https:';
+  let step: TokenUnreachable['step'] = isIP(url.hostname.replace(/[[\]]/g, '')) ? 'tcp' : 'dns';
+  return new Promise((resolve, reject) => {
+    const request = (isSecure ? https : http).request(url, {
+      method: 'POST',
+      // Nothing stays open when the function is frozen.
+      agent: false,
+      headers: {
+        authorization: `Basic ${credentials.toString('base64')}`,
+        'content-type': 'application/x-www-form-urlencoded',
+        'content-length': Buffer.byteLength(body),
+        accept: 'application/json',
+      },
+      ...(lookup && { lookup }),
+      ...(isSecure && ca !== '' && { ca: [ca, ...rootCertificates] }),
+    });
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      request.destroy();
+    }, remaining(deadline));
+    const fail = (error: unknown) => {
+      clearTimeout(timer);
+      if (error instanceof TokenDenied) return reject(error);
+      const reason = isLate ? 'in time' : `(${codeOf(error) || 'it ended the connection'})`;
+      reject(new TokenUnreachable(step, `${steps[step]} ${reason}`, error));
+    };
+    request.on('socket', (socket) => {
+      socket.on('lookup', (error) => {
+        if (!error) step = 'tcp';
+      });
+      socket.on('connect', () => {
+        step = isSecure ? 'tls' : 'http';
+      });
+      socket.on('secureConnect', () => {
+        step = 'http';
+      });
+    });
+    request.on('error', fail);
+    request.on('response', (response) => {
+      textOf(response).then((text) => {
+        clearTimeout(timer);
+        resolve({ status: response.statusCode ?? 0, text });
+      }, fail);
+    });
+    request.end(body);
+  });
+}
+
+/** RFC 6749, section 2.3.1. */
+function formEncoded(text: string): string {
+  return `${new URLSearchParams([['', text]])}`.slice(1);
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) {
+      throw new TokenDenied(`answers with more than ${MAX_ANSWER_BYTES} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+const steps = {
+  dns: 'its name does not resolve',
+  tcp: 'no connection',
+  tls: 'no TLS',
+  http: 'no answer',
+} as const;
+
+function jsonOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The server's own words (RFC 6749, section 5.2), without what it was sent. */
+function refusalOf(
+  status: number,
+  answer: Record<string, unknown> | undefined,
+  { clientId, clientSecret }: TokenLogin,
+): string {
+  const secret = clientSecret.reveal();
+  const secrets = [secret, formEncoded(secret), `${clientId}:${secret}`];
+  const said = [answer?.error, answer?.error_description]
+    .filter((words) => typeof words === 'string')
+    .map((words) => withoutSecrets(words, secrets).slice(0, MAX_QUOTED));
+  const missing = answer ? 'without an access_token' : 'with something that is not a JSON object';
+  return `answers ${status}, ${said.length > 0 ? said.join(': ') : missing}`;
+}

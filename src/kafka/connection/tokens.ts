@@ -1,0 +1,91 @@
+import { Failure } from '../../errors.ts';
+import type { Secret } from '../../secret.ts';
+import type { TokenLogin } from './config.ts';
+import { SharedAttempt } from './shared-attempt.ts';
+import { requestToken, TokenDenied, TokenUnreachable } from './token-endpoint.ts';
+
+/** A bearer token. Times are epoch milliseconds. */
+export interface Token {
+  value: Secret;
+  fetchedAt: number;
+  expiresAt: number;
+}
+
+const FETCH_WITHIN_MS = 10_000;
+/** How long another token is waited for while the present one is good. */
+const PATIENCE_MS = 2_000;
+/** The share of a token's lifetime after which it is renewed, as Java's `sasl.login.refresh.window.factor`. */
+const RENEW_AFTER = 0.8;
+/** With less left, a session would end sooner than Kafka takes another login, which is after a second. */
+const MIN_LEFT_MS = 3_000;
+/** So long after a failure the endpoint is left alone, unless nothing else helps. */
+const REST_MS = 1_000;
+const MAX_SHARED = 8;
+
+const shared = new Map<string, Tokens>();
+
+/**
+ * The current token of one login, for any number of connections. It is fetched when it is first needed, and again
+ * after a share of its lifetime. As long as it is good, an endpoint that is down or slow fails nothing.
+ */
+export class Tokens {
+  readonly #fetch: (deadline: number) => Promise<Token>;
+  readonly #fetching = new SharedAttempt<Token>();
+  #token: Token | undefined;
+  #denial: TokenDenied | undefined;
+  #restUntil = 0;
+
+  constructor(fetch: (deadline: number) => Promise<Token>) {
+    this.#fetch = fetch;
+  }
+
+  /** Throws TokenDenied or TokenUnreachable. */
+  async current(deadline: number): Promise<Token> {
+    const now = Date.now();
+    const known = this.#token;
+    if (known && now < renewalOf(known)) return known;
+    const isGood = () => known === this.#token && Date.now() < (known?.expiresAt ?? 0);
+    if (now < this.#restUntil) {
+      if (known && isGood()) return known;
+      if (this.#denial) throw this.#denial;
+    }
+    // Ends before the caller's time does, so that the endpoint is named and not the broker.
+    const time = Math.min((deadline - now) * 0.9, isGood() ? PATIENCE_MS : FETCH_WITHIN_MS);
+    try {
+      return await this.#fetching.join((until) => this.#renew(until), now + time);
+    } catch (error) {
+      if (known && isGood()) return known;
+      throw error instanceof Failure ? error : new TokenUnreachable('http', 'no answer in time');
+    }
+  }
+
+  /** The broker refused this token: the next login fetches another one. */
+  drop(token: Token): void {
+    if (this.#token === token) this.#token = undefined;
+  }
+
+  async #renew(deadline: number): Promise<Token> {
+    try {
+      this.#token = await this.#fetch(deadline);
+      this.#restUntil = 0;
+      return this.#token;
+    } catch (error) {
+      this.#denial = error instanceof TokenDenied ? error : undefined;
+      this.#restUntil = Date.now() + REST_MS;
+      throw error;
+    }
+  }
+}
+
+function renewalOf({ fetchedAt, expiresAt }: Token): number {
+  return Math.min(fetchedAt + (expiresAt - fetchedAt) * RENEW_AFTER, expiresAt - MIN_LEFT_MS);
+}
+
+/** The tokens of a login, the same for all who have the same one in this process. */
+export function tokensOf(login: TokenLogin): Tokens {
+  const key = JSON.stringify({ ...login, clientSecret: login.clientSecret.reveal() });
+  const tokens = shared.get(key) ?? new Tokens((deadline) => requestToken(login, { deadline }));
+  for (const oldest of shared.keys()) if (shared.size >= MAX_SHARED) shared.delete(oldest);
+  shared.set(key, tokens);
+  return tokens;
+}
