@@ -187,7 +187,7 @@ export const explanations: Record<Fault, Explanation> = {
   }),
   SASL_MISSING: (c) => ({
     cause: `${c.target} wants a login, and this function has none (KAFKA_SECURITY_PROTOCOL=${c.findings.run.connection.securityProtocol}; ${c.evidence}).`,
-    remedy: `Set KAFKA_SECURITY_PROTOCOL=${c.findings.run.options.tls ? 'SASL_SSL' : 'SASL_PLAINTEXT'}, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`,
+    remedy: `Set KAFKA_SECURITY_PROTOCOL=${c.findings.run.options.tls ? 'SASL_SSL' : 'SASL_PLAINTEXT'}, KAFKA_SASL_MECHANISM, ${/SASL OAUTHBEARER$/.test(c.evidence) ? 'and KAFKA_SASL_OAUTHBEARER_… for a token' : 'KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD'}.`,
   }),
   SASL_NOT_ENABLED: (c) => ({
     cause: `${c.target} takes no login, and this function wants one (KAFKA_SECURITY_PROTOCOL=${c.findings.run.connection.securityProtocol}).`,
@@ -197,9 +197,36 @@ export const explanations: Record<Fault, Explanation> = {
     cause: `${c.evidence} (${c.target}).`,
     remedy: mechanismRemedy(c),
   }),
-  SASL_BAD_CREDENTIALS: (c) => ({
-    cause: `${c.target} refuses the user name or the password; Kafka hides which of the two is wrong (${c.evidence}).`,
-    remedy: `Check KAFKA_SASL_USERNAME and reset its password${c.dms(' in the DMS console (instance, users)')}, then store it in KAFKA_SASL_PASSWORD (encrypted); a user made for SCRAM may lack PLAIN.`,
+  SASL_BAD_CREDENTIALS: (c) =>
+    c.findings.run.options.sasl?.mechanism === 'OAUTHBEARER'
+      ? {
+          cause: `${c.target} refuses the token that the authorization server gives (${c.evidence}).`,
+          remedy:
+            'Compare its issuer and audience with sasl.oauthbearer.expected.issuer and .audience of the listener, its key with sasl.oauthbearer.jwks.endpoint.url there, and the clocks; KAFKA_SASL_OAUTHBEARER_SCOPE may decide on the audience.',
+        }
+      : {
+          cause: `${c.target} refuses the user name or the password; Kafka hides which of the two is wrong (${c.evidence}).`,
+          remedy: `Check KAFKA_SASL_USERNAME and reset its password${c.dms(' in the DMS console (instance, users)')}, then store it in KAFKA_SASL_PASSWORD (encrypted); a user made for SCRAM may lack PLAIN.`,
+        },
+  OAUTH_DNS: (c) => ({
+    cause: `The name of the token endpoint, ${c.target}, can't be resolved (${c.evidence}).`,
+    remedy:
+      'Correct KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL, or add its record to the DNS zone of the VPC.',
+  }),
+  OAUTH_TCP: (c) => ({
+    cause: `The token endpoint at ${c.target} can't be reached, or gives no answer (${c.evidence}).`,
+    remedy: /CHECK_ALLOWED_ADDRESSES/.test(c.evidence)
+      ? 'Add its network to CHECK_ALLOWED_ADDRESSES if it is right that the function gets its tokens there.'
+      : 'Check that it runs, the port in KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL, and the way there: a public address needs a NAT gateway with an SNAT rule for the subnet of the function.',
+  }),
+  OAUTH_TLS: (c) => ({
+    cause: `The connection to the token endpoint at ${c.target} can't be encrypted and proven (${c.evidence}).`,
+    remedy:
+      'Use the name in its certificate. An authority of your own has to be among those for the brokers (certificates/, or KAFKA_SSL_CA_PEM), which are trusted besides the public ones.',
+  }),
+  OAUTH_REFUSED: (c) => ({
+    cause: `The token endpoint at ${c.target} gives no token (${c.evidence}).`,
+    remedy: tokenRemedy(c),
   }),
   BROKER_DOWN: (c) => ({
     cause: `The cluster gives no address for ${c.evidence}. It is down, or has no listener of this kind.${silentBootstraps(c)}`,
@@ -311,6 +338,21 @@ function clientCertificateRemedy({ evidence }: Case): string {
     return 'Issue it anew for clients (extended key usage clientAuth), and set KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN.';
   }
   return "Let the listener trust its authority (the broker's ssl.truststore), or take a certificate of one that it trusts; certificates of intermediate authorities belong into KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN, behind the function's own.";
+}
+
+/** By the error codes of RFC 6749, section 5.2, and the status. */
+function tokenRemedy({ evidence }: Case): string {
+  if (/invalid_scope/.test(evidence)) {
+    return 'Correct KAFKA_SASL_OAUTHBEARER_SCOPE, or allow the client this scope at the authorization server.';
+  }
+  if (/unauthorized_client|unsupported_grant_type/.test(evidence)) {
+    return 'Allow the client the client-credentials grant at the authorization server (a service account).';
+  }
+  if (/answers 5\d\d/.test(evidence)) return 'Look at the authorization server, which is not well.';
+  if (/answers 40[013]|invalid_client/.test(evidence)) {
+    return 'Correct KAFKA_SASL_OAUTHBEARER_CLIENT_ID and KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET (encrypted).';
+  }
+  return 'Correct KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: it is token_endpoint in what the server has at /.well-known/openid-configuration.';
 }
 
 /** Names the mechanisms that both the broker and this function speak. */

@@ -365,6 +365,16 @@ const rows: Row[] = [
     prepare: () => tls(at(faulty.port('MUTUALOLD')), faulty.cluster.caPem),
   },
   {
+    fault: 'MTLS_REFUSED',
+    what: 'a client certificate of another authority',
+    prepare: async () => {
+      const { chain, key } = await faulty.ca.issue({ commonName: 'app', hosts: [] });
+      const own = { KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN: chain, KAFKA_SSL_KEYSTORE_KEY: key };
+      return { ...tls(at(faulty.port('MUTUAL')), faulty.cluster.caPem), ...own };
+    },
+    verify: ({ verdict }) => assert.match(verdict?.cause ?? '', /CN=app, issued by CN=Listener CA/),
+  },
+  {
     fault: 'NOT_KAFKA_HTTP',
     what: 'an HTTP server',
     prepare: async (t) => plain(await serve(t, startHttpServer())),
@@ -872,8 +882,8 @@ describe('a cluster that has lost a broker', () => {
 });
 
 test('every fault and every warning of the list has a row', () => {
-  // Those of the sink have a file of their own.
-  const ofKafka = faultIds.filter((id) => stageOf(id) !== 'sink');
+  // Those of the sink and of the token endpoint have files of their own.
+  const ofKafka = faultIds.filter((id) => stageOf(id) !== 'sink' && !id.startsWith('OAUTH_'));
   const missing = [...ofKafka, ...warningIds].filter((id) => !reproduced.has(id));
   assert.deepEqual(missing, []);
 });

@@ -8,6 +8,7 @@ import { type Address, addressText, type Environment } from '../../../src/variab
 import type { CheckConfig } from '../config.ts';
 import type { Identity, Question } from '../probes/identify.ts';
 import type { Probe } from '../report.ts';
+import type { RunTokens } from '../rungs/token.ts';
 
 /** Shared by all steps of one run. */
 export interface Run {
@@ -23,6 +24,8 @@ export interface Run {
   patienceMs: number;
   /** By `ip:port`, so that a broker with two names gets one password a run. */
   sessions: Map<string, Promise<Session>>;
+  /** With OAUTHBEARER, once the first broker is asked to log in. */
+  tokens?: Promise<RunTokens>;
   largeFrames: Map<Session, Promise<number | undefined>>;
   /** Hosts whose other ports were asked, by IP address. */
   hostsAsked: Set<string>;

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { messageOf } from '../../../src/errors.ts';
+import type { ClientOptions } from '../../../src/kafka/connection/client-options.ts';
 import type { ConnectionConfig } from '../../../src/kafka/connection/config.ts';
 import {
   AuthenticationRefused,
@@ -25,7 +26,7 @@ export async function logIn(
   socket: Socket,
   apiVersions: readonly ApiVersion[],
   endpoint: Endpoint,
-  run: Pick<Run, 'options' | 'connection' | 'deadline' | 'sessions'>,
+  run: Run,
 ): Promise<Passed<Session>> {
   const key = `${endpoint.ip} ${endpoint.address.port}`;
   const known = run.sessions.get(key);
@@ -41,22 +42,37 @@ export async function logIn(
   return { value: await session, ...(mechanism && { evidence: mechanism }), notices };
 }
 
-/** PLAIN is for encrypted connections (RFC 4616, section 6). */
+/** PLAIN and OAUTHBEARER are for encrypted connections (RFC 4616, section 6; RFC 7628, section 5). */
 function plainPasswordNotices(address: Address, { securityProtocol, sasl }: ConnectionConfig): Notice[] {
-  if (securityProtocol !== 'SASL_PLAINTEXT' || sasl?.mechanism !== 'PLAIN') return [];
-  const detail = 'KAFKA_SASL_MECHANISM=PLAIN with KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT';
+  const mechanism = sasl?.mechanism ?? '';
+  if (securityProtocol !== 'SASL_PLAINTEXT' || !['PLAIN', 'OAUTHBEARER'].includes(mechanism)) return [];
+  const detail = `KAFKA_SASL_MECHANISM=${mechanism} with KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT`;
   return [{ warning: 'PASSWORD_IN_PLAIN', target: addressText(address), detail }];
 }
 
-async function adopt(
+async function adopt(socket: Socket, apiVersions: readonly ApiVersion[], run: Run): Promise<Session> {
+  const { sasl } = run.options;
+  if (sasl?.mechanism !== 'OAUTHBEARER') return adoptWith(run.options, socket, apiVersions, run);
+  const { fetchToken, tokenEvidence } = await import('./token.ts');
+  // Once a run, for all addresses.
+  run.tokens ??= fetchToken(sasl, run);
+  const { tokens, token } = await run.tokens;
+  return adoptWith({ ...run.options, tokens }, socket, apiVersions, run).catch((error: unknown) => {
+    const isRefused = error instanceof Broken && error.fault === 'SASL_BAD_CREDENTIALS';
+    throw isRefused ? new Broken(error.fault, `${error.message}; ${tokenEvidence(token)}`) : error;
+  });
+}
+
+async function adoptWith(
+  options: ClientOptions,
   socket: Socket,
   apiVersions: readonly ApiVersion[],
-  run: Pick<Run, 'options' | 'deadline'>,
+  { deadline }: Run,
 ): Promise<Session> {
   try {
-    return await Session.adopt(socket, apiVersions, run.options, run.deadline);
+    return await Session.adopt(socket, apiVersions, options, deadline);
   } catch (error) {
-    throw explain(error, run.options.sasl?.mechanism ?? '');
+    throw explain(error, options.sasl?.mechanism ?? '');
   }
 }
 

@@ -27,13 +27,15 @@ export class TokenDenied extends Failure {
   }
 }
 
-/** The endpoint gives no answer. `step` says how far the way to it went. */
+/** The endpoint gives no answer, or (`answer`) none that counts. `step` says how far the way to it went. */
 export class TokenUnreachable extends Failure {
-  readonly step: 'dns' | 'tcp' | 'tls' | 'http';
+  readonly step: 'dns' | 'tcp' | 'tls' | 'http' | 'answer';
+  readonly reason: string;
 
   constructor(step: TokenUnreachable['step'], reason: string, cause?: unknown) {
     super('BROKER_UNREACHABLE', `the token endpoint can't be reached: ${reason}`, { cause });
     this.step = step;
+    this.reason = reason;
   }
 }
 
@@ -52,7 +54,7 @@ export async function requestToken(
 ): Promise<Token> {
   const fetchedAt = Date.now();
   const { status, text } = await ask(login, deadline, lookup);
-  if (LATER.includes(status)) throw new TokenUnreachable('http', `it answers ${status}`);
+  if (LATER.includes(status)) throw new TokenUnreachable('answer', `it answers ${status}`);
   const answer = jsonOf(text);
   const value = answer?.access_token;
   if (status !== 200 || typeof value !== 'string') {
@@ -97,7 +99,7 @@ function ask(
   const body = `${new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })}`;
   const credentials = Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`);
   const isSecure = url.protocol === 'https:';
-  let step: TokenUnreachable['step'] = isIP(url.hostname.replace(/[[\]]/g, '')) ? 'tcp' : 'dns';
+  let step: keyof typeof steps = isIP(url.hostname.replace(/[[\]]/g, '')) ? 'tcp' : 'dns';
   return new Promise((resolve, reject) => {
     const request = (isSecure ? https : http).request(url, {
       method: 'POST',
