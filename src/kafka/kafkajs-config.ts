@@ -3,9 +3,8 @@ import { processEnvironment } from '../settings.ts';
 import { addressText, type Environment, readConfig } from '../variables.ts';
 import { clientOptions } from './connection/client-options.ts';
 import { connectionConfig, type SaslConfig } from './connection/config.ts';
-import { tokensOf } from './connection/tokens.ts';
+import { tokenLoginOptions } from './kafkajs-token-login.ts';
 
-const TOKEN_WITHIN_MS = 10_000;
 /**
  * So long before a session ends kafkajs logs in again. Its default is 10 s: with a token that has less left, it would
  * log in for every request, and Kafka refuses that within a second.
@@ -30,20 +29,11 @@ export function kafkajsConfig(environment: Environment = processEnvironment): Ka
   };
 }
 
-function saslOptions(sasl: SaslConfig): SASLOptions {
-  if (sasl.mechanism !== 'OAUTHBEARER') {
-    return {
-      mechanism: sasl.mechanism.toLowerCase(),
-      username: sasl.username,
-      password: sasl.password.reveal(),
-    } as SASLOptions;
-  }
-  const tokens = tokensOf(sasl);
+function saslOptions(sasl: SaslConfig): NonNullable<KafkaConfig['sasl']> {
+  if (sasl.mechanism === 'OAUTHBEARER') return tokenLoginOptions(sasl);
   return {
-    mechanism: 'oauthbearer',
-    async oauthBearerProvider() {
-      const { value } = await tokens.current(Date.now() + TOKEN_WITHIN_MS);
-      return { value: value.reveal() };
-    },
-  };
+    mechanism: sasl.mechanism.toLowerCase(),
+    username: sasl.username,
+    password: sasl.password.reveal(),
+  } as SASLOptions;
 }

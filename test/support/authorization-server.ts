@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import { pathToFileURL } from 'node:url';
 import type { ExtraListener, Listener } from '../../local/kafka/cluster.ts';
@@ -36,6 +37,10 @@ export interface AuthorizationServer {
   /** Members of the answer that are other or (undefined) missing from now on. */
   members: Record<string, unknown>;
   misbehave: Misbehaviour | undefined;
+  /** Milliseconds before each answer from now on. */
+  delayMs: number;
+  /** Resolves once so many requests have come. */
+  asked(count: number): Promise<void>;
   /** Resolves once so many tokens have been given. */
   given(count: number): Promise<void>;
   /** The variables of a login with its tokens. */
@@ -79,6 +84,8 @@ export async function startAuthorizationServer({
     const form = new URLSearchParams(await text(request).catch(() => ''));
     const { authorization } = request.headers;
     requests.push({ authorization, form });
+    events.emit('request');
+    if (server.delayMs > 0) await wait(server.delayMs);
     if (server.misbehave?.(request, response) !== undefined) return;
     const answer = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -112,7 +119,10 @@ export async function startAuthorizationServer({
   const server: AuthorizationServer = {
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}/token`,
     ...{ clientId, clientSecret, tokens, requests, lifetimeS: 300, claims: {}, members: {} },
-    misbehave: undefined,
+    ...{ misbehave: undefined, delayMs: 0 },
+    async asked(count) {
+      while (requests.length < count) await once(events, 'request');
+    },
     async given(count) {
       while (tokens.length < count) await once(events, 'token');
     },

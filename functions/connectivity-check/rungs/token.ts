@@ -38,7 +38,7 @@ export async function fetchToken(
   const target = addressText(address);
   const lookup = await allowedLookup(address, run);
   // Not those of the functions: a check goes the whole way.
-  const tokens = new Tokens((deadline) => requestToken(login, { deadline, lookup }));
+  const tokens = new Tokens((request) => requestToken(login, { ...request, lookup }));
   try {
     return { tokens, token: await tokens.current(run.deadline) };
   } catch (error) {

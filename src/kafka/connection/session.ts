@@ -14,8 +14,12 @@ const KEEP_ALIVE_MS = 60_000;
 const READ_BYTES = 16 * 1024;
 /** The longest timer there is. */
 const NEVER = 2 ** 31 - 1;
-/** The share of a login's lifetime after which it is renewed. Kafka refuses a second login within a second. */
+/** The share of a login's lifetime after which it is renewed. */
 const RENEW_LOGIN_AFTER = 0.8;
+/** Kafka refuses to renew a login twice within a second. */
+const MIN_LOGIN_MS = 1_050;
+/** A session ends with its token, give or take whole seconds in the token and the time on the way. */
+const SAME_END_MS = 1_500;
 const NOTHING = Buffer.alloc(0);
 
 /** A request that has been sent. */
@@ -45,8 +49,11 @@ export class Session {
   readonly #highestVersions = new Map<number, number>();
   #correlationId = 0;
   #lost: Error | undefined;
-  /** Until when (epoch milliseconds) the login holds. */
-  #loggedInUntil = Number.POSITIVE_INFINITY;
+  /** From when on (epoch milliseconds) the login is to be renewed, and when the broker ends the session. */
+  #renewsAt = Number.POSITIVE_INFINITY;
+  #endsAt = Number.POSITIVE_INFINITY;
+  /** What the last login was made with. */
+  #credentials: Credentials | undefined;
   #login: Promise<void> | undefined;
 
   private constructor(
@@ -111,7 +118,7 @@ export class Session {
 
   /** Sends one request and reads its response. The deadline destroys the socket, so nothing stays under way. */
   async send<T>(request: Request<T>, deadline: number): Promise<T> {
-    if (Date.now() >= this.#loggedInUntil) await this.#renewLogin(deadline);
+    if (Date.now() >= this.#renewsAt) await this.#renewLogin(deadline);
     return this.#ask(request, deadline);
   }
 
@@ -175,7 +182,11 @@ export class Session {
 
   async #logInWith(credentials: Credentials, deadline: number): Promise<void> {
     const lifetimeMs = await logIn(credentials, (request) => this.#ask(request, deadline));
-    if (lifetimeMs > 0) this.#loggedInUntil = Date.now() + lifetimeMs * RENEW_LOGIN_AFTER;
+    this.#credentials = credentials;
+    if (lifetimeMs === 0) return;
+    const now = Date.now();
+    this.#endsAt = now + lifetimeMs;
+    this.#renewsAt = Math.min(this.#endsAt, now + Math.max(lifetimeMs * RENEW_LOGIN_AFTER, MIN_LOGIN_MS));
   }
 
   /** Renews the login once for all who wait: a request in the middle of a login would end the connection. */
@@ -190,6 +201,10 @@ export class Session {
     // Before the login begins: where no token can be had, the connection stays as it is.
     const credentials = await credentialsOf(this.#options, deadline);
     if (!credentials) return;
+    if (isSpent(credentials, this.#credentials, this.#endsAt)) {
+      this.#renewsAt = Math.min(this.#endsAt, Date.now() + MIN_LOGIN_MS);
+      return;
+    }
     try {
       await this.#inTime(this.#logInWith(credentials, deadline), deadline);
     } catch (error) {
@@ -291,6 +306,12 @@ export class Session {
     clearTimeout(pending?.timer);
     return pending;
   }
+}
+
+/** Whether a token is that of the last login, and would not make the session longer. */
+function isSpent(credentials: Credentials, last: Credentials | undefined, endsAt: number): boolean {
+  if (!('token' in credentials && last && 'token' in last)) return false;
+  return credentials.token === last.token && credentials.token.expiresAt < endsAt + SAME_END_MS;
 }
 
 function dial(

@@ -27,16 +27,27 @@ export class TokenDenied extends Failure {
   }
 }
 
-/** The endpoint gives no answer, or (`answer`) none that counts. `step` says how far the way to it went. */
+/** How far the way to the endpoint went: `answer` is one that doesn't count. */
+export type Step = 'dns' | 'tcp' | 'tls' | 'http' | 'answer';
+
+/** The endpoint gives no answer. */
 export class TokenUnreachable extends Failure {
-  readonly step: 'dns' | 'tcp' | 'tls' | 'http' | 'answer';
+  readonly step: Step;
   readonly reason: string;
 
-  constructor(step: TokenUnreachable['step'], reason: string, cause?: unknown) {
+  constructor(step: Step, reason: string, cause?: unknown) {
     super('BROKER_UNREACHABLE', `the token endpoint can't be reached: ${reason}`, { cause });
     this.step = step;
     this.reason = reason;
   }
+}
+
+export interface TokenRequest {
+  deadline: number;
+  /** Resolves the endpoint's name. */
+  lookup?: LookupFunction;
+  /** Gets each step as it begins. */
+  onStep?: (step: Step) => void;
 }
 
 interface Answer {
@@ -46,14 +57,11 @@ interface Answer {
 
 /**
  * Asks for a token with the client-credentials grant (RFC 6749, section 4.4), once. A redirection is not followed.
- * `lookup` resolves the endpoint's name. Throws TokenDenied or TokenUnreachable.
+ * Throws TokenDenied or TokenUnreachable.
  */
-export async function requestToken(
-  login: TokenLogin,
-  { deadline, lookup }: { deadline: number; lookup?: LookupFunction },
-): Promise<Token> {
+export async function requestToken(login: TokenLogin, request: TokenRequest): Promise<Token> {
   const fetchedAt = Date.now();
-  const { status, text } = await ask(login, deadline, lookup);
+  const { status, text } = await ask(login, request);
   if (LATER.includes(status)) throw new TokenUnreachable('answer', `it answers ${status}`);
   const answer = jsonOf(text);
   const value = answer?.access_token;
@@ -90,23 +98,24 @@ function lifetimeOf(token: string, expiresIn: unknown): number {
   return seconds.length === 0 ? UNKNOWN_LIFETIME_MS : Math.max(0, Math.min(...seconds) * 1000);
 }
 
-function ask(
-  { endpoint, clientId, clientSecret, scope, ca }: TokenLogin,
-  deadline: number,
-  lookup: LookupFunction | undefined,
-): Promise<Answer> {
+function ask(login: TokenLogin, { deadline, lookup, onStep = () => {} }: TokenRequest): Promise<Answer> {
+  const { endpoint, scope, ca } = login;
   const url = new URL(endpoint);
   const body = `${new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })}`;
-  const credentials = Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`);
   const isSecure = url.protocol === 'https:';
-  let step: keyof typeof steps = isIP(url.hostname.replace(/[[\]]/g, '')) ? 'tcp' : 'dns';
+  let step: Step = 'dns';
+  const begin = (next: Step) => {
+    step = next;
+    onStep(next);
+  };
+  begin(isIP(url.hostname.replace(/[[\]]/g, '')) ? 'tcp' : 'dns');
   return new Promise((resolve, reject) => {
     const request = (isSecure ? https : http).request(url, {
       method: 'POST',
       // Nothing stays open when the function is frozen.
       agent: false,
       headers: {
-        authorization: `Basic ${credentials.toString('base64')}`,
+        authorization: `Basic ${Buffer.from(credentialsOf(login)).toString('base64')}`,
         'content-type': 'application/x-www-form-urlencoded',
         'content-length': Buffer.byteLength(body),
         accept: 'application/json',
@@ -122,19 +131,15 @@ function ask(
     const fail = (error: unknown) => {
       clearTimeout(timer);
       if (error instanceof TokenDenied) return reject(error);
-      const reason = isLate ? 'in time' : `(${codeOf(error) || 'it ended the connection'})`;
-      reject(new TokenUnreachable(step, `${steps[step]} ${reason}`, error));
+      const reason = `${steps[step]} (${codeOf(error) || 'it ended the connection'})`;
+      reject(isLate ? lateAt(step) : new TokenUnreachable(step, reason, error));
     };
     request.on('socket', (socket) => {
       socket.on('lookup', (error) => {
-        if (!error) step = 'tcp';
+        if (!error) begin('tcp');
       });
-      socket.on('connect', () => {
-        step = isSecure ? 'tls' : 'http';
-      });
-      socket.on('secureConnect', () => {
-        step = 'http';
-      });
+      socket.on('connect', () => begin(isSecure ? 'tls' : 'http'));
+      socket.on('secureConnect', () => begin('http'));
     });
     request.on('error', fail);
     request.on('response', (response) => {
@@ -148,6 +153,10 @@ function ask(
 }
 
 /** RFC 6749, section 2.3.1. */
+function credentialsOf({ clientId, clientSecret }: TokenLogin): string {
+  return `${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`;
+}
+
 function formEncoded(text: string): string {
   return `${new URLSearchParams([['', text]])}`.slice(1);
 }
@@ -170,7 +179,13 @@ const steps = {
   tcp: 'no connection',
   tls: 'no TLS',
   http: 'no answer',
-} as const;
+  answer: 'no answer',
+} as const satisfies Record<Step, string>;
+
+/** For an attempt that ended with its time. */
+export function lateAt(step: Step): TokenUnreachable {
+  return new TokenUnreachable(step, `${steps[step]} in time`);
+}
 
 function jsonOf(text: string): Record<string, unknown> | undefined {
   try {
@@ -182,13 +197,9 @@ function jsonOf(text: string): Record<string, unknown> | undefined {
 }
 
 /** The server's own words (RFC 6749, section 5.2), without what it was sent. */
-function refusalOf(
-  status: number,
-  answer: Record<string, unknown> | undefined,
-  { clientId, clientSecret }: TokenLogin,
-): string {
-  const secret = clientSecret.reveal();
-  const secrets = [secret, formEncoded(secret), `${clientId}:${secret}`];
+function refusalOf(status: number, answer: Record<string, unknown> | undefined, login: TokenLogin): string {
+  const secret = login.clientSecret.reveal();
+  const secrets = [secret, formEncoded(secret), credentialsOf(login)];
   const said = [answer?.error, answer?.error_description]
     .filter((words) => typeof words === 'string')
     .map((words) => withoutSecrets(words, secrets).slice(0, MAX_QUOTED));

@@ -5,8 +5,8 @@ import { AuthenticationRefused, LoginBroken } from './request-failed.ts';
 import { type Token, type Tokens, tokensOf } from './tokens.ts';
 import { withoutSecrets } from './without-secrets.ts';
 
-/** Of what the broker says beside a refusal. */
-const MAX_CHALLENGE_BYTES = 500;
+/** Of what the broker says to a refusal. */
+const MAX_QUOTED = 500;
 
 export interface TokenCredentials extends TokenLogin {
   token: Token;
@@ -41,8 +41,10 @@ export async function logInWithToken(
   const last = first.errorCode === kafkaErrors.NONE ? await send('\x01') : first;
   if (last.errorCode === kafkaErrors.NONE)
     throw new LoginBroken('the broker refuses the token, and takes it');
-  const challenge = first.bytes.toString('utf8', 0, MAX_CHALLENGE_BYTES);
-  const words = `${last.errorMessage ?? kafkaErrorName(last.errorCode)} ${challenge}`;
-  const message = withoutSecrets(words, [value, clientSecret.reveal()]).trim();
+  const words = new Set([last.errorMessage ?? kafkaErrorName(last.errorCode), first.bytes.toString()]);
+  const message = [...words]
+    .map((said) => withoutSecrets(said, [value, clientSecret.reveal()]).slice(0, MAX_QUOTED))
+    .join(' ')
+    .trim();
   throw new AuthenticationRefused(last.errorCode, message, { token: wasKept ? 'kept' : 'new' });
 }

@@ -1,8 +1,9 @@
+import { within } from '../../deadline.ts';
 import { Failure } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import type { TokenLogin } from './config.ts';
 import { SharedAttempt } from './shared-attempt.ts';
-import { requestToken, TokenDenied, TokenUnreachable } from './token-endpoint.ts';
+import { lateAt, requestToken, type Step, TokenDenied, type TokenRequest } from './token-endpoint.ts';
 
 /** A bearer token. Times are epoch milliseconds. */
 export interface Token {
@@ -12,15 +13,16 @@ export interface Token {
 }
 
 const FETCH_WITHIN_MS = 10_000;
-/** How long another token is waited for while the present one is good. */
-const PATIENCE_MS = 2_000;
+/** How long a call that has a good token waits for the next one. */
+const PATIENCE_MS = 500;
 /** The share of a token's lifetime after which it is renewed, as Java's `sasl.login.refresh.window.factor`. */
 const RENEW_AFTER = 0.8;
 /** With less left, a session would end sooner than Kafka takes another login, which is after a second. */
 const MIN_LEFT_MS = 3_000;
 /** So long after a failure the endpoint is left alone, unless nothing else helps. */
 const REST_MS = 1_000;
-const LAST_WORD_MS = 50;
+/** A token counts in whole seconds, and has to reach the broker. */
+const NEARLY_OVER_MS = 1_500;
 const MAX_SHARED = 8;
 
 const shared = new Map<string, Tokens>();
@@ -30,13 +32,14 @@ const shared = new Map<string, Tokens>();
  * after a share of its lifetime. As long as it is good, an endpoint that is down or slow fails nothing.
  */
 export class Tokens {
-  readonly #fetch: (deadline: number) => Promise<Token>;
+  readonly #fetch: (request: TokenRequest) => Promise<Token>;
   readonly #fetching = new SharedAttempt<Token>();
   #token: Token | undefined;
   #denial: TokenDenied | undefined;
   #restUntil = 0;
+  #step: Step = 'dns';
 
-  constructor(fetch: (deadline: number) => Promise<Token>) {
+  constructor(fetch: (request: TokenRequest) => Promise<Token>) {
     this.#fetch = fetch;
   }
 
@@ -45,18 +48,19 @@ export class Tokens {
     const now = Date.now();
     const known = this.#token;
     if (known && now < renewalOf(known)) return known;
-    const isGood = () => known === this.#token && Date.now() < (known?.expiresAt ?? 0);
+    const isGood = () => known === this.#token && Date.now() < (known?.expiresAt ?? 0) - NEARLY_OVER_MS;
     if (now < this.#restUntil) {
       if (known && isGood()) return known;
       if (this.#denial) throw this.#denial;
     }
     // Ends before the caller's time does, so that the endpoint is named and not the broker.
-    const time = Math.min((deadline - now) * 0.9, isGood() ? PATIENCE_MS : FETCH_WITHIN_MS);
+    const until = now + Math.min((deadline - now) * 0.9, FETCH_WITHIN_MS);
+    const fetching = this.#fetching.join((last) => this.#renew(last), until);
     try {
-      return await this.#fetching.join((until) => this.#renew(until), now + time);
+      return await (isGood() ? within(fetching, now + PATIENCE_MS, () => new Error('late')) : fetching);
     } catch (error) {
       if (known && isGood()) return known;
-      throw error instanceof Failure ? error : new TokenUnreachable('http', 'no answer in time');
+      throw error instanceof Failure ? error : lateAt(this.#step);
     }
   }
 
@@ -67,8 +71,10 @@ export class Tokens {
 
   async #renew(deadline: number): Promise<Token> {
     try {
-      // It has the last word on how far it came.
-      this.#token = await this.#fetch(deadline - LAST_WORD_MS);
+      const onStep = (step: Step) => {
+        this.#step = step;
+      };
+      this.#token = await this.#fetch({ deadline, onStep });
       this.#restUntil = 0;
       return this.#token;
     } catch (error) {
@@ -86,7 +92,7 @@ function renewalOf({ fetchedAt, expiresAt }: Token): number {
 /** The tokens of a login, the same for all who have the same one in this process. */
 export function tokensOf(login: TokenLogin): Tokens {
   const key = JSON.stringify({ ...login, clientSecret: login.clientSecret.reveal() });
-  const tokens = shared.get(key) ?? new Tokens((deadline) => requestToken(login, { deadline }));
+  const tokens = shared.get(key) ?? new Tokens((request) => requestToken(login, request));
   for (const oldest of shared.keys()) if (shared.size >= MAX_SHARED) shared.delete(oldest);
   shared.set(key, tokens);
   return tokens;
