@@ -58,15 +58,15 @@ async function stepOf(
   }
 }
 
-/** kafkajs tries again what is retriable. */
+/**
+ * kafkajs tries again what is retriable, on the same connection, which is in the middle of a login: by this type it
+ * makes a new one.
+ */
 function failureOf(error: unknown): unknown {
-  if (error instanceof AuthenticationRefused && error.token === 'kept') {
-    return new Failure(
-      'BROKER_UNREACHABLE',
-      'the cluster refused a token that was kept; the next one is new',
-    );
-  }
-  return error instanceof Failure || error instanceof AuthenticationRefused
-    ? connectionFailure(error)
-    : error;
+  if (!(error instanceof Failure || error instanceof AuthenticationRefused)) return error;
+  const isKept = error instanceof AuthenticationRefused && error.token === 'kept';
+  const failure = isKept
+    ? new Failure('BROKER_UNREACHABLE', 'the cluster refused a token that was kept; the next one is new')
+    : connectionFailure(error);
+  return failure.retriable ? Object.assign(failure, { type: 'ILLEGAL_SASL_STATE' }) : failure;
 }

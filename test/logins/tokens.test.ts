@@ -56,6 +56,13 @@ test('kafkajs says what the cluster refuses, and takes another token the next ti
   await assert.rejects(brokers(), failsWith('AUTHENTICATION_FAILED', /token endpoint gives no token/));
 });
 
+test('kafkajs goes on once the endpoint is back', async () => {
+  const other = await startAuthorizationServer();
+  other.misbehave = (_, response) => (other.requests.length > 2 ? undefined : response.writeHead(503).end());
+  await kafkajsWorks(cluster, { ...variables, ...other.variables });
+  assert.ok(other.requests.length >= 3);
+});
+
 describe('how long a token is kept', () => {
   const now = () => Math.floor(Date.now() / 1000);
   const lives: [what: string, members: Record<string, unknown>, seconds: number][] = [

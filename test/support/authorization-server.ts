@@ -59,6 +59,12 @@ writeFileSync(
 );
 const JWKS_URL = pathToFileURL(jwks).href;
 
+/** What another server needs so that the same listeners take its tokens. */
+export const authority = {
+  ...{ issuer: ISSUER, audience: AUDIENCE },
+  key: { ...privateKey.export({ format: 'jwk' }), kid: KEY_ID, use: 'sig', alg: 'RS256' },
+};
+
 /** A JSON Web Token (RFC 7519), signed with RS256 unless it is `forged`. */
 export function signedToken(claims: Record<string, unknown>, { forged = false } = {}): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
