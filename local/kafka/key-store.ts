@@ -29,8 +29,21 @@ export async function javaKeyStore(
   };
 }
 
+/** The authority of client certificates, in the same format. */
+export async function javaTrustStore(path: string, certificate: string): Promise<Record<string, string>> {
+  const password = randomBytes(24).toString('base64url');
+  const { raw } = new X509Certificate(certificate);
+  await writeFile(path, encodeTrust(password, raw));
+  return {
+    'ssl.truststore.type': 'JKS',
+    'ssl.truststore.location': path,
+    'ssl.truststore.password': password,
+  };
+}
+
 const JKS = Buffer.from('feedfeed00000002', 'hex');
 const PRIVATE_KEY_ENTRY = 1;
+const CERTIFICATE_ENTRY = 2;
 /** Hashed between the password and the store (sun.security.provider.JavaKeyStore). */
 const WHITENER = 'Mighty Aphrodite';
 /** Algorithm 1.3.6.1.4.1.42.2.17.1.1, with no parameters. */
@@ -44,6 +57,17 @@ function encodeStore(password: string, key: Buffer, chain: readonly Buffer[]): B
     ...[JKS, int32(1), int32(PRIVATE_KEY_ENTRY), text('broker'), createdAt],
     ...[sized(protectedKey(password, key)), int32(chain.length), ...certificates],
   ]);
+  return withDigest(password, store);
+}
+
+/** A store of one certificate that is trusted. */
+function encodeTrust(password: string, certificate: Buffer): Buffer {
+  const createdAt = Buffer.alloc(8);
+  const entry = [int32(CERTIFICATE_ENTRY), text('authority'), createdAt, text('X.509'), sized(certificate)];
+  return withDigest(password, Buffer.concat([JKS, int32(1), ...entry]));
+}
+
+function withDigest(password: string, store: Buffer): Buffer {
   return Buffer.concat([store, sha1(utf16(password), Buffer.from(WHITENER), store)]);
 }
 

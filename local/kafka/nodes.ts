@@ -3,7 +3,7 @@ import type { CertificateAuthority, IssuedCertificate } from './certificates.ts'
 import type { ExtraListener, KafkaOptions } from './cluster.ts';
 import { type Distribution, randomClusterId } from './distribution.ts';
 import type { Guard } from './guard.ts';
-import { javaKeyStore, pemKeyStore } from './key-store.ts';
+import { javaKeyStore, javaTrustStore, pemKeyStore } from './key-store.ts';
 import { type KafkaNode, port, prepareNode } from './node.ts';
 import { freePorts } from './ports.ts';
 import { oldReleases } from './releases.ts';
@@ -58,8 +58,8 @@ export async function prepareNodes(setting: Setting): Promise<PreparedNodes> {
   const clusterId = randomClusterId();
   const tunedFor = options.tunedFor ?? 'boot';
   const keyStoreOf = old ? javaKeyStore : pemKeyStore;
-  const trustStore: Record<string, string> = old
-    ? {}
+  const trustStore = old
+    ? await javaTrustStore(join(directory, 'ca.jks'), ca.certificate)
     : { 'ssl.truststore.type': 'PEM', 'ssl.truststore.location': join(directory, 'ca.pem') };
 
   const prepare = async (

@@ -1,9 +1,11 @@
 import { LARGE, oldFormats } from '../issues/old-formats.ts';
 import { kafkaForTests } from '../support/cluster.ts';
+import { everyLogin, withLogins } from './logins.ts';
 import { everyPath, exactlyOnce, hardTimes } from './paths.ts';
 
-const cluster = await kafkaForTests({ release: '2.3.1', properties: LARGE });
+const cluster = await kafkaForTests({ ...withLogins('2.3.1'), properties: LARGE });
 everyPath(cluster, { short: false });
+await everyLogin(cluster, '2.3.1');
 await exactlyOnce(cluster, { records: 20_000, kills: 6, calls: 4 });
 await hardTimes(cluster, { records: 10_000, kills: 6, rounds: 3 });
 oldFormats(cluster);

@@ -1,7 +1,9 @@
 import { kafkaForTests } from '../support/cluster.ts';
+import { everyLogin, withLogins } from './logins.ts';
 import { everyPath, exactlyOnce, hardTimes } from './paths.ts';
 
-const cluster = await kafkaForTests({ release: '2.7.2' });
+const cluster = await kafkaForTests({ ...withLogins('2.7.2') });
 everyPath(cluster, { short: false });
+await everyLogin(cluster, '2.7.2');
 await exactlyOnce(cluster, { records: 20_000, kills: 6, calls: 4 });
 await hardTimes(cluster, { records: 10_000, kills: 6, rounds: 3 });

@@ -65,10 +65,14 @@ export const authority = {
   key: { ...privateKey.export({ format: 'jwk' }), kid: KEY_ID, use: 'sig', alg: 'RS256' },
 };
 
-/** A JSON Web Token (RFC 7519), signed with RS256 unless it is `forged`. */
-export function signedToken(claims: Record<string, unknown>, { forged = false } = {}): string {
+/** A JSON Web Token (RFC 7519), signed with RS256; by nobody known if it is `forged`, and not at all if it is `unsecured`. */
+export function signedToken(
+  claims: Record<string, unknown>,
+  { forged = false, unsecured = false } = {},
+): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const content = `${part({ alg: 'RS256', kid: KEY_ID, typ: 'JWT' })}.${part(claims)}`;
+  if (unsecured) return `${part({ alg: 'none' })}.${part(claims)}.`;
   const key = forged ? foreign.privateKey : privateKey;
   return `${content}.${sign('RSA-SHA256', Buffer.from(content), key).toString('base64url')}`;
 }
@@ -78,10 +82,13 @@ export async function startAuthorizationServer({
   // By the prefix a test run finds it in the output of its tests.
   clientSecret = `${process.env.TEST_PASSWORD_PREFIX ?? ''} a:secret/%+ü`,
   tls,
+  unsecured = false,
 }: {
   clientId?: string;
   clientSecret?: string;
   tls?: TlsOptions;
+  /** For brokers before 3.1, which can't verify a signature. */
+  unsecured?: boolean;
 } = {}): Promise<AuthorizationServer> {
   const events = new EventEmitter().setMaxListeners(0);
   const tokens: string[] = [];
@@ -114,7 +121,7 @@ export async function startAuthorizationServer({
       exp,
       jti: randomUUID(),
     };
-    const token = signedToken({ ...claims, ...server.claims });
+    const token = signedToken({ ...claims, ...server.claims }, { unsecured });
     tokens.push(token);
     events.emit('token');
     const body = { access_token: token, token_type: 'bearer', expires_in: server.lifetimeS };
@@ -165,6 +172,18 @@ export function tokenListener(
       ...properties,
     },
   } satisfies ExtraListener;
+}
+
+/** A listener of brokers before 3.1: they believe what a token says. */
+export function unsecuredTokenListener() {
+  const login = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required';
+  return {
+    ...{ name: 'TOKENS', protocol: 'SASL_SSL' },
+    properties: {
+      'sasl.enabled.mechanisms': 'OAUTHBEARER',
+      'oauthbearer.sasl.jaas.config': `${login} unsecuredLoginStringClaim_sub="broker";`,
+    },
+  } as const satisfies ExtraListener;
 }
 
 /** Kafka 4 fetches keys from addresses on this list alone. */
