@@ -7,9 +7,15 @@ import { describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
 import type { BuiltFunction } from '../build.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
+import {
+  startAuthorizationServer,
+  tokenJavaProperties,
+  tokenListener,
+} from './support/authorization-server.ts';
 import { buildOwn, withoutLateFiles } from './support/bundle.ts';
 import { kafkaForTests, newTopic } from './support/cluster.ts';
 import { scratchFolder } from './support/folders.ts';
+import { mutualListener, serversOf } from './support/logins.ts';
 import { readTopic } from './support/records.ts';
 
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
@@ -20,7 +26,11 @@ const CEILING_BYTES: Record<string, number> = {
   'http-function': 410_000,
 };
 
-const cluster = await kafkaForTests({ hosts: ['kafka.invalid'] });
+const cluster = await kafkaForTests({
+  hosts: ['kafka.invalid'],
+  extraListeners: [mutualListener(), tokenListener()],
+  javaProperties: tokenJavaProperties,
+});
 const directory = scratchFolder('bundle-test');
 const certificates = join(directory, 'certificates');
 await mkdir(certificates);
@@ -91,7 +101,7 @@ describe('the build', () => {
   });
 });
 
-describe('produce, from its bundle under the calling convention of the platform', () => {
+describe('produce, from its bundle under the calling convention of the platform', async () => {
   const { app } = cluster.users;
   const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
   const settings = [
@@ -127,6 +137,43 @@ describe('produce, from its bundle under the calling convention of the platform'
       const [record] = await readTopic(cluster, topic);
       assert.equal(record?.key?.toString(), '"a"');
       assert.equal(record?.value?.toString(), '{"n":1}');
+      assert.ok(
+        answer.logs.every((line) => !/initializer failed|Warning/.test(line)),
+        answer.logs.join('\n'),
+      );
+    });
+  }
+
+  const server = await startAuthorizationServer();
+  const { chain, key } = await cluster.ca.issue({ commonName: 'app', hosts: [] });
+  const { KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: clientSecret = '', ...token } = server.variables;
+  const others = [
+    {
+      login: 'a client certificate',
+      plain: { KAFKA_SECURITY_PROTOCOL: 'SSL', KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN: chain },
+      servers: serversOf(cluster, 'MUTUAL'),
+      secret: { KAFKA_SSL_KEYSTORE_KEY: key },
+    },
+    {
+      login: 'a token',
+      plain: token,
+      servers: serversOf(cluster, 'TOKENS'),
+      secret: { KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: clientSecret },
+    },
+  ];
+  for (const { login, plain, servers, secret } of others) {
+    it(`publishes with ${login}`, async (t) => {
+      const topic = await newTopic(cluster, { partitions: 1 });
+      const runtime = startRuntime({
+        directory: bundleOf('produce').directory,
+        initializer: 'index.initializer',
+        userData: { KAFKA_BOOTSTRAP_SERVERS: servers, ...plain },
+        encryptedUserData: secret,
+      });
+      t.after(() => runtime.stop());
+      const answer = await runtime.invoke(postEvent(topic, [{ key: 'a', value: { n: 1 } }]));
+      assert.ok(answer.ok, JSON.stringify(answer));
+      assert.equal((answer.result as { statusCode: number }).statusCode, 200, JSON.stringify(answer.result));
       assert.ok(
         answer.logs.every((line) => !/initializer failed|Warning/.test(line)),
         answer.logs.join('\n'),

@@ -7,12 +7,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createSecureContext } from 'node:tls';
+import { pathToFileURL } from 'node:url';
 import { unzipSync } from 'fflate';
 import { settingsOf } from '../../build/settings.ts';
 import { createCertificateAuthority } from '../../local/kafka/certificates.ts';
 import { Failure } from '../../src/errors.ts';
 import { tlsOptions } from '../../src/kafka/connection/client-options.ts';
 import { oddCertificate } from '../connectivity-check/odd-certificates.ts';
+import { sampleFunction } from '../deploy/samples.ts';
 import { withoutLateFiles } from '../support/bundle.ts';
 import type { Variables } from '../support/check.ts';
 import { scratchCheckout } from '../support/checkout.ts';
@@ -245,5 +247,27 @@ describe('file: in settings', () => {
     };
     const { ssl } = await within(produce?.directory ?? '', async () => connectionWith(variables));
     assert.ok(ssl?.clientCertificate);
+  });
+
+  test('osls deploy reads settings as well, before it says what is missing', async () => {
+    const checkout = scratchCheckout('deploy');
+    const deploy: typeof import('../../deploy/function-settings.ts') = await import(
+      pathToFileURL(join(checkout.folder, 'deploy/function-settings.ts')).href
+    );
+    const problems = () =>
+      within(checkout.folder, async () =>
+        deploy.functionSettingProblems(
+          sampleFunction({
+            source: 'produce',
+            environment: connection,
+            encryptedEnvironment: { [KEY]: ec.key },
+          }),
+        ),
+      );
+    assert.match(String(await problems()), new RegExp(`${CHAIN} is required with ${KEY}`));
+    mkdirSync(join(checkout.folder, 'settings'));
+    writeFileSync(join(checkout.folder, 'settings/app.pem'), ec.chain);
+    writeFileSync(join(checkout.folder, 'settings/common.env'), `${CHAIN}=file:settings/app.pem`);
+    assert.deepEqual(await problems(), []);
   });
 });

@@ -47,7 +47,10 @@ const mutual = (listener: string, ...more: Variables[]): Variables =>
     ...more,
   );
 
+const intermediate = await (await cluster.ca.issueAuthority()).issue({ commonName: 'app', hosts: [] });
+
 const ways: Record<string, Variables> = {
+  'an intermediate authority, whose certificate is sent': mutual('MUTUAL', certificate(intermediate)),
   'SSL, TLS 1.3': mutual('MUTUAL'),
   'SSL, TLS 1.2': mutual('MUTUALOLD'),
   'SASL_SSL with a password beside it': {
@@ -84,6 +87,12 @@ describe('a certificate that the broker refuses', () => {
       'MTLS_REFUSED',
       async () => certificate(await other()),
       /CN=Other CA.*trust its authority/,
+    ],
+    [
+      'one of an intermediate authority, alone',
+      'MTLS_REFUSED',
+      async () => certificate({ ...intermediate, chain: intermediate.certificate }),
+      /intermediate CA.*certificates of intermediate authorities belong into/,
     ],
     [
       'an expired one',
