@@ -71,6 +71,7 @@ const echoes: Record<string, (secret: string) => string> = {
 for (const [what, echo] of Object.entries(echoes)) {
   test(`a broker that repeats the token, ${what}`, async (t) => {
     const server = await startAuthorizationServer();
+    server.claims = { iss: echo(server.clientSecret), aud: ['a', server.clientSecret] };
     const broker = await startEchoingBroker((token) => `refused: ${echo(token)}!`);
     t.after(() => broker.close());
     const outputs = await outputsWith({

@@ -59,7 +59,7 @@ async function adopt(socket: Socket, apiVersions: readonly ApiVersion[], run: Ru
   const { tokens, token } = await run.tokens;
   return adoptWith({ ...run.options, tokens }, socket, apiVersions, run).catch((error: unknown) => {
     const isRefused = error instanceof Broken && error.fault === 'SASL_BAD_CREDENTIALS';
-    throw isRefused ? new Broken(error.fault, `${error.message}; ${tokenEvidence(token)}`) : error;
+    throw isRefused ? new Broken(error.fault, `${error.message}; ${tokenEvidence(token, sasl)}`) : error;
   });
 }
 

@@ -8,6 +8,7 @@ import {
   TokenUnreachable,
 } from '../../../src/kafka/connection/token-endpoint.ts';
 import { type Token, Tokens } from '../../../src/kafka/connection/tokens.ts';
+import { withoutSecrets } from '../../../src/kafka/connection/without-secrets.ts';
 import { type Address, addressText } from '../../../src/variables.ts';
 import { Broken } from '../ladder/ladder.ts';
 import type { Run } from '../ladder/run.ts';
@@ -79,10 +80,11 @@ async function allowedLookup(
 }
 
 /** What brokers compare a token by; nobody can log in with it. */
-export function tokenEvidence({ value }: Token): string {
+export function tokenEvidence({ value }: Token, { clientSecret }: TokenLogin): string {
   const { iss, aud, sub } = claimsOf(value.reveal());
   const claims = Object.entries({ issuer: iss, audience: aud, subject: sub })
     .filter(([, claim]) => claim !== undefined)
-    .map(([name, claim]) => `${name} ${[claim].flat().join(' ')}`.slice(0, MAX_CLAIM));
+    .map(([name, claim]) => `${name} ${[claim].flat().join(' ')}`)
+    .map((words) => withoutSecrets(words, [clientSecret.reveal()]).slice(0, MAX_CLAIM));
   return claims.length === 0 ? 'the token says nothing of itself' : `the token: ${claims.join(', ')}`;
 }
