@@ -100,7 +100,7 @@ export class Broker {
     this.#session = undefined;
     this.#session = await open().catch((error: unknown) => {
       // The token may have been revoked since it was fetched.
-      if (error instanceof AuthenticationRefused && error.token === 'kept') return open();
+      if (error instanceof AuthenticationRefused && error.token === 'kept' && !signal.aborted) return open();
       throw error;
     });
     this.#log.debug('connected', { broker: `${this}`, ms: Date.now() - started });
