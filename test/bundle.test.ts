@@ -21,9 +21,9 @@ import { readTopic } from './support/records.ts';
 /** Produce's is the contract's; the others are raised only in the commit that needs it. */
 const CEILING_BYTES: Record<string, number> = {
   produce: 150_000,
-  'connectivity-check': 187_000,
+  'connectivity-check': 179_000,
   'consume-batch': 212_000,
-  'http-function': 410_000,
+  'http-function': 400_000,
 };
 
 const cluster = await kafkaForTests({

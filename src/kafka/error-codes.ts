@@ -1,5 +1,3 @@
-import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
-
 /** The error codes of the Kafka protocol that are handled by name. */
 export const kafkaErrors = {
   UNKNOWN_SERVER_ERROR: -1,
@@ -54,6 +52,51 @@ export const kafkaErrors = {
   PRODUCER_FENCED: 90,
 } as const;
 
+/** The names of further codes, for logs and messages. */
+const furtherNames: Readonly<Record<number, string>> = {
+  4: 'INVALID_FETCH_SIZE',
+  8: 'BROKER_NOT_AVAILABLE',
+  11: 'STALE_CONTROLLER_EPOCH',
+  12: 'OFFSET_METADATA_TOO_LARGE',
+  21: 'INVALID_REQUIRED_ACKS',
+  23: 'INCONSISTENT_GROUP_PROTOCOL',
+  26: 'INVALID_SESSION_TIMEOUT',
+  28: 'INVALID_COMMIT_OFFSET_SIZE',
+  36: 'TOPIC_ALREADY_EXISTS',
+  37: 'INVALID_PARTITIONS',
+  38: 'INVALID_REPLICATION_FACTOR',
+  39: 'INVALID_REPLICA_ASSIGNMENT',
+  40: 'INVALID_CONFIG',
+  41: 'NOT_CONTROLLER',
+  42: 'INVALID_REQUEST',
+  50: 'INVALID_TRANSACTION_TIMEOUT',
+  54: 'SECURITY_DISABLED',
+  57: 'LOG_DIR_NOT_FOUND',
+  58: 'SASL_AUTHENTICATION_FAILED',
+  60: 'REASSIGNMENT_IN_PROGRESS',
+  61: 'DELEGATION_TOKEN_AUTH_DISABLED',
+  62: 'DELEGATION_TOKEN_NOT_FOUND',
+  63: 'DELEGATION_TOKEN_OWNER_MISMATCH',
+  64: 'DELEGATION_TOKEN_REQUEST_NOT_ALLOWED',
+  65: 'DELEGATION_TOKEN_AUTHORIZATION_FAILED',
+  66: 'DELEGATION_TOKEN_EXPIRED',
+  67: 'INVALID_PRINCIPAL_TYPE',
+  68: 'NON_EMPTY_GROUP',
+  70: 'FETCH_SESSION_ID_NOT_FOUND',
+  71: 'INVALID_FETCH_SESSION_EPOCH',
+  72: 'LISTENER_NOT_FOUND',
+  73: 'TOPIC_DELETION_DISABLED',
+  76: 'UNSUPPORTED_COMPRESSION_TYPE',
+  77: 'STALE_BROKER_EPOCH',
+  80: 'PREFERRED_LEADER_NOT_AVAILABLE',
+  81: 'GROUP_MAX_SIZE_REACHED',
+  82: 'FENCED_INSTANCE_ID',
+  83: 'ELIGIBLE_LEADERS_NOT_AVAILABLE',
+  84: 'ELECTION_NOT_NEEDED',
+  85: 'NO_REASSIGNMENT_IN_PROGRESS',
+  86: 'GROUP_SUBSCRIBED_TO_TOPIC',
+};
+
 /** Whether this code of the protocol is known here. */
 export function isKafkaError(code: number): boolean {
   return nameOf(code) !== undefined;
@@ -66,6 +109,5 @@ export function kafkaErrorName(code: number): string {
 
 function nameOf(code: number): string | undefined {
   const name = Object.entries(kafkaErrors).find(([, known]) => known === code)?.[0];
-  const { type } = createErrorFromCode(code);
-  return name ?? (type === 'KAFKAJS_UNKNOWN_ERROR_CODE' ? undefined : type);
+  return name ?? furtherNames[code];
 }

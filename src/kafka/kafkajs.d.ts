@@ -17,8 +17,3 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     writeEncoder(value: Encoder): this;
   }
 }
-
-declare module 'kafkajs/src/protocol/error.js' {
-  /** The error for a code of the protocol; `type` is its name there. */
-  export function createErrorFromCode(code: number): Error & { type: string; code: number };
-}
