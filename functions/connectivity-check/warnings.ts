@@ -44,9 +44,11 @@ export const warnings: Record<
     cause: `${detail}.`,
     remedy: 'Check that the pull runs, with this KAFKA_GROUP_ID; or that CHECK_GROUP_ID is its group.',
   }),
-  PASSWORD_IN_PLAIN: (detail) => ({
-    cause: `The ${/OAUTHBEARER/.test(detail) ? 'token' : 'password'} is sent as it is, without TLS (${detail}): whoever is on the way can read it.`,
-    remedy:
-      'Set KAFKA_SECURITY_PROTOCOL=SASL_SSL and its port; where the cluster has no TLS, KAFKA_SASL_MECHANISM=SCRAM-SHA-512, which never sends the password. Then change the password.',
-  }),
+  PASSWORD_IN_PLAIN: (detail) => {
+    const isToken = /OAUTHBEARER/.test(detail);
+    return {
+      cause: `The ${isToken ? 'token' : 'password'} is sent as it is, without TLS (${detail}): whoever is on the way can read it.`,
+      remedy: `Set KAFKA_SECURITY_PROTOCOL=SASL_SSL and its port; where the cluster has no TLS, KAFKA_SASL_MECHANISM=SCRAM-SHA-512, which never sends the password. ${isToken ? 'Who has a token may use it until it expires.' : 'Then change the password.'}`,
+    };
+  },
 };
