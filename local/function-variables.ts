@@ -9,7 +9,8 @@ import type { Environment } from '../src/variables.ts';
 /** The cluster's addresses, and the login. */
 const OF_CLUSTER = /^KAFKA_(BOOTSTRAP_SERVERS$|S)/;
 /** A variable of the functions (docs/configuration.md). */
-const OF_FUNCTIONS = /^(KAFKA_(?!FUNCTIONS_)|(PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_)|^(HTTP_API_KEYS|LOG_LEVEL)$/;
+const OF_FUNCTIONS =
+  /^(KAFKA_(?!FUNCTIONS_)|(PRODUCE|CONSUME|CHECK|WEBHOOK|CLOUDEVENTS)_)|^(HTTP_API_KEYS|LOG_LEVEL)$/;
 const CREDENTIAL = /PASSWORD|SECRET|SINK_HEADERS|API_KEYS|KEYSTORE_KEY/;
 
 export type Values = Readonly<Record<string, string>>;
