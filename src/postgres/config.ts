@@ -3,6 +3,9 @@ import type { Meanings, Variables } from '../variables.ts';
 import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
 import { readTableNameFormat, type TableNameFormat } from './table-name.ts';
 
+/** Ten years. */
+const MAX_HOURS = 87_600;
+
 export const meanings = {
   CONSUME_SINK_CONNECTION_USER: { unset: 'required with `postgres`', meaning: '`postgres` sink: the user' },
   CONSUME_SINK_CONNECTION_PASSWORD: {
@@ -25,6 +28,13 @@ export const meanings = {
   CONSUME_SINK_PK_FIELDS: {
     unset: 'required with `upsert`',
     meaning: "`postgres` sink: the members that are the table's key",
+  },
+  CONSUME_SINK_DEDUPLICATE: {
+    meaning:
+      '`postgres` sink: `true` skips the repeats of a request with an `Idempotency-Key`; another body with the same key is dead-lettered as `IDEMPOTENCY_KEY_REUSED`',
+  },
+  CONSUME_SINK_DEDUPLICATE_RETENTION_H: {
+    meaning: '`postgres` sink: how many hours a key is kept; a repeat that comes later is a new record',
   },
 } as const satisfies Meanings;
 
@@ -54,6 +64,8 @@ export interface TableConfig {
   insertMode: (typeof insertModes)[number];
   /** Members of the value that are the table's key, with `upsert`. */
   keyFields: readonly string[];
+  /** How many hours idempotency keys are kept. Undefined: repeats are written like other records. */
+  keysKeptH: number | undefined;
 }
 
 /** What decides on the tables. */
@@ -63,7 +75,12 @@ export function tableConfig(variables: Variables): TableConfig {
   if (insertMode === 'upsert' && keyFields.length === 0) {
     variables.reject('CONSUME_SINK_PK_FIELDS', 'is required with CONSUME_SINK_INSERT_MODE=upsert');
   }
-  return { tableName: readTableNameFormat(variables), insertMode, keyFields };
+  const retentionH = variables.integer('CONSUME_SINK_DEDUPLICATE_RETENTION_H', 168, {
+    min: 1,
+    max: MAX_HOURS,
+  });
+  const keysKeptH = variables.flag('CONSUME_SINK_DEDUPLICATE', false) ? retentionH : undefined;
+  return { tableName: readTableNameFormat(variables), insertMode, keyFields, keysKeptH };
 }
 
 export type PostgresConfig = DatabaseConfig & TableConfig;

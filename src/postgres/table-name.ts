@@ -1,5 +1,5 @@
 import type { Variables } from '../variables.ts';
-import { OFFSETS_TABLE } from './tables.ts';
+import { OFFSETS_TABLE, ONCE_TABLE } from './tables.ts';
 
 /** PostgreSQL's own limit (NAMEDATALEN). It would cut a longer name, and two topics could share a table. */
 const MAX_NAME_BYTES = 63;
@@ -22,8 +22,8 @@ export function readTableNameFormat(variables: Variables): TableNameFormat {
   }
   const tableOf = (topic: string) => table.replaceAll('{topic}', topic);
   for (const topic of variables.list('CONSUME_TOPICS')) {
-    if (tableOf(topic) === OFFSETS_TABLE) {
-      variables.reject(name, `gives topic ${topic} the name of the offsets' own table, ${OFFSETS_TABLE}`);
+    if ([OFFSETS_TABLE, ONCE_TABLE].includes(tableOf(topic))) {
+      variables.reject(name, `gives topic ${topic} the name of a table of the sink's own, ${tableOf(topic)}`);
     }
     if (isTooLong(tableOf(topic)) || isTooLong(schema ?? '')) {
       variables.reject(name, `gives topic ${topic} a name of more than PostgreSQL's ${MAX_NAME_BYTES} bytes`);

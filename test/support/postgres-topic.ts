@@ -44,6 +44,7 @@ export async function topicWithTable(
       const letters = await readTopic(cluster, `${topic}.dead-letter`);
       return letters.map(({ value, headers }) => ({
         value: value?.toString(),
+        name: String(headers['__connect.errors.exception.class.name']),
         why: String(headers['__connect.errors.exception.message']),
       }));
     },

@@ -14,8 +14,8 @@ export interface TestPostgres extends Postgres {
   password: string;
   /** With the credentials of a superuser. */
   loginUrl: string;
-  /** A connection of the test's own. */
-  client(): Promise<Client>;
+  /** A connection of the test's own, by default as the superuser. */
+  client(login?: { user: string }): Promise<Client>;
 }
 
 /** A PostgreSQL of the tests' own, running; gone after them. */
@@ -35,14 +35,8 @@ export async function postgresForTests(
     port,
     password,
     loginUrl,
-    async client() {
-      const client: Client = new PgClient({
-        host: '127.0.0.1',
-        port,
-        user: USER,
-        password,
-        database: 'postgres',
-      });
+    async client({ user } = { user: USER }) {
+      const client: Client = new PgClient({ host: '127.0.0.1', port, user, password, database: 'postgres' });
       client.on('error', () => {});
       await client.connect();
       after(() => client.end());

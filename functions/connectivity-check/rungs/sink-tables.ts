@@ -2,7 +2,14 @@ import { codeOf, messageOf } from '../../../src/errors.ts';
 import { Database, type Session } from '../../../src/postgres/database.ts';
 import { faultOf } from '../../../src/postgres/errors.ts';
 import { quotedTable } from '../../../src/postgres/identifiers.ts';
-import { OFFSETS_TABLE, ROW_COLUMNS, ROW_KEY } from '../../../src/postgres/tables.ts';
+import {
+  OFFSETS_TABLE,
+  ONCE_COLUMNS,
+  ONCE_KEY,
+  ONCE_TABLE,
+  ROW_COLUMNS,
+  ROW_KEY,
+} from '../../../src/postgres/tables.ts';
 import type { Fault } from '../faults.ts';
 import type { CheckedDatabase, Finding } from './sink.ts';
 import { pathFault } from './sink-path.ts';
@@ -49,7 +56,7 @@ export async function inspectTables(sink: CheckedDatabase, deadline: number): Pr
   }
 }
 
-function neededBy({ topics, tableName, insertMode, keyFields }: CheckedDatabase): Needed[] {
+function neededBy({ topics, tableName, insertMode, keyFields, keysKeptH }: CheckedDatabase): Needed[] {
   const isInsert = insertMode === 'insert';
   const tables = topics.map(
     (topic): Needed => ({
@@ -60,11 +67,13 @@ function neededBy({ topics, tableName, insertMode, keyFields }: CheckedDatabase)
     }),
   );
   const offsets = ['group_id', 'topic', 'partition'];
+  const once = { name: ONCE_TABLE, privileges: ['SELECT', 'INSERT', 'DELETE'] };
   return [
     {
       ...{ name: OFFSETS_TABLE, privileges: ['SELECT', 'INSERT', 'UPDATE'], key: offsets },
       columns: [...offsets, 'next_offset', 'updated_at'],
     },
+    ...(keysKeptH === undefined ? [] : [{ ...once, columns: ONCE_COLUMNS, key: ONCE_KEY }]),
     ...tables,
   ];
 }

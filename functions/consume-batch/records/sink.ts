@@ -56,6 +56,8 @@ export interface SinkKind<Config> {
   open(config: Config, parts: SinkParts): Sink | PullSink;
   /** The sink gets the records as they came, without `transformRecord`. */
   takesSource?: true;
+  /** It can skip the repeats of a request. */
+  deduplicates?: true;
 }
 
 /** A destination of records. */

@@ -24,6 +24,11 @@ export const sinkNames = Object.keys(sinks) as SinkName[];
 
 export function sinkConfig(variables: Variables): SinkConfig {
   const name = variables.oneOf('CONSUME_SINK', sinkNames, 'handler');
+  const { deduplicates } = sinks[name] as SinkKind<SinkConfig>;
+  // Whoever asks for it relies on it.
+  if (!deduplicates && variables.flag('CONSUME_SINK_DEDUPLICATE', false)) {
+    variables.reject('CONSUME_SINK_DEDUPLICATE', `is not for CONSUME_SINK=${name}, which may write repeats`);
+  }
   return { name, ...sinks[name].configure(variables) } as SinkConfig;
 }
 

@@ -3,6 +3,7 @@ import { messageOf } from '../../../../src/errors.ts';
 import { postgresConfig, tableConfig } from '../../../../src/postgres/config.ts';
 import { Database } from '../../../../src/postgres/database.ts';
 import { quotedTable } from '../../../../src/postgres/identifiers.ts';
+import { ONCE_TABLE } from '../../../../src/postgres/tables.ts';
 import { environmentOf } from '../../../../src/settings-files.ts';
 import { readConfig, type Variables } from '../../../../src/variables.ts';
 import { ddl } from './ddl.ts';
@@ -54,8 +55,10 @@ async function look(): Promise<void> {
   }));
   const database = new Database(config);
   const order = config.insertMode === 'insert' ? 'ORDER BY "timestamp" DESC, "offset" DESC' : '';
+  const tables = topics.map((topic) => ({ table: quotedTable(config.tableName(topic)), order }));
+  if (config.keysKeptH !== undefined) tables.push({ table: ONCE_TABLE, order: 'ORDER BY written_at DESC' });
   try {
-    for (const table of topics.map((topic) => quotedTable(config.tableName(topic)))) {
+    for (const { table, order } of tables) {
       await database.read(Date.now() + LOOK_MS, async (session) => {
         const counted = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`, []);
         const { rows } = await session.query(`SELECT * FROM ${table} ${order} LIMIT ${ROWS}`, []);

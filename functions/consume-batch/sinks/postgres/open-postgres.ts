@@ -14,6 +14,7 @@ import type { Resources } from '../../records/resources.ts';
 import type { PullParts, PullSink, SinkParts } from '../../records/sink.ts';
 import { ddl } from './ddl.ts';
 import { insertWriter } from './insert-rows.ts';
+import { requireKeys } from './once.ts';
 import { PartitionWriter } from './partition-writer.ts';
 import type { RowWriter } from './row-writer.ts';
 import { readOffsets } from './stored-offsets.ts';
@@ -38,7 +39,10 @@ export function openPostgres(config: PostgresConfig, parts: SinkParts): Required
       const topics = [...new Set(partitions.map(({ topic }) => topic))];
       try {
         const stored = byPartition(
-          await database.read(deadline, (session) => readOffsets(session, groupId, topics)),
+          await database.read(deadline, async (session) => {
+            if (config.keysKeptH !== undefined) await requireKeys(session);
+            return readOffsets(session, groupId, topics);
+          }),
         );
         return partitions.map((partition, at) => {
           const kafka = kafkas[at];
@@ -61,6 +65,7 @@ export function openPostgres(config: PostgresConfig, parts: SinkParts): Required
         ...pull,
         database,
         writerOf: own ? () => own : writerOf,
+        keysKeptH: config.keysKeptH,
         failureOf,
       });
     },
@@ -97,6 +102,8 @@ function newWriter(
 export interface DatabasePull extends SinkParts, PullParts {
   database: Database;
   writerOf: (topic: string) => RowWriter;
+  /** Undefined: repeats are not looked for. */
+  keysKeptH: number | undefined;
   /** What the driver threw, with a remedy. */
   failureOf: (error: unknown, topics: readonly string[]) => Failure;
 }

@@ -11,10 +11,12 @@ import { PoisonError, type RecordFailure, recordFailure } from '../../records/re
 import { transformRetrying } from '../../records/transform.ts';
 import { tellWritten } from '../../records/written-batch.ts';
 import { blameOf } from './blame.ts';
-import { type Refused, writeIsolating } from './isolate.ts';
+import { writeIsolating } from './isolate.ts';
+import { claimKeys, cleanKeys } from './once.ts';
 import type { DatabasePull } from './open-postgres.ts';
-import type { RowWriter, Source } from './row-writer.ts';
+import type { RowWriter, Source, Unwritten } from './row-writer.ts';
 import { lockedOffset, moveOffset } from './stored-offsets.ts';
+import { settingsKeeper } from './user-transaction.ts';
 
 /** The server ends a transaction that idles for 10 s, as while its dead letters are on their way. */
 const DEAD_LETTER_MS = 7_000;
@@ -39,11 +41,11 @@ interface Work {
 /** What the attempts at a transaction have in common. */
 interface Trial {
   /** Undefined once a record is known to be in the way. */
-  writeAll: ((session: Session) => Promise<void>) | undefined;
+  writeAll: ((session: Session) => Promise<Unwritten[]>) | undefined;
   /** An earlier attempt may have been committed. */
   mayBeDone: boolean;
-  /** By the last attempt; they are dead letters. */
-  refused: readonly Refused[];
+  /** By the last attempt: refused ones are dead letters, and repeats are done. */
+  unwritten: readonly Unwritten[];
 }
 
 /** One partition in one pull: each batch is one transaction of its rows and of the partition's offset. */
@@ -151,10 +153,11 @@ export class PartitionWriter {
   /** Runs the transaction, again where that may help, within the retries and the remaining time. */
   async #commit(work: Work, transformMs = 0): Promise<BatchResult> {
     const { database, times, config, origin, failureOf } = this.#pull;
-    const trial: Trial = { writeAll: await this.#writingAll(work.sources), mayBeDone: false, refused: [] };
+    const trial: Trial = { writeAll: await this.#writingAll(work.sources), mayBeDone: false, unwritten: [] };
     const startedAt = Date.now();
     const discarding = { discards: this.#writer.isUsers === true };
     for (let attempt = 1; ; ) {
+      const wasFast = trial.writeAll !== undefined;
       try {
         let writtenAt = startedAt;
         const isOurs = await database.transaction(
@@ -169,11 +172,15 @@ export class PartitionWriter {
         if (!isOurs) return this.#takenOver();
         const from = this.#stored;
         this.#stored = work.to;
-        const deadLettered = work.dead.length + trial.refused.length;
-        const processed = work.sources.length - trial.refused.length;
+        const repeated = new Set(trial.unwritten.flatMap(({ source, error }) => (error ? [] : [source])));
+        const repeats = repeated.size;
+        const refused = trial.unwritten.length - repeats;
+        const deadLettered = work.dead.length + refused;
+        const processed = work.sources.length - refused;
         const ms = { transformMs, sinkMs: writtenAt - startedAt, commitMs: Date.now() - writtenAt };
-        const figures = { records: processed, bytes: bytesOf(work.sources), ...ms };
-        const about = { ...this.#source, from, to: work.to, deadLettered };
+        const bytes = bytesOf(work.sources.filter((source) => !repeated.has(source)));
+        const figures = { records: processed - repeats, bytes, ...ms };
+        const about = { ...this.#source, from, to: work.to, deadLettered, ...(repeats > 0 && { repeats }) };
         if (processed > 0) tellWritten(origin.log, 'rows were written', figures, about);
         return { processed, deadLettered, failed: work.stop ? 1 : 0, to: work.to, stop: work.stop };
       } catch (error) {
@@ -182,7 +189,7 @@ export class PartitionWriter {
         const isExhausted = attempt > config.retries;
         const mayBeOfOne = blame === 'record' || (blame === 'unclassified' && isExhausted);
         // What COPY can't do, as into a view, INSERT may.
-        if (trial.writeAll && (mayBeOfOne || blame === 'configuration')) {
+        if (wasFast && (mayBeOfOne || blame === 'configuration')) {
           trial.writeAll = undefined;
           continue;
         }
@@ -204,41 +211,73 @@ export class PartitionWriter {
 
   /** How to write all records together; undefined where it is known that one of them is in the way. */
   async #writingAll(sources: readonly Source[]): Promise<Trial['writeAll']> {
+    const writer = this.#writer;
+    const writing = async (some: readonly Source[]) =>
+      (await writer.writingAll?.(some)) ?? ((session: Session) => writer.write(session, some));
     try {
-      return (
-        (await this.#writer.writingAll?.(sources)) ?? ((session) => this.#writer.write(session, sources))
-      );
+      const writeAll = await writing(sources);
+      return (session) =>
+        this.#writeOnce(session, sources, async (fresh) =>
+          fresh === sources ? writeAll(session) : (await writing(fresh))(session),
+        );
     } catch (error) {
       if (blameOf(error) === 'record') return undefined;
       throw error;
     }
   }
 
+  /** Without the repeats, where they are looked for. Resolves with what is not written. */
+  async #writeOnce(
+    session: Session,
+    sources: readonly Source[],
+    write: (sources: readonly Source[]) => Promise<void>,
+  ): Promise<Unwritten[]> {
+    const { group, keysKeptH } = this.#pull;
+    const unwritten =
+      keysKeptH === undefined ? [] : await claimKeys(session, group.groupId, this.#source, sources);
+    const left = new Set(unwritten.map(({ source }) => source));
+    await write(left.size === 0 ? sources : sources.filter((source) => !left.has(source)));
+    return unwritten;
+  }
+
   /** False where another pull has moved the offset. */
   async #write(session: Session, { sources, dead, to }: Work, trial: Trial): Promise<boolean> {
-    const { group } = this.#pull;
+    const { group, keysKeptH } = this.#pull;
     const isOurs = await moveOffset(session, group.groupId, { ...this.#source, from: this.#stored, to });
     // An earlier attempt may have been committed without an answer.
     if (!isOurs) return trial.mayBeDone && (await lockedOffset(session, group.groupId, this.#source)) === to;
-    if (trial.writeAll) {
-      await trial.writeAll(session);
-      await this.#bury(dead);
-      return true;
-    }
+    if (keysKeptH !== undefined) await cleanKeys(session, keysKeptH, sources);
+    trial.unwritten = trial.writeAll
+      ? await trial.writeAll(session)
+      : await this.#writeIsolating(session, sources, trial);
+    const letters = trial.unwritten.flatMap(({ source, error }): DeadLetter[] => {
+      const failureClass = error instanceof PoisonError ? 'poison' : 'permanent';
+      return error ? [{ record: source.record, failureClass, error }] : [];
+    });
+    // Another attempt leaves out what has a letter by then.
+    if (letters.length > 0) trial.writeAll = undefined;
+    await this.#bury([...dead, ...letters].sort((a, b) => (a.record.offset ?? 0) - (b.record.offset ?? 0)));
+    return true;
+  }
+
+  async #writeIsolating(
+    session: Session,
+    sources: readonly Source[],
+    { unwritten }: Trial,
+  ): Promise<Unwritten[]> {
     // What a deferred constraint refuses would show at the COMMIT alone.
     await session.query('SET CONSTRAINTS ALL IMMEDIATE', []);
     // A letter that was written stands, also where the database would take its record by now.
     const isBuried = ({ record }: Source) => this.#buried.has(record.offset);
-    const known = trial.refused.filter(({ source }) => isBuried(source));
+    const known = unwritten.filter(({ source, error }) => error && isBuried(source));
     const open = sources.filter((source) => !isBuried(source));
-    const refused = await writeIsolating(session, open, (part) => this.#writer.write(session, part));
-    trial.refused = [...known, ...refused];
-    const letters = trial.refused.map(({ source, error }): DeadLetter => {
-      const failureClass = error instanceof PoisonError ? 'poison' : 'permanent';
-      return { record: source.record, failureClass, error };
-    });
-    await this.#bury([...dead, ...letters].sort((a, b) => (a.record.offset ?? 0) - (b.record.offset ?? 0)));
-    return true;
+    const isMixed = this.#writer.isUsers && this.#pull.keysKeptH !== undefined;
+    const restoreSettings = isMixed ? await settingsKeeper(session) : undefined;
+    const write = async (part: readonly Source[]) => {
+      await restoreSettings?.();
+      return this.#writeOnce(session, part, (fresh) => this.#writer.write(session, fresh));
+    };
+    return [...known, ...(await writeIsolating(session, open, write))];
   }
 
   /** Before the COMMIT: a crash in between leaves a second dead letter, and never none. */

@@ -4,6 +4,7 @@ import type { PullSink, SinkKind } from '../../records/sink.ts';
 /** Each record once: rows and offsets are committed in one transaction of the database. */
 export const postgres: SinkKind<PostgresConfig> = {
   configure: postgresConfig,
+  deduplicates: true,
   open(config, parts) {
     // The driver is a file of its own, which only this sink loads.
     let opening: Promise<Required<PullSink>> | undefined;

@@ -7,6 +7,12 @@ export interface Source {
   outputs: readonly ConsumerRecord[];
 }
 
+/** A record without rows: why it is refused, or undefined where it repeats one that is done. */
+export interface Unwritten {
+  source: Source;
+  error: Error | undefined;
+}
+
 /** Writes the rows of one topic's records. */
 export interface RowWriter {
   /** The user's own code: it may be slow, and may leave settings behind in the connection. */

@@ -56,6 +56,18 @@ export function userWriter(
   };
 }
 
+/** For our own statements after the user's: puts back what decides on which tables they see. */
+export async function settingsKeeper(session: Session): Promise<() => Promise<void>> {
+  const { rows } = await session.query<{ path: string; role: string }>(
+    `SELECT current_setting('search_path') AS path, current_setting('role') AS role`,
+    [],
+  );
+  const values = [rows[0]?.path, rows[0]?.role];
+  return async () => {
+    await session.query(`SELECT set_config('search_path', $1, true), set_config('role', $2, true)`, values);
+  };
+}
+
 /** Of what was thrown without a failed statement: itself where it says whose fault it is. */
 function blamed(error: unknown): unknown {
   if (error instanceof Failure || recordFailure(0, error).failureClass !== 'unclassified') return error;
