@@ -23,9 +23,10 @@ const client = await database.client();
 const bucket = await bucketForTests();
 
 const upsert = { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'id' };
-const sqlFor = (topic: string) =>
+const once: Record<string, string> = { CONSUME_SINK_DEDUPLICATE: 'true' };
+const sqlFor = (topic: string, variables: Record<string, string> = {}) =>
   ddl(
-    readConfig(() => undefined, tableConfig),
+    readConfig((name) => variables[name], tableConfig),
     [topic],
   ).join(' ');
 
@@ -78,6 +79,19 @@ const rows: Record<string, Row> = {
     evidence: /"nowhere" does not exist/,
   },
   'no table': { topic: 'none', fault: 'SINK_MISSING', evidence: /no table "none"/ },
+  'no table of keys': {
+    topic: 'fine',
+    variables: once,
+    fault: 'SINK_MISSING',
+    evidence: /no table kafka_functions_once/,
+  },
+  'no privilege to clean the table of keys': {
+    topic: 'fine',
+    sql: `${sqlFor('fine', once)} CREATE USER keeper PASSWORD '${database.password}'; GRANT ALL ON kafka_functions_offsets, fine TO keeper; GRANT SELECT, INSERT ON kafka_functions_once TO keeper`,
+    variables: { ...once, CONSUME_SINK_CONNECTION_USER: 'keeper' },
+    fault: 'SINK_FORBIDDEN',
+    evidence: /lacks DELETE on kafka_functions_once/,
+  },
   'no privilege': {
     topic: 'closed',
     sql: `${sqlFor('closed')} CREATE USER weak PASSWORD '${database.password}'; GRANT ALL ON kafka_functions_offsets TO weak; GRANT SELECT ON closed TO weak`,
@@ -123,6 +137,14 @@ describe('the rung of the sink', { skip: why ?? false }, () => {
       stageAt(report, 0, 'sink')?.evidence ?? '',
       /as they should be: kafka_functions_offsets, "fine"/,
     );
+  });
+
+  test('holds with the table of keys', async () => {
+    await client.query(sqlFor('fine', once));
+    const report = await checkOf('fine', once);
+    assert.equal(report.ok, true, JSON.stringify(report.verdict));
+    assert.match(stageAt(report, 0, 'sink')?.evidence ?? '', /kafka_functions_once, "fine"/);
+    await client.query('DROP TABLE kafka_functions_once');
   });
 
   test('holds for grants of columns, a key with more beside it, and a view', async () => {

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { freePorts } from '../../../local/kafka/ports.ts';
 import { postgresTool } from '../../../local/postgres.ts';
 import { scratchFolder } from '../../support/folders.ts';
+import { ofRequest } from '../../support/idempotency.ts';
 import { postgresForTests, type TestPostgres, USER } from '../../support/postgres.ts';
 import { topicWithTable } from '../../support/postgres-topic.ts';
 import { numbered } from '../../support/records.ts';
@@ -24,19 +25,21 @@ test('through PgBouncer, which gives each transaction another connection', {
   const CONSUME_SINK_URL = `postgres://127.0.0.1:${port}/postgres?sslmode=disable`;
   const upsert = { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'n' };
   for (const setting of [
-    { variables: { CONSUME_SINK_URL } },
+    { variables: { CONSUME_SINK_URL, CONSUME_SINK_DEDUPLICATE: 'true' } },
     {
       variables: { CONSUME_SINK_URL, ...upsert },
       table: 'CREATE TABLE {table} (n int PRIMARY KEY CHECK (n >= 0))',
     },
   ]) {
     const it = await topicWithTable({ cluster, database, client }, { partitions: 3, ...setting });
-    await it.publish([...numbered(500), { value: '{"n":-1}' }, { value: '{' }]);
+    const repeated = numbered(500).map((message) => ofRequest(message, { key: message.key }));
+    const records = 'table' in setting ? numbered(500) : [...repeated, ...repeated];
+    await it.publish([...records, { value: '{"n":-1}' }, { value: '{' }]);
     const answers = await Promise.all([it.pull(), it.another().pull()]);
     const sum = (count: 'processed' | 'deadLettered') =>
       answers.reduce((all, answer) => all + answer[count], 0);
     const isUpsert = 'table' in setting;
-    assert.deepEqual([sum('processed'), sum('deadLettered')], isUpsert ? [500, 2] : [501, 1]);
+    assert.deepEqual([sum('processed'), sum('deadLettered')], isUpsert ? [500, 2] : [1_001, 1]);
     assert.equal((await it.query('SELECT 1 FROM {table}')).length, isUpsert ? 500 : 501);
   }
 });
