@@ -149,7 +149,7 @@ async function cameBy(proxy: TcpProxy, point: Point, call: Promise<unknown>): Pr
   return isAt;
 }
 
-function kill(runtime: Runtime): boolean {
+export function kill(runtime: Runtime): boolean {
   const pid = runtime.pid();
   if (pid !== undefined) process.kill(pid, 'SIGKILL');
   return pid !== undefined;
