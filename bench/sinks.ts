@@ -2,7 +2,7 @@
  * Compares the way of records from Kafka into PostgreSQL: ours, exactly once, with what one would write by hand around
  * kafkajs, and with COPY of ready rows, which is as fast as the database takes them; into a store with bare PUTs.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -16,6 +16,7 @@ import PgClient from 'pg/lib/client.js';
 import { from as copyFrom } from 'pg-copy-streams';
 import { build } from '../build.ts';
 import { insertDdl } from '../functions/consume-batch/sinks/postgres/insert-rows.ts';
+import { ONCE_DDL } from '../functions/consume-batch/sinks/postgres/once.ts';
 import { OFFSETS_DDL } from '../functions/consume-batch/sinks/postgres/stored-offsets.ts';
 import { withProgress } from '../local/console.ts';
 import { startRuntime } from '../local/functiongraph/runtime.ts';
@@ -57,10 +58,11 @@ export async function run(): Promise<void> {
     try {
       await client.connect();
       const tables = [TABLE, { ...TABLE, table: 'elsewhere' }].map(insertDdl);
-      for (const statement of [...tables, OFFSETS_DDL]) await client.query(statement);
+      for (const statement of [...tables, OFFSETS_DDL, ...ONCE_DDL]) await client.query(statement);
       const [bundle] = await build({ functions: ['consume-batch'], outdir: directory });
       const { handler } = createRequire(import.meta.url)(join(bundle?.directory ?? '', 'index.js'));
       await intoPostgres(cluster, { handler, database, client });
+      await onceOnly(cluster, bundle?.directory ?? '', { database, client });
       await waitingRecords(cluster, bundle?.directory ?? '', database);
       await intoStore(cluster, bundle?.directory ?? '', { topic: 'orders', size: '0.2 KB' });
       await cluster.createTopic('kilobytes', { partitions: PARTITIONS });
@@ -108,6 +110,50 @@ async function intoPostgres(
   printTable(
     ['into PostgreSQL', 'rows/s', 'ours /'],
     [...rates].map(([name, samples]) => [name, median(samples), ours / median(samples)]),
+  );
+  console.log();
+}
+
+/** The same records, each with an idempotency key of its own. */
+async function onceOnly(
+  cluster: KafkaCluster,
+  directory: string,
+  { database, client }: { database: Postgres; client: Client },
+): Promise<void> {
+  await cluster.createTopic('requests', { partitions: PARTITIONS });
+  await cluster.createTopic('requests.dead-letter', { partitions: 1 });
+  await withProgress(`Publishing ${RECORDS} records with keys`, () =>
+    publish(cluster, 'requests', RECORDS, orderJson, (n) => ({
+      'idempotency-key': randomUUID(),
+      'idempotency-scope': `shop/0/${createHash('md5').update(`${n}`).digest('hex')}`,
+    })),
+  );
+  const rates: Record<string, number[]> = { false: [], true: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [deduplicate, samples] of Object.entries(rates)) {
+      const { handler } = freshInstance(directory);
+      await client.query(
+        'TRUNCATE orders, kafka_functions_once; UPDATE kafka_functions_offsets SET next_offset = 0; CHECKPOINT',
+      );
+      const values = {
+        ...{ ...variables(cluster, database), KAFKA_GROUP_ID: 'requests', CONSUME_TOPICS: 'requests' },
+        ...{ CONSUME_SINK_TABLE_NAME_FORMAT: 'orders', CONSUME_SINK_DEDUPLICATE: deduplicate },
+      };
+      await withProgress(`CONSUME_SINK_DEDUPLICATE=${deduplicate}, round ${round + 1}`, async () => {
+        const started = performance.now();
+        await pullAll(handler, values);
+        samples.push(RECORDS / ((performance.now() - started) / 1_000));
+      });
+    }
+  }
+  const on = median(rates.true ?? []);
+  printTable(
+    ['records with keys, into PostgreSQL', 'rows/s', 'true /'],
+    Object.entries(rates).map(([name, samples]) => [
+      `CONSUME_SINK_DEDUPLICATE=${name}`,
+      median(samples),
+      on / median(samples),
+    ]),
   );
   console.log();
 }
@@ -361,6 +407,7 @@ async function publish(
   topic: string,
   count: number,
   valueOfRecord = orderJson,
+  headersOfRecord: (n: number) => Record<string, string> = () => ({}),
 ): Promise<void> {
   const producer = kafkajs(environmentFor(cluster)).producer();
   await producer.connect();
@@ -368,6 +415,7 @@ async function publish(
   for (let at = 0; at < count; at += size * PARTITIONS) {
     const messages = Array.from({ length: Math.min(size * PARTITIONS, count - at) }, (_, n) => ({
       ...{ key: `${at + n}`, value: valueOfRecord(at + n), partition: n % PARTITIONS },
+      headers: headersOfRecord(at + n),
     }));
     await producer.send({ topic, messages });
   }

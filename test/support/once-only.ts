@@ -51,7 +51,7 @@ interface Scene {
   database: TestPostgres;
   random: Random;
   doors: readonly [Door, ...Door[]];
-  /** Requests that were sent, each time. */
+  /** How often requests were sent, repetitions and all. */
   sent: number;
 }
 
@@ -255,10 +255,8 @@ async function disturb(
     await wait(random.below(WITHIN_MS));
     await cluster.startBroker(nodeId);
     t.diagnostic(`broker ${nodeId} was killed`);
-  } else if (random.chance(0.5)) {
+  } else if (random.chance(0.5) || !kill(random.pick(pulls))) {
     await restart();
-  } else {
-    kill(random.pick(pulls));
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { PermanentError } from '../../../functions/consume-batch/records/record-failure.ts';
 import { sinkConfig } from '../../../functions/consume-batch/sinks/open-sink.ts';
 import { ddl } from '../../../functions/consume-batch/sinks/postgres/ddl.ts';
+import { CLEAN } from '../../../functions/consume-batch/sinks/postgres/once.ts';
 import { postgresTool } from '../../../local/postgres.ts';
 import { tableConfig } from '../../../src/postgres/config.ts';
 import { readConfig } from '../../../src/variables.ts';
@@ -376,6 +377,20 @@ describe('once only', { skip: why ?? false }, () => {
     await it.publish(records);
     await it.pull();
     assert.equal((await offsetsOf(it)).length, before + 10);
+  });
+
+  test('old keys are looked up by their places, also where the database knows of none', async () => {
+    const it = await setUp();
+    await client.query(
+      `INSERT INTO kafka_functions_once SELECT 'g', $1, '-', n::text, 0, 'd', 0, n FROM generate_series(1, 20000) n`,
+      [it.topic],
+    );
+    await client.query('ANALYZE kafka_functions_once');
+    const { rows } = await client.query(`EXPLAIN ${CLEAN}`, [168, 4_000]);
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    assert.match(plan, /-> +Tid Scan on kafka_functions_once/, plan);
+    assert.match(plan, /Index Scan using kafka_functions_once_written_at/, plan);
+    await client.query('DELETE FROM kafka_functions_once WHERE topic = $1', [it.topic]);
   });
 
   test('without the variable, and for records without keys, nothing of it is needed', async () => {

@@ -29,8 +29,11 @@ const FIND = `SELECT first.* FROM unnest($3::text[], $4::text[], $5::int[]) WITH
     WHERE o.group_id = $1 AND o.topic = $2 AND o.caller = m.caller AND o.key = m.key AND o.index = m.index LIMIT 1
   ) first ON true ORDER BY m.n`;
 
-/** By one transaction at a time; nobody waits for it. Rows of other partitions at the same `ctid` are as old. */
-const CLEAN = `DELETE FROM ${ONCE_TABLE} WHERE written_at < now() - make_interval(hours => $1) AND ctid = ANY(ARRAY(
+/**
+ * By one transaction at a time; nobody waits for it. A partitioned table has a `ctid` more than once, so that ages are
+ * compared again, in a way for which no index would be taken: each row is looked up by its place.
+ */
+export const CLEAN = `DELETE FROM ${ONCE_TABLE} WHERE written_at + make_interval(hours => $1) < now() AND ctid = ANY(ARRAY(
   SELECT ctid FROM ${ONCE_TABLE} WHERE written_at < now() - make_interval(hours => $1)
     AND (SELECT pg_try_advisory_xact_lock('${ONCE_TABLE}'::regclass::oid::bigint)) ORDER BY written_at LIMIT $2))`;
 
