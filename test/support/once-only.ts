@@ -16,15 +16,25 @@ import { buildHttpFunction, type RunningFunction, startHttpFunction } from './ht
 import { postgresForTests, sinkVariables, type TestPostgres } from './postgres.ts';
 import { newSeed, type Random, randomFrom } from './random.ts';
 import { readTopic, stableEnds } from './records.ts';
-import { kill } from './under-fire.ts';
+import { kill, type Point } from './under-fire.ts';
 
 const PARTITIONS = 6;
 const CLIENTS = 8;
 const MAX_PER_REQUEST = 20;
 const ANSWER_MS = 8_000;
 const PAUSE_MS = 50;
+/** Rounds. */
+const BROKER_EVERY = 12;
 /** How late in its round something is killed. */
 const WITHIN_MS = 300;
+/** Where a pull is killed on its way to the database, besides random moments. */
+const POINTS: readonly [Point, ...Point[]] = [
+  { from: 'client', text: 'INSERT INTO kafka_functions_once' },
+  { from: 'client', text: 'FROM STDIN' },
+  { from: 'client', text: 'COMMIT' },
+  // It is committed, and nobody is told.
+  { from: 'server', text: 'COMMIT\0' },
+];
 const CALLERS = { shop: 'pw-key-of-the-shop', till: 'pw-key-of-the-till' } as const;
 
 type Caller = keyof typeof CALLERS;
@@ -46,13 +56,17 @@ interface Request {
 }
 
 interface Scene {
-  t: TestContext;
   cluster: KafkaCluster;
   database: TestPostgres;
   random: Random;
-  doors: readonly [Door, ...Door[]];
+  doors: readonly [Door, Door];
+  /** The way of the first pull to the database. */
+  way: TcpProxy;
+  pulls: readonly [Runtime, Runtime];
   /** How often requests were sent, repetitions and all. */
   sent: number;
+  /** What was killed, and how often. */
+  killed: Record<'server' | 'pull' | 'broker' | 'database', number>;
 }
 
 /**
@@ -69,32 +83,38 @@ export async function orderUnderFire(
   const database = await postgresForTests();
   const built = await buildHttpFunction();
   const doors = [await openDoor(built, cluster), await openDoor(built, cluster)] as const;
-  const scene: Scene = { t, cluster, database, random, doors: [...doors], sent: 0 };
+  const way = await startTcpProxy(database.port);
   const [topic, other] = [await topicWithLetters(cluster), await topicWithLetters(cluster)];
   const start = await bundledConsumer(cluster);
-  const pullOf = (group: string, format: string) =>
+  const pullOf = (group: string, format: string, port = database.port) =>
     start({
       ...sinkVariables(database),
+      CONSUME_SINK_URL: `postgres://127.0.0.1:${port}/postgres?sslmode=disable`,
       ...{ CONSUME_SINK_DEDUPLICATE: 'true', CONSUME_SINK_TABLE_NAME_FORMAT: format },
       ...{ KAFKA_GROUP_ID: group, CONSUME_TOPICS: `${topic},${other}`, LOG_LEVEL: 'error' },
       CONSUME_MAX_RECORDS: `${Math.ceil(orders / kills)}`,
     });
   await createTables(await database.client(), [topic, other]);
 
-  const pulls = [pullOf('one', '{topic}'), pullOf('one', '{topic}')] as const;
+  const pulls = [pullOf('one', '{topic}', way.port), pullOf('one', '{topic}')] as const;
+  const killed = { server: 0, pull: 0, broker: 0, database: 0 };
+  const scene: Scene = { cluster, database, random, doors, way, pulls, sent: 0, killed };
   let over = false;
   const pulling = pulls.map((runtime) => pullUntil(runtime, () => over));
   const requests = requestsFor(random, topic, orders);
   const share = Math.ceil(requests.length / kills);
   for (let round = 0; round < kills; round++) {
     const some = requests.slice(round * share, (round + 1) * share);
-    await Promise.all([sendAll(scene, some), disturb(scene, pulls, { round, kills })]);
+    await Promise.all([sendAll(scene, some), disturb(scene, { round, kills })]);
   }
   over = true;
   await Promise.all(pulling);
+  way.forget();
   const inKafka = await recordsIn(cluster, topic);
-  const counts = { requests: requests.length, sent: scene.sent, kills, orders, inKafka };
-  t.diagnostic(JSON.stringify({ ...counts, lost: doors.reduce((sum, { proxy }) => sum + proxy.lost(), 0) }));
+  const lost = doors.reduce((sum, { proxy }) => sum + proxy.lost(), 0);
+  t.diagnostic(
+    JSON.stringify({ requests: requests.length, sent: scene.sent, lost, orders, inKafka, ...killed }),
+  );
   assert.ok(scene.sent > requests.length && inKafka > orders, 'something stands twice in Kafka');
   const client = await database.client();
   await assertOrders(client, topic, orders);
@@ -207,7 +227,7 @@ async function send(scene: Scene, { topic, caller, key, values }: Request): Prom
   const { doors, random } = scene;
   const body = JSON.stringify({ records: values.map((value) => ({ value })) });
   for (;;) {
-    const { proxy } = random.pick([...doors] as [Door, ...Door[]]);
+    const { proxy } = random.pick(doors);
     scene.sent++;
     try {
       const response = await fetch(`http://127.0.0.1:${proxy.port}/topics/${topic}`, {
@@ -232,31 +252,40 @@ async function send(scene: Scene, { topic, caller, key, values }: Request): Prom
 }
 
 /** One kill, beside lost answers and connections that are cut. */
-async function disturb(
-  { cluster, database, random, doors, t }: Scene,
-  pulls: readonly [Runtime, ...Runtime[]],
-  { round, kills }: { round: number; kills: number },
-): Promise<void> {
-  const { proxy, restart } = random.pick([...doors] as [Door, ...Door[]]);
+async function disturb(scene: Scene, { round, kills }: { round: number; kills: number }): Promise<void> {
+  const { cluster, database, random, doors, way, pulls, killed } = scene;
+  const { proxy, restart } = random.pick(doors);
   if (random.chance(0.5)) proxy.loseAnswerTo('POST /topics', 1 + random.below(3));
   else proxy.once({ from: 'client', text: 'POST /topics', act: () => 'lose' });
+  const killPull = (pull: Runtime) => {
+    if (kill(pull)) killed.pull++;
+  };
   await wait(random.below(WITHIN_MS));
+  const choice = random.below(4);
   if (round === Math.floor(kills / 2)) {
     await database.stop();
     await database.start();
-    t.diagnostic('the database was killed');
-  } else if (
-    cluster.brokers.length > 1 &&
-    [1, 3].includes(Math.floor((round * 4) / kills)) &&
-    round % 10 === 5
-  ) {
+    killed.database++;
+  } else if (cluster.brokers.length > 1 && round % BROKER_EVERY === BROKER_EVERY - 1) {
     const nodeId = 1 + random.below(cluster.brokers.length);
     await cluster.stopBroker(nodeId, 'SIGKILL');
     await wait(random.below(WITHIN_MS));
     await cluster.startBroker(nodeId);
-    t.diagnostic(`broker ${nodeId} was killed`);
-  } else if (random.chance(0.5) || !kill(random.pick(pulls))) {
+    killed.broker++;
+  } else if (choice < 2) {
     await restart();
+    killed.server++;
+  } else if (choice === 2) {
+    killPull(random.pick(pulls));
+  } else {
+    const point = random.pick(POINTS);
+    way.once({
+      ...point,
+      act() {
+        killPull(pulls[0]);
+        return point.from === 'client' ? 'pass' : 'lose';
+      },
+    });
   }
 }
 

@@ -19,7 +19,7 @@ const POINT_MS = 3_000;
 const droppingPipeline = fileURLToPath(new URL('./pipeline-dropping', import.meta.url));
 
 /** A place where a process is killed or frozen: when these bytes are on their way. */
-type Point = Pick<Watch, 'from' | 'text'>;
+export type Point = Pick<Watch, 'from' | 'text'>;
 
 /** Where the records go. */
 export interface Destination {

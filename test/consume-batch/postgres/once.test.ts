@@ -11,8 +11,9 @@ import { newConsumer } from '../../support/consumer.ts';
 import { failsWith } from '../../support/errors.ts';
 import { startTcpProxy } from '../../support/faults/tcp-proxy.ts';
 import { ofRequest } from '../../support/idempotency.ts';
-import { postgresForTests, sinkOf } from '../../support/postgres.ts';
+import { postgresForTests, sinkOf, sinkVariables } from '../../support/postgres.ts';
 import { type TopicSetting, topicWithTable } from '../../support/postgres-topic.ts';
+import { runScript } from '../../support/processes.ts';
 import { upTo } from '../../support/records.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
 
@@ -21,7 +22,7 @@ const cluster = await sharedCluster();
 const database = await postgresForTests();
 const client = await database.client();
 
-const once = { CONSUME_SINK_DEDUPLICATE: 'true' };
+const once: Record<string, string> = { CONSUME_SINK_DEDUPLICATE: 'true' };
 const upsert = { CONSUME_SINK_INSERT_MODE: 'upsert', CONSUME_SINK_PK_FIELDS: 'id' };
 
 const setUp = ({ variables = {}, ...setting }: TopicSetting = {}) =>
@@ -210,7 +211,7 @@ describe('once only', { skip: why ?? false }, () => {
     });
     const ordered = ofRequest({ value: '{"id":"o-1","state":"new"}' }, { key: 'order' });
     const deleted = ofRequest({ key: 'o-2', value: null }, { key: 'deletion' });
-    const refused = await setUp({
+    const without = await setUp({
       variables: { ...upsert, CONSUME_SINK_DEDUPLICATE: 'false' },
       table: 'CREATE TABLE {table} (id text PRIMARY KEY, state text)',
     });
@@ -222,7 +223,7 @@ describe('once only', { skip: why ?? false }, () => {
       ofRequest({ value: '{"id":"o-2","state":"new"}' }, { key: 'order 2' }),
       deleted,
     ];
-    for (const { publish, pull } of [it, refused]) {
+    for (const { publish, pull } of [it, without]) {
       await publish(records);
       await pull();
       await publish([ordered, deleted]);
@@ -233,7 +234,7 @@ describe('once only', { skip: why ?? false }, () => {
       { id: 'o-1', state: 'paid' },
       { id: 'o-2', state: 'new' },
     ]);
-    assert.deepEqual(await refused.query(states), [{ id: 'o-1', state: 'new' }], 'without it');
+    assert.deepEqual(await without.query(states), [{ id: 'o-1', state: 'new' }]);
   });
 
   test('outputs of a transformed record: all of them or none, and a dropped record is done', async () => {
@@ -349,6 +350,34 @@ describe('once only', { skip: why ?? false }, () => {
     assert.deepEqual((await it.dead()).length, 2);
   });
 
+  test("a reused key whose dead letter can't be written: what is before it is committed", async () => {
+    const it = await setUp({ config: { deadLetterTopic: 'no-such-topic' } });
+    await it.publish([
+      ...[ofRequest({ value: '1' }), ofRequest({ value: '1' }), ofRequest({ value: '2' })],
+      ofRequest({ value: '3' }, { key: 'b' }),
+    ]);
+    await assert.rejects(it.pull(), failsWith('DEAD_LETTER_FAILED', /-0@2 failed .IDEMPOTENCY_KEY_REUSED/));
+    assert.deepEqual([await offsetsOf(it), await it.stored(), await keysOf(it)], [[0], [2], ['-/once/0@0']]);
+  });
+
+  test('npm run sink -- look shows the keys', async () => {
+    const it = await setUp();
+    await it.publish([ofRequest({ value: '1' }), ofRequest({ value: '1' })]);
+    await it.pull();
+    const { rows } = await client.query('SELECT count(*) AS keys FROM kafka_functions_once');
+    const lookWith = (variables: Record<string, string>) =>
+      runScript('functions/consume-batch/sinks/postgres/command.ts', ['look'], {
+        ...{ PATH: process.env.PATH, CONSUME_TOPICS: it.topic, ...sinkVariables(database) },
+        ...variables,
+      });
+    const { code, stdout } = await lookWith(once);
+    assert.equal(code, 0);
+    assert.ok(stdout.includes(`"${it.topic}": 1 rows`), stdout);
+    assert.ok(stdout.includes(`kafka_functions_once: ${rows[0]?.keys} rows`), stdout);
+    assert.match(stdout, /"caller":"-","key":"once","index":0/);
+    assert.doesNotMatch((await lookWith({})).stdout, /kafka_functions_once/);
+  });
+
   test('keys are kept for their time, and then forgotten, not all at once', async () => {
     const it = await setUp({ variables: { CONSUME_SINK_DEDUPLICATE_RETENTION_H: '1' } });
     const records = upTo(10).map((n) => ofRequest({ value: `${n}` }, { key: `old ${n}` }));
@@ -410,7 +439,7 @@ describe('once only', { skip: why ?? false }, () => {
     });
     const own = await database.client({ user: 'shop' });
     const statements = ddl(
-      readConfig((name) => ({ ...once })[name as never], tableConfig),
+      readConfig((name) => once[name], tableConfig),
       [it.topic],
     );
     for (const statement of statements) {
@@ -456,7 +485,7 @@ describe('once only', { skip: why ?? false }, () => {
     await it.publish([ofRequest({ value: '1' })]);
     await assert.rejects(it.pull(), says);
     const sql = ddl(
-      readConfig((name) => ({ ...once })[name as never], tableConfig),
+      readConfig((name) => once[name], tableConfig),
       [it.topic],
     );
     await it.query(sql.join(' '));
