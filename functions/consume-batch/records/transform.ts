@@ -1,6 +1,7 @@
 import { backoffMs } from '../../../src/backoff.ts';
 import { remaining, sleep } from '../../../src/deadline.ts';
-import type { ConsumerRecord } from '../../../src/record.ts';
+import type { ConsumerRecord, Header } from '../../../src/record.ts';
+import { IDEMPOTENCY_PREFIX } from '../../../src/reserved-headers.ts';
 import type { Pipeline, RecordContext } from './pipeline.ts';
 import { type RecordFailure, recordFailure } from './record-failure.ts';
 import { inTrace, recordTrace } from './record-trace.ts';
@@ -97,7 +98,12 @@ function outputsOf(
     ...(partition !== undefined && { partition }),
     ...(offset !== undefined && { offset }),
   };
-  return outputs.map((output: ConsumerRecord) => ({ ...output, ...place }));
+  // Of several, all but one would look like repeats: they can't all be the same record of a request.
+  const isKept = ({ key }: Header) => outputs.length === 1 || !key.startsWith(IDEMPOTENCY_PREFIX);
+  return outputs.map((output: ConsumerRecord) => ({
+    ...{ ...output, ...place },
+    headers: output.headers.filter(isKept),
+  }));
 }
 
 function isOnly(outputs: readonly ConsumerRecord[], record: ConsumerRecord | undefined): boolean {

@@ -7,6 +7,7 @@ import { CLEAN } from '../../../functions/consume-batch/sinks/postgres/once.ts';
 import { postgresTool } from '../../../local/postgres.ts';
 import { tableConfig } from '../../../src/postgres/config.ts';
 import { readConfig } from '../../../src/variables.ts';
+import { newTopic } from '../../support/cluster.ts';
 import { newConsumer } from '../../support/consumer.ts';
 import { failsWith } from '../../support/errors.ts';
 import { startTcpProxy } from '../../support/faults/tcp-proxy.ts';
@@ -14,7 +15,7 @@ import { ofRequest } from '../../support/idempotency.ts';
 import { postgresForTests, sinkOf, sinkVariables } from '../../support/postgres.ts';
 import { type TopicSetting, topicWithTable } from '../../support/postgres-topic.ts';
 import { runScript } from '../../support/processes.ts';
-import { upTo } from '../../support/records.ts';
+import { publish, upTo } from '../../support/records.ts';
 import { sharedCluster } from '../../support/shared-cluster.ts';
 
 const why = await postgresTool.missing();
@@ -255,6 +256,28 @@ describe('once only', { skip: why ?? false }, () => {
     assert.deepEqual([processed, deadLettered], [4, 1]);
     assert.deepEqual(await offsetsOf(it), [0, 0]);
     assert.deepEqual(await keysOf(it), ['-/none/0@1', '-/two/0@0']);
+  });
+
+  test('outputs that another pull has published are no repeats of each other', async () => {
+    const it = await setUp();
+    const source = await newTopic(cluster, { partitions: 1 });
+    const value = (name: string) => Buffer.from(JSON.stringify(name));
+    const { pull } = newConsumer(cluster, source, {
+      sink: { name: 'topic', topic: it.topic },
+      pipeline: {
+        transformRecord: (record) =>
+          `${record.value}` === '1' ? record : ['a', 'b'].map((name) => ({ ...record, value: value(name) })),
+      },
+    });
+    await publish(cluster, source, [
+      ...[ofRequest({ value: '1' }), ofRequest({ value: '1' })],
+      ofRequest({ value: '2' }, { key: 'b' }),
+    ]);
+    await pull();
+    await it.pull();
+    assert.deepEqual(await it.query('SELECT value FROM {table} ORDER BY "offset"'), [
+      ...[{ value: 1 }, { value: 'a' }, { value: 'b' }],
+    ]);
   });
 
   test('handleTransaction does not get repeats, also where a record of the batch fails', async () => {
