@@ -221,6 +221,16 @@ describe('a connection that breaks', () => {
     assert.deepEqual(await values(), ['first', 'second']);
   });
 
+  it('by us, because no time was left to prove it: it does not stay open', async () => {
+    const producer = producerBehind(plainProxy);
+    acknowledged((await send(producer, record(topic, 'first')))[0]);
+    await wait(IDLE_MS);
+    await assert.rejects(producer.connection.brokerIds(Date.now()), {
+      code: 'BROKER_UNREACHABLE',
+    });
+    await untilNoConnection(plainProxy);
+  });
+
   it('at the deadline: nothing is published afterwards', async () => {
     const producer = producerBehind(plainProxy);
     let hold = false;

@@ -98,12 +98,14 @@ function outputsOf(
     ...(partition !== undefined && { partition }),
     ...(offset !== undefined && { offset }),
   };
+  const [only, ...others]: readonly ConsumerRecord[] = outputs;
+  if (only && others.length === 0) return [{ ...only, ...place }];
   // Of several, all but one would look like repeats: they can't all be the same record of a request.
-  const isKept = ({ key }: Header) => outputs.length === 1 || !key.startsWith(IDEMPOTENCY_PREFIX);
-  return outputs.map((output: ConsumerRecord) => ({
-    ...{ ...output, ...place },
-    headers: output.headers.filter(isKept),
-  }));
+  const isKept = ({ key }: Header) => !key.startsWith(IDEMPOTENCY_PREFIX);
+  return outputs.map((output: ConsumerRecord) => {
+    const headers = output.headers.filter(isKept);
+    return { ...output, ...place, headers };
+  });
 }
 
 function isOnly(outputs: readonly ConsumerRecord[], record: ConsumerRecord | undefined): boolean {

@@ -113,6 +113,8 @@ export class Broker {
       return true;
     } catch (error) {
       this.#log.debug('an idle connection turned out to be lost', { broker: `${this}`, error });
+      // It is given up in any case, also where only the time was too short.
+      session.destroy(new RequestFailed('the connection was idle, and is given up'));
       return false;
     }
   }
