@@ -36,7 +36,7 @@ export type Sql = <Row = Record<string, unknown>>(
   values?: readonly unknown[],
 ) => Promise<Row[]>;
 
-/** The second parameter of `handleTransaction`. Its trace is that of the call. */
+/** The second parameter of `handleTransaction`. */
 export interface TransactionContext<Resources = unknown> extends RecordContext<Resources> {
   sql: Sql;
 }

@@ -68,6 +68,24 @@ describe('handleTransaction', { skip: why ?? false }, () => {
     assert.deepEqual(await it.query('SELECT total FROM {table}'), [{ total: 3 }]);
   });
 
+  test('is in the trace of its records, where they have the same', async () => {
+    const traces: unknown[] = [];
+    const it = await setUp(async (records, { traceparent, traceId }) => {
+      for (const _record of records) traces.push([traceparent, traceId]);
+    });
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
+    await it.publish([1, 2].map((n) => ({ value: `${n}`, headers: { traceparent } })));
+    await it.pull();
+    await it.publish([{ value: '3' }]);
+    await it.pull();
+    assert.deepEqual(traces, [
+      [traceparent, traceId],
+      [traceparent, traceId],
+      [undefined, undefined],
+    ]);
+  });
+
   test('rows come back', async () => {
     const rows: unknown[] = [];
     const it = await setUp(async (_records, { sql }) => {

@@ -3,6 +3,7 @@ import { Failure, messageOf } from '../../../../src/errors.ts';
 import type { Session } from '../../../../src/postgres/database.ts';
 import type { Pipeline, Sql, TransactionContext } from '../../records/pipeline.ts';
 import { recordFailure, TransientError } from '../../records/record-failure.ts';
+import { commonTrace, inTrace } from '../../records/record-trace.ts';
 import type { RowWriter } from './row-writer.ts';
 
 type HandleTransaction = NonNullable<Pipeline['handleTransaction']>;
@@ -30,9 +31,9 @@ export function userWriter(
     isUsers: true,
     async write(session, sources) {
       if (sources.length === 0) return;
-      const context = await contextOf();
       const statements = new Statements(session);
       const records = sources.map(({ record }) => record);
+      const context = inTrace(await contextOf(), commonTrace(records));
       const startedAt = Date.now();
       const late = () =>
         new TransientError(`handleTransaction did not finish within ${Date.now() - startedAt} ms`);
