@@ -18,12 +18,12 @@ import { scratchFolder } from './support/folders.ts';
 import { mutualListener, serversOf } from './support/logins.ts';
 import { readTopic } from './support/records.ts';
 
-/** Produce's is the contract's; the others are raised only in the commit that needs it. */
+/** Raised only in the commit that needs it. Produce's is below the contract's 150,000. */
 const CEILING_BYTES: Record<string, number> = {
-  produce: 150_000,
-  'connectivity-check': 179_000,
-  'consume-batch': 212_000,
-  'http-function': 400_000,
+  produce: 136_000,
+  'connectivity-check': 169_000,
+  'consume-batch': 201_000,
+  'http-function': 394_000,
 };
 
 const cluster = await kafkaForTests({
