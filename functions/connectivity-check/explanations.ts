@@ -349,8 +349,14 @@ function tokenRemedy({ evidence }: Case): string {
     return 'Allow the client the client-credentials grant at the authorization server (a service account).';
   }
   if (/answers 5\d\d/.test(evidence)) return 'Look at the authorization server, which is not well.';
-  if (/answers 40[013]|invalid_client/.test(evidence)) {
+  if (/answers 4(08|25|29)/.test(evidence)) {
+    return 'Wait, and ask the authorization server for less: it limits how often tokens are given.';
+  }
+  if (/invalid_client|answers 401/.test(evidence)) {
     return 'Correct KAFKA_SASL_OAUTHBEARER_CLIENT_ID and KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET (encrypted).';
+  }
+  if (/answers 40[03], (invalid_request|access_denied)/.test(evidence)) {
+    return 'Set KAFKA_SASL_OAUTHBEARER_SCOPE as the authorization server wants it. Other parameters, such as an audience, are not sent: give the client a default there.';
   }
   return 'Correct KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: it is token_endpoint in what the server has at /.well-known/openid-configuration.';
 }

@@ -88,6 +88,17 @@ const rows: Row[] = [
   answering('an empty token', /characters that no token has/, 200, '{"access_token":""}'),
   answering('a token that ends the message', /characters/, 200, '{"access_token":"a\\u0001\\u0001"}'),
   answering('a token of another type', /another type/, 200, '{"access_token":"a","token_type":"mac"}'),
+  answering(
+    'a scope that is missing',
+    /answers 400, invalid_request.*OAUTHBEARER_SCOPE/,
+    400,
+    '{"error":"invalid_request"}',
+  ),
+  { ...answering('too many requests', /429.*limits how often/, 429, ''), code: 'BROKER_UNREACHABLE' },
+  {
+    ...answering('a page of a proxy', /520.*not well/, 520, 'x'.repeat(2 ** 20)),
+    code: 'BROKER_UNREACHABLE',
+  },
   answering('a redirection', /302.*openid-configuration/, 302, '', {
     location: 'https://elsewhere.invalid/',
   }),
@@ -121,6 +132,9 @@ const rows: Row[] = [
   ),
   unreachable('OAUTH_TCP', 'a closed port', /no connection \(ECONNREFUSED\)/, async (server) =>
     variablesOf(server, { [ENDPOINT]: `http://127.0.0.1:${await unusedPort()}/token` }),
+  ),
+  unreachable('OAUTH_TCP', 'a closed port of a name', /no connection \(ECONNREFUSED\)/, async (server) =>
+    variablesOf(server, { [ENDPOINT]: `http://localhost:${await unusedPort()}/token` }),
   ),
   unreachable('OAUTH_TCP', 'a firewall that drops', /no connection in time/, async (server, t) => {
     const full = await startFullListener();

@@ -1,6 +1,7 @@
 /** Tokens that live for seconds, and an endpoint that comes and goes, under load. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { Failure } from '../../src/errors.ts';
 import { tokensOf } from '../../src/kafka/connection/tokens.ts';
@@ -165,6 +166,41 @@ describe('tokens that live for seconds', { concurrency: 4 }, () => {
   });
 });
 
+test('a token that the brokers let end long before the endpoint says: it is renewed in time, and no record fails', async () => {
+  const server = await startAuthorizationServer();
+  // For us 300 s, as with a clock of the endpoint that is behind.
+  server.members = { expires_in: undefined };
+  server.claims = {
+    get iat() {
+      return Math.floor(Date.now() / 1_000) - 295;
+    },
+    get exp() {
+      return Math.floor(Date.now() / 1_000) + 5;
+    },
+  };
+  const { publish } = await publisher(server);
+  await whileAwaiting(server.given(4), publish);
+  await publish();
+});
+
+test('a caller does not wait for the renewal of another longer than it may', async () => {
+  const server = await startAuthorizationServer();
+  server.lifetimeS = 3;
+  const connection = newConnection(connectionWith(variablesOf(server)), recordingLog());
+  await connection.open(Date.now() + 5_000);
+  server.misbehave = () => 'hang';
+  // Its token is over by then.
+  await wait(3_000);
+  const ended: string[] = [];
+  const ask = (who: string, ms: number) =>
+    connection.brokerIds(Date.now() + ms).then(
+      () => ended.push(who),
+      () => ended.push(who),
+    );
+  await Promise.all([ask('patient', 4_000), ask('hasty', 500)]);
+  assert.deepEqual(ended, ['hasty', 'patient']);
+});
+
 describe('an endpoint that comes and goes', { concurrency: 4 }, () => {
   const faults: Record<string, AuthorizationServer['misbehave']> = {
     'is down': (request) => request.socket.resetAndDestroy(),
@@ -223,6 +259,18 @@ describe('an endpoint that comes and goes', { concurrency: 4 }, () => {
     });
     server.misbehave = undefined;
     await publish();
+  });
+
+  test('is down: it is not asked by every call', async () => {
+    const server = await startAuthorizationServer();
+    server.misbehave = (_, response) => response.writeHead(429).end();
+    const until = Date.now() + 2_500;
+    const calls = Array.from({ length: 20 }, async () => {
+      const connection = newConnection(connectionWith(variablesOf(server)), recordingLog());
+      await assert.rejects(connection.open(until), failsWith('BROKER_UNREACHABLE'));
+    });
+    await Promise.all(calls);
+    assert.ok(server.requests.length < 6, `${server.requests.length}`);
   });
 
   test('refuses: it is not asked by every call', async () => {

@@ -9,9 +9,12 @@ import { CLIENT_AUTHENTICATION, describe, expiryNotices } from './certificate.ts
 export function clientCertificateFault(evidence: string, { options: { tls } }: Asking): Broken {
   if (tls?.cert === undefined) return new Broken('MTLS_REQUIRED', evidence);
   const own = new X509Certificate(String(tls.cert));
-  const [known] = describe(own);
+  // An intermediate one may be over as well.
+  const chain = readCertificates(Buffer.from(String(tls.cert)));
+  const shown = chain.find(({ validTo }) => Date.parse(validTo) < Date.now()) ?? own;
+  const [known] = describe(shown);
   const name = `${known?.subject}, issued by ${known?.issuer}`;
-  return new Broken('MTLS_REFUSED', `${evidence}; shown was ${name}, ${conditionOf(own)}`);
+  return new Broken('MTLS_REFUSED', `${evidence}; shown was ${name}, ${conditionOf(shown)}`);
 }
 
 function conditionOf({ validFrom, validTo, keyUsage }: X509Certificate): string {

@@ -81,8 +81,10 @@ async function allowedLookup(
 
 /** What brokers compare a token by; nobody can log in with it. */
 export function tokenEvidence({ value }: Token, { clientSecret }: TokenLogin): string {
-  const { iss, aud, sub } = claimsOf(value.reveal());
-  const claims = Object.entries({ issuer: iss, audience: aud, subject: sub })
+  const { iss, aud, sub, exp } = claimsOf(value.reveal());
+  const age = typeof exp === 'number' ? Math.round(Date.now() / 1_000 - exp) : 0;
+  const expired = age > 0 ? `${age} s ago, by the clock of this function` : undefined;
+  const claims = Object.entries({ issuer: iss, audience: aud, subject: sub, expired })
     .filter(([, claim]) => claim !== undefined)
     .map(([name, claim]) => `${name} ${[claim].flat().join(' ')}`)
     .map((words) => withoutSecrets(words, [clientSecret.reveal()]).slice(0, MAX_CLAIM));

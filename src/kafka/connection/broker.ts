@@ -109,6 +109,8 @@ export class Broker {
 
   async #proves(session: Session, deadline: number): Promise<boolean> {
     try {
+      // A token may take longer than the broker may.
+      await session.renewLogin(deadline);
       await session.send(apiVersionsRequest(), Math.min(deadline, Date.now() + PROOF_TIMEOUT_MS));
       return true;
     } catch (error) {

@@ -6,8 +6,9 @@ import { type ApiVersion, apiVersionsRequest } from '../wire/api-versions.ts';
 import { frame, type Request } from '../wire/request.ts';
 import type { ClientOptions } from './client-options.ts';
 import { FrameReader } from './frames.ts';
-import { RequestFailed } from './request-failed.ts';
+import { AuthenticationRefused, RequestFailed } from './request-failed.ts';
 import { type Credentials, credentialsOf, logIn } from './sasl.ts';
+import type { TokenCredentials } from './token-login.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 /** As much as one TLS record holds. */
@@ -16,6 +17,11 @@ const READ_BYTES = 16 * 1024;
 const NEVER = 2 ** 31 - 1;
 /** The share of a login's lifetime after which it is renewed. */
 const RENEW_LOGIN_AFTER = 0.8;
+/**
+ * The same where a session ends before its token should. Only another login shows whether the token is over by then,
+ * and there must be time for a third one.
+ */
+const ASK_AGAIN_AFTER = 0.5;
 /** Kafka refuses to renew a login twice within a second. */
 const MIN_LOGIN_MS = 1_050;
 /** A session ends with its token, give or take whole seconds in the token and the time on the way. */
@@ -52,8 +58,9 @@ export class Session {
   /** From when on (epoch milliseconds) the login is to be renewed, and when the broker ends the session. */
   #renewsAt = Number.POSITIVE_INFINITY;
   #endsAt = Number.POSITIVE_INFINITY;
-  /** What the last login was made with. */
+  /** What the last login was made with, and when. */
   #credentials: Credentials | undefined;
+  #loggedInAt = 0;
   #login: Promise<void> | undefined;
 
   private constructor(
@@ -118,8 +125,21 @@ export class Session {
 
   /** Sends one request and reads its response. The deadline destroys the socket, so nothing stays under way. */
   async send<T>(request: Request<T>, deadline: number): Promise<T> {
-    if (Date.now() >= this.#renewsAt) await this.#renewLogin(deadline);
+    if (Date.now() >= this.#renewsAt) await this.renewLogin(deadline);
     return this.#ask(request, deadline);
+  }
+
+  /**
+   * Renews the login where it is time to, once for all who wait: a request in the middle of a login would end the
+   * connection.
+   */
+  async renewLogin(deadline: number): Promise<void> {
+    if (Date.now() < this.#renewsAt) return;
+    this.#login ??= this.#logInAgain(deadline).finally(() => {
+      this.#login = undefined;
+    });
+    const late = () => new RequestFailed('the login was not renewed in time', { timedOut: true });
+    await within(this.#login, deadline, late);
   }
 
   /** Ends the connection at once; every request that waits for its answer fails with `reason`. */
@@ -182,33 +202,35 @@ export class Session {
 
   async #logInWith(credentials: Credentials, deadline: number): Promise<void> {
     const lifetimeMs = await logIn(credentials, (request) => this.#ask(request, deadline));
-    this.#credentials = credentials;
-    if (lifetimeMs === 0) return;
+    const [last, loggedInAt] = [this.#credentials, this.#loggedInAt];
     const now = Date.now();
-    this.#endsAt = now + lifetimeMs;
-    this.#renewsAt = Math.min(this.#endsAt, now + Math.max(lifetimeMs * RENEW_LOGIN_AFTER, MIN_LOGIN_MS));
-  }
-
-  /** Renews the login once for all who wait: a request in the middle of a login would end the connection. */
-  #renewLogin(deadline: number): Promise<void> {
-    this.#login ??= this.#logInAgain(deadline).finally(() => {
-      this.#login = undefined;
-    });
-    return this.#login;
+    this.#credentials = credentials;
+    this.#loggedInAt = now;
+    if (lifetimeMs === 0) return;
+    const endsAt = now + lifetimeMs;
+    // With the same token no later than before: so the session ends with the token, whatever its endpoint said.
+    const isHeldUp = endsAt - this.#endsAt < (now - loggedInAt) / 2;
+    if (isHeldUp && isSameToken(credentials, last)) credentials.tokens.endsAt(credentials.token, endsAt);
+    this.#endsAt = endsAt;
+    const share = endsBefore(credentials, endsAt) ? ASK_AGAIN_AFTER : RENEW_LOGIN_AFTER;
+    this.#renewsAt = Math.min(endsAt, now + Math.max(lifetimeMs * share, MIN_LOGIN_MS));
   }
 
   async #logInAgain(deadline: number): Promise<void> {
     // Before the login begins: where no token can be had, the connection stays as it is.
     const credentials = await credentialsOf(this.#options, deadline);
     if (!credentials) return;
-    if (isSpent(credentials, this.#credentials, this.#endsAt)) {
+    if (isSameToken(credentials, this.#credentials) && !endsBefore(credentials, this.#endsAt)) {
       this.#renewsAt = Math.min(this.#endsAt, Date.now() + MIN_LOGIN_MS);
       return;
     }
     try {
       await this.#inTime(this.#logInWith(credentials, deadline), deadline);
     } catch (error) {
-      const reason = this.#lost ?? error;
+      const cause = this.#lost ?? error;
+      // The next connection logs in with a new token, so this one is only lost.
+      const isOver = cause instanceof AuthenticationRefused && cause.token === 'kept';
+      const reason = isOver ? new RequestFailed('the token ended before its time') : cause;
       this.destroy(reason instanceof Error ? reason : new RequestFailed(String(reason)));
       throw reason;
     }
@@ -308,10 +330,16 @@ export class Session {
   }
 }
 
-/** Whether a token is that of the last login, and would not make the session longer. */
-function isSpent(credentials: Credentials, last: Credentials | undefined, endsAt: number): boolean {
-  if (!('token' in credentials && last && 'token' in last)) return false;
-  return credentials.token === last.token && credentials.token.expiresAt < endsAt + SAME_END_MS;
+/** Whether a session ends clearly before the token that it was begun with. */
+function endsBefore(credentials: Credentials, endsAt: number): boolean {
+  return 'token' in credentials && credentials.token.expiresAt >= endsAt + SAME_END_MS;
+}
+
+function isSameToken(
+  credentials: Credentials,
+  last: Credentials | undefined,
+): credentials is TokenCredentials {
+  return 'token' in credentials && last !== undefined && 'token' in last && credentials.token === last.token;
 }
 
 function dial(

@@ -3,7 +3,7 @@ import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { remaining } from '../../deadline.ts';
-import { codeOf, Failure } from '../../errors.ts';
+import { codeOf, Failure, messageOf } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import type { TokenLogin } from './config.ts';
 import type { Token } from './tokens.ts';
@@ -13,8 +13,8 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 const MAX_QUOTED = 200;
 /** Where neither the endpoint nor the token says how long it is good. */
 const UNKNOWN_LIFETIME_MS = 300_000;
-/** The server may give a token later. */
-const LATER = [408, 429, 500, 502, 503, 504];
+/** The server may give a token later: its request took too long, came too early, or one of too many. */
+const LATER = [408, 425, 429];
 
 /** The endpoint gives no token. `what` it does instead is for operators: callers need not read its words. */
 export class TokenDenied extends Failure {
@@ -62,10 +62,10 @@ interface Answer {
 export async function requestToken(login: TokenLogin, request: TokenRequest): Promise<Token> {
   const fetchedAt = Date.now();
   const { status, text } = await ask(login, request);
-  if (LATER.includes(status)) throw new TokenUnreachable('answer', `it answers ${status}`);
+  if (isForLater(status)) throw new TokenUnreachable('answer', `it answers ${status}`);
   const answer = jsonOf(text);
   const value = answer?.access_token;
-  if (status !== 200 || typeof value !== 'string') {
+  if (![200, 201].includes(status) || typeof value !== 'string') {
     throw new TokenDenied(refusalOf(status, answer, login));
   }
   if (!/^bearer$/i.test(String(answer?.token_type ?? 'bearer'))) {
@@ -82,6 +82,10 @@ export async function requestToken(login: TokenLogin, request: TokenRequest): Pr
   };
 }
 
+function isForLater(status: number): boolean {
+  return status >= 500 || LATER.includes(status);
+}
+
 /** What a token says of itself, if it is a JSON Web Token (RFC 7519). Nobody has verified it. */
 export function claimsOf(token: string): Record<string, unknown> {
   return jsonOf(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) ?? {};
@@ -92,7 +96,7 @@ function lifetimeOf(token: string, expiresIn: unknown): number {
   const { exp, iat } = claimsOf(token);
   const begin = typeof iat === 'number' ? iat : Date.now() / 1000;
   const seconds = [
-    typeof expiresIn === 'string' && expiresIn !== '' ? Number(expiresIn) : expiresIn,
+    typeof expiresIn === 'string' && /^\d+$/.test(expiresIn) ? Number(expiresIn) : expiresIn,
     typeof exp === 'number' ? exp - begin : undefined,
   ].flatMap((value) => (typeof value === 'number' && Number.isFinite(value) ? [value] : []));
   return seconds.length === 0 ? UNKNOWN_LIFETIME_MS : Math.max(0, Math.min(...seconds) * 1000);
@@ -119,8 +123,9 @@ function ask(login: TokenLogin, { deadline, lookup, onStep = () => {} }: TokenRe
         'content-type': 'application/x-www-form-urlencoded',
         'content-length': Buffer.byteLength(body),
         accept: 'application/json',
+        'accept-encoding': 'identity',
       },
-      ...(lookup && { lookup }),
+      ...(lookup && { lookup: telling(lookup, () => begin('tcp')) }),
       ...(isSecure && ca !== '' && { ca: [ca, ...rootCertificates] }),
     });
     let isLate = false;
@@ -131,8 +136,11 @@ function ask(login: TokenLogin, { deadline, lookup, onStep = () => {} }: TokenRe
     const fail = (error: unknown) => {
       clearTimeout(timer);
       if (error instanceof TokenDenied) return reject(error);
-      const reason = `${steps[step]} (${codeOf(error) || 'it ended the connection'})`;
-      reject(isLate ? lateAt(step) : new TokenUnreachable(step, reason, error));
+      const code = codeOf(error);
+      const reason = `${steps[step]} (${code || 'it ended the connection'})`;
+      // Not the error itself: that of Node's parser holds what it was reading, which may be a token.
+      const cause = Object.assign(new Error(messageOf(error)), code !== '' && { code });
+      reject(isLate ? lateAt(step) : new TokenUnreachable(step, reason, cause));
     };
     request.on('socket', (socket) => {
       socket.on('lookup', (error) => {
@@ -143,13 +151,26 @@ function ask(login: TokenLogin, { deadline, lookup, onStep = () => {} }: TokenRe
     });
     request.on('error', fail);
     request.on('response', (response) => {
-      textOf(response).then((text) => {
+      const { statusCode: status = 0 } = response;
+      // Whatever page says so.
+      const reading = isForLater(status) ? Promise.resolve('') : textOf(response);
+      reading.then((text) => {
         clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, text });
+        resolve({ status, text });
+        request.destroy();
       }, fail);
     });
     request.end(body);
   });
+}
+
+/** The socket's own event would come too early for a listener where the names are known. */
+function telling(lookup: LookupFunction, onFound: () => void): LookupFunction {
+  return (hostname, options, callback) =>
+    lookup(hostname, options, (error, ...found) => {
+      if (!error) onFound();
+      callback(error, ...found);
+    });
 }
 
 /** RFC 6749, section 2.3.1. */

@@ -21,9 +21,9 @@ export async function tokenCredentials(
   tokens: Tokens = tokensOf(login),
   deadline: number,
 ): Promise<TokenCredentials> {
-  const askedAt = Date.now();
+  const { known } = tokens;
   const token = await tokens.current(deadline);
-  return { ...login, token, tokens, wasKept: token.fetchedAt < askedAt };
+  return { ...login, token, tokens, wasKept: token === known };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { within } from '../../deadline.ts';
+import { remaining, sleep, within } from '../../deadline.ts';
 import { Failure } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import type { TokenLogin } from './config.ts';
@@ -19,7 +19,7 @@ const PATIENCE_MS = 500;
 const RENEW_AFTER = 0.8;
 /** With less left, a session would end sooner than Kafka takes another login, which is after a second. */
 const MIN_LEFT_MS = 3_000;
-/** So long after a failure the endpoint is left alone, unless nothing else helps. */
+/** So long after a failure the endpoint is left alone. */
 const REST_MS = 1_000;
 /** A token counts in whole seconds, and has to reach the broker. */
 const NEARLY_OVER_MS = 1_500;
@@ -35,8 +35,8 @@ export class Tokens {
   readonly #fetch: (request: TokenRequest) => Promise<Token>;
   readonly #fetching = new SharedAttempt<Token>();
   #token: Token | undefined;
-  #denial: TokenDenied | undefined;
-  #restUntil = 0;
+  /** The last attempt's, while the endpoint is left alone; by a clock that nobody sets. */
+  #failure: { error: unknown; until: number } | undefined;
   #step: Step = 'dns';
 
   constructor(fetch: (request: TokenRequest) => Promise<Token>) {
@@ -49,9 +49,12 @@ export class Tokens {
     const known = this.#token;
     if (known && now < renewalOf(known)) return known;
     const isGood = () => known === this.#token && Date.now() < (known?.expiresAt ?? 0) - NEARLY_OVER_MS;
-    if (now < this.#restUntil) {
+    const rest = this.#failure ? this.#failure.until - performance.now() : 0;
+    if (this.#failure && rest > 0) {
       if (known && isGood()) return known;
-      if (this.#denial) throw this.#denial;
+      if (this.#failure.error instanceof TokenDenied || now + rest >= deadline) throw this.#failure.error;
+      await sleep(rest);
+      return this.current(deadline);
     }
     // Ends before the caller's time does, so that the endpoint is named and not the broker.
     const until = now + Math.min((deadline - now) * 0.9, FETCH_WITHIN_MS);
@@ -62,6 +65,16 @@ export class Tokens {
       if (known && isGood()) return known;
       throw error instanceof Failure ? error : lateAt(this.#step);
     }
+  }
+
+  /** The token of the last fetch. */
+  get known(): Token | undefined {
+    return this.#token;
+  }
+
+  /** The brokers let it end sooner than the endpoint said. */
+  endsAt(token: Token, expiresAt: number): void {
+    token.expiresAt = Math.min(token.expiresAt, expiresAt);
   }
 
   /** The broker refused this token: the next login fetches another one. */
@@ -75,11 +88,12 @@ export class Tokens {
         this.#step = step;
       };
       this.#token = await this.#fetch({ deadline, onStep });
-      this.#restUntil = 0;
+      this.#failure = undefined;
       return this.#token;
     } catch (error) {
-      this.#denial = error instanceof TokenDenied ? error : undefined;
-      this.#restUntil = Date.now() + REST_MS;
+      // That one caller had too little time says nothing to the others.
+      const isLate = remaining(deadline) === 0;
+      this.#failure = isLate ? undefined : { error, until: performance.now() + REST_MS };
       throw error;
     }
   }
@@ -92,8 +106,10 @@ function renewalOf({ fetchedAt, expiresAt }: Token): number {
 /** The tokens of a login, the same for all who have the same one in this process. */
 export function tokensOf(login: TokenLogin): Tokens {
   const key = JSON.stringify({ ...login, clientSecret: login.clientSecret.reveal() });
-  const tokens = shared.get(key) ?? new Tokens((request) => requestToken(login, request));
+  const known = shared.get(key);
+  if (known) return known;
   for (const oldest of shared.keys()) if (shared.size >= MAX_SHARED) shared.delete(oldest);
+  const tokens = new Tokens((request) => requestToken(login, request));
   shared.set(key, tokens);
   return tokens;
 }
