@@ -60,7 +60,9 @@ export interface ConsoleRecord {
  */
 export async function runKafkaTool(mainClass: string, args: readonly string[]): Promise<ToolResult> {
   const distribution = await kafkaDistribution();
-  const options = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xlog:disable'];
+  // A machine without a locale would write '?' for what is not ASCII.
+  const text = '-Dfile.encoding=UTF-8';
+  const options = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xlog:disable', text];
   const program = [...existingArchive(distribution), '-cp', distribution.classpath, mainClass, ...args];
   const child = spawn(distribution.java, [...options, ...program], {
     stdio: ['ignore', 'pipe', 'pipe'],
