@@ -2,6 +2,9 @@
 export const ERROR_HEADER_PREFIX = '__connect.errors.';
 /** The prefix of headers that tell a repeated request from a new one. */
 export const IDEMPOTENCY_PREFIX = 'idempotency-';
+export const IDEMPOTENCY_KEY_HEADER = `${IDEMPOTENCY_PREFIX}key`;
+/** `<caller's name or ->/<index>/<SHA-256 of the body, the first 32 hex digits>` */
+export const IDEMPOTENCY_SCOPE_HEADER = `${IDEMPOTENCY_PREFIX}scope`;
 
 /** For names in messages, which may be of any length. */
 const MAX_NAME_LENGTH = 64;

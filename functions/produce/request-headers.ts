@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { HttpRequest, RequestHead } from '../../src/http/message.ts';
 import type { Header, ProducerRecord } from '../../src/record.ts';
-import { IDEMPOTENCY_PREFIX } from '../../src/reserved-headers.ts';
+import { IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_SCOPE_HEADER } from '../../src/reserved-headers.ts';
 import type { Trace } from '../../src/trace.ts';
 import { invalid } from './invalid.ts';
 
@@ -20,7 +20,7 @@ export function checkIdempotencyKey({ headers }: RequestHead): void {
 
 /**
  * Adds what a request says of all its records: its trace, unless a record has one of its own, and what tells a repeated
- * request from a new one: its key, and `<caller>/<index>/<digest of the body>`.
+ * request from a new one: its key, and the scope of that.
  */
 export function withRequestHeaders(
   records: ProducerRecord[],
@@ -33,8 +33,8 @@ export function withRequestHeaders(
   return records.map((record, index) => {
     const isTraced = record.headers.some((header) => /^trace(parent|state)$/i.test(header.key));
     const repeatable = headersOf({
-      [`${IDEMPOTENCY_PREFIX}key`]: key,
-      [`${IDEMPOTENCY_PREFIX}scope`]: key && `${caller?.name ?? NOBODY}/${index}/${digest}`,
+      [IDEMPOTENCY_KEY_HEADER]: key,
+      [IDEMPOTENCY_SCOPE_HEADER]: key && `${caller?.name ?? NOBODY}/${index}/${digest}`,
     });
     return { ...record, headers: [...record.headers, ...(isTraced ? [] : traced), ...repeatable] };
   });

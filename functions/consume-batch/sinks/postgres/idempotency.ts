@@ -1,11 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { ConsumerRecord } from '../../../../src/record.ts';
-import { IDEMPOTENCY_PREFIX } from '../../../../src/reserved-headers.ts';
+import { IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_SCOPE_HEADER } from '../../../../src/reserved-headers.ts';
 
-const KEY_HEADER = `${IDEMPOTENCY_PREFIX}key`;
-const SCOPE_HEADER = `${IDEMPOTENCY_PREFIX}scope`;
 const KEY = /^\P{Cc}{1,255}$/u;
-/** `<caller's name or ->/<index>/<SHA-256 of the body, the first 32 hex digits>` */
 const SCOPE = /^([\w.-]{1,64})\/(\d{1,9})\/([0-9a-f]{32})$/;
 
 /** Which record of which request it is. */
@@ -25,8 +22,8 @@ export interface Idempotency {
  * missing, or not as produce writes them: somebody else may use these names, and then nothing is known of repeats.
  */
 export function idempotencyOf({ headers }: ConsumerRecord): Idempotency | undefined {
-  const key = textOf(headers, KEY_HEADER);
-  const [, caller, index, digest] = SCOPE.exec(textOf(headers, SCOPE_HEADER)) ?? [];
+  const key = textOf(headers, IDEMPOTENCY_KEY_HEADER);
+  const [, caller, index, digest] = SCOPE.exec(textOf(headers, IDEMPOTENCY_SCOPE_HEADER)) ?? [];
   if (!KEY.test(key) || caller === undefined || digest === undefined) return undefined;
   return { caller, key, index: Number(index), digest };
 }
