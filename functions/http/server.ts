@@ -8,9 +8,8 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../src/errors.ts';
-import type { HttpResponse, RequestHead, Route } from '../../src/http/message.ts';
+import { callFields, type HttpResponse, type RequestHead, type Route } from '../../src/http/message.ts';
 import { createLog, type Log, logFailed } from '../../src/log.ts';
-import { traceOf } from '../../src/trace.ts';
 import { refusal } from '../produce/response.ts';
 import { Bodies, type ReceivedBody, SMALL } from './bodies.ts';
 import type { HttpConfig } from './config.ts';
@@ -132,8 +131,7 @@ async function answerTo(
     answer = await serve(request, Date.now() + CALL_MS);
   } catch (error) {
     const failure = toFailure(error);
-    const { traceId } = traceOf(headers) ?? {};
-    logFailed(log, failure, { requestId, caller: caller?.name, traceId, path });
+    logFailed(log, failure, { ...callFields(head), path });
     answer = refusal(failure, head);
   } finally {
     body.release();

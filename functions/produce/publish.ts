@@ -1,6 +1,7 @@
 import { type Need, permit } from '../../src/access/caller.ts';
 import { Failure, toFailure } from '../../src/errors.ts';
 import {
+  callFields,
   type HttpRequest,
   type HttpResponse,
   jsonResponse,
@@ -52,11 +53,7 @@ export function createPublish(publisher: Publisher): Serve {
       return await route(known)(known, deadline);
     } catch (error) {
       const failure = toFailure(error);
-      logFailed(publisher.log, failure, {
-        requestId: request.requestId,
-        caller: known.caller?.name,
-        traceId: traceOf(request.headers)?.traceId,
-      });
+      logFailed(publisher.log, failure, callFields(known));
       return refusal(failure, request);
     }
   };

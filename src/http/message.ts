@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../access/caller.ts';
 import type { Failure } from '../errors.ts';
+import { traceOf } from '../trace.ts';
 import { visible } from '../visible.ts';
 
 export const JSON_TYPE = 'application/json';
@@ -49,6 +50,11 @@ export function isRequestId(text: unknown): text is string {
 export function callersRequestId(headers: HttpRequest['headers']): string {
   const own = headers['x-request-id'];
   return isRequestId(own) ? own : randomUUID();
+}
+
+/** What a log line says of the call of a request. */
+export function callFields({ requestId, caller, headers }: RequestHead) {
+  return { requestId, caller: caller?.name, traceId: traceOf(headers)?.traceId };
 }
 
 /** A media type without its parameters, in lower case; empty where there is none. */

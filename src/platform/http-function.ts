@@ -4,9 +4,8 @@ import type { APIGatewayProxyResult, Context as LambdaContext } from 'aws-lambda
 import { type Need, permit } from '../access/caller.ts';
 import { apiKeys } from '../access/config.ts';
 import { type Failure, toFailure } from '../errors.ts';
-import { failureResponse, type HttpRequest, type HttpResponse } from '../http/message.ts';
+import { callFields, failureResponse, type HttpRequest, type HttpResponse } from '../http/message.ts';
 import { createLog, logFailed } from '../log.ts';
-import { traceOf } from '../trace.ts';
 import { readConfig } from '../variables.ts';
 import { type Call, callOf, type PlatformContext } from './context.ts';
 import { httpResult, readHttpEvent, readRequestId } from './http-event.ts';
@@ -59,9 +58,7 @@ export function httpHandler(
     } catch (error) {
       const failure = toFailure(error);
       // The function's own log may be missing together with its configuration.
-      const caller = request?.caller?.name;
-      const { traceId } = traceOf(request?.headers ?? {}) ?? {};
-      logFailed(createLog('info'), failure, { requestId, caller, traceId });
+      logFailed(createLog('info'), failure, request ? callFields(request) : { requestId });
       return httpResult(refuse(failure, request), requestId, event);
     }
   };
