@@ -16,7 +16,7 @@ import { kafkaForTests } from '../support/cluster.ts';
 import { failsWith } from '../support/errors.ts';
 import { startFullListener, unusedPort } from '../support/faults/servers.ts';
 import { recordingLog } from '../support/log.ts';
-import { connectionWith, serversOf } from '../support/logins.ts';
+import { connectionWith, serversOf, tokenVariables } from '../support/logins.ts';
 import { newConnection } from '../support/producer.ts';
 
 const cluster = await kafkaForTests({
@@ -28,10 +28,7 @@ const TIME_MS = 1_500;
 const ENDPOINT = 'KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL';
 
 const variablesOf = (server: AuthorizationServer, more: Variables = {}): Variables => ({
-  KAFKA_BOOTSTRAP_SERVERS: serversOf(cluster, 'TOKENS'),
-  KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
-  KAFKA_SSL_CA_PEM: cluster.caPem,
-  ...server.variables,
+  ...tokenVariables(cluster, server),
   ...more,
 });
 

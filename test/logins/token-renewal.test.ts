@@ -12,13 +12,12 @@ import {
   tokenJavaProperties,
   tokenListener,
 } from '../support/authorization-server.ts';
-import type { Variables } from '../support/check.ts';
 import { kafkaForTests, newTopic } from '../support/cluster.ts';
 import { newConsumer } from '../support/consumer.ts';
 import { failsWith } from '../support/errors.ts';
 import { startFaultProxy } from '../support/faults/proxy.ts';
 import { recordingLog } from '../support/log.ts';
-import { connectionWith, serversOf } from '../support/logins.ts';
+import { connectionWith, tokenVariables } from '../support/logins.ts';
 import { acknowledged, newConnection, newProducer, record, send } from '../support/producer.ts';
 
 const SASL_HANDSHAKE = 17;
@@ -40,12 +39,7 @@ const cluster = await kafkaForTests({
 });
 proxy.setTarget('127.0.0.1', cluster.brokers[0]?.ports.PLAINTOKENS ?? 0);
 
-const variablesOf = (server: AuthorizationServer): Variables => ({
-  KAFKA_BOOTSTRAP_SERVERS: serversOf(cluster, 'TOKENS'),
-  KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
-  KAFKA_SSL_CA_PEM: cluster.caPem,
-  ...server.variables,
-});
+const variablesOf = (server: AuthorizationServer) => tokenVariables(cluster, server);
 
 /** A producer, and what publishes a record to every broker; each one has to be acknowledged. */
 async function publisher(server: AuthorizationServer, variables = variablesOf(server)) {

@@ -12,7 +12,13 @@ import {
 import type { Variables } from '../support/check.ts';
 import { kafkaForTests } from '../support/cluster.ts';
 import { failsWith } from '../support/errors.ts';
-import { checkPasses, connectionWith, kafkajsWorks, publishAndPull, serversOf } from '../support/logins.ts';
+import {
+  checkPasses,
+  connectionWith,
+  kafkajsWorks,
+  publishAndPull,
+  tokenVariables,
+} from '../support/logins.ts';
 
 const cluster = await kafkaForTests({
   brokers: 1,
@@ -20,12 +26,7 @@ const cluster = await kafkaForTests({
   javaProperties: tokenJavaProperties,
 });
 const server = await startAuthorizationServer();
-const variables: Variables = {
-  KAFKA_BOOTSTRAP_SERVERS: serversOf(cluster, 'TOKENS'),
-  KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
-  KAFKA_SSL_CA_PEM: cluster.caPem,
-  ...server.variables,
-};
+const variables = tokenVariables(cluster, server);
 
 describe('with a token', () => {
   test('publishing and pulling', () => publishAndPull(cluster, variables));

@@ -7,6 +7,7 @@ import type { ExtraListener, KafkaCluster } from '../../local/kafka/cluster.ts';
 import { type ConnectionConfig, connectionConfig } from '../../src/kafka/connection/config.ts';
 import { kafkajsConfig } from '../../src/kafka/kafkajs-config.ts';
 import { readConfig } from '../../src/variables.ts';
+import type { AuthorizationServer } from './authorization-server.ts';
 import { checkWith, type Variables } from './check.ts';
 import { newTopic } from './cluster.ts';
 import { newConsumer } from './consumer.ts';
@@ -33,6 +34,16 @@ export function mutualListener(protocol: 'SSL' | 'SASL_SSL' = 'SSL', more: Recor
 /** The addresses of a further listener. */
 export function serversOf({ brokers }: KafkaCluster, listener: string): string {
   return brokers.map(({ ports }) => `127.0.0.1:${ports[listener]}`).join(',');
+}
+
+/** Of a login by token at the listener TOKENS. */
+export function tokenVariables(cluster: KafkaCluster, server: AuthorizationServer): Variables {
+  return {
+    KAFKA_BOOTSTRAP_SERVERS: serversOf(cluster, 'TOKENS'),
+    KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
+    KAFKA_SSL_CA_PEM: cluster.caPem,
+    ...server.variables,
+  };
 }
 
 export function connectionWith(variables: Variables): ConnectionConfig {
