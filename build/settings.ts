@@ -101,14 +101,13 @@ function problemsOf(name: string, settings: ReadonlyMap<string, Setting>): strin
 
 /** Why a value must not be in a bundle, which can be read. An encrypted key may, as its password is elsewhere. */
 function exposure(variable: string, value: string): string | undefined {
-  const isKeyFile =
-    variablesRead().get(variable)?.reader === 'privateKey' && bundledPath(value) !== undefined;
-  if (isKeyFile && !isEncryptedKey(bundledPath(value) ?? '')) {
+  const path = bundledPath(value);
+  if (path !== undefined && variablesRead().get(variable)?.reader === 'privateKey') {
+    if (isEncryptedKey(path)) return undefined;
     return 'names no encrypted key, and a bundle can be read: encrypt it (openssl pkcs8 -topk8 -v2 aes-256-cbc -in key.pem), or keep the key itself in the encrypted variables';
   }
-  return !isKeyFile && isSecret(variable, value)
-    ? 'is a secret, and a bundle can be read: it belongs in the encrypted variables'
-    : undefined;
+  if (!isSecret(variable, value)) return undefined;
+  return 'is a secret, and a bundle can be read: it belongs in the encrypted variables';
 }
 
 function isEncryptedKey(path: string): boolean {
